@@ -52,8 +52,6 @@ export interface StackOutputs {
   cluster: ClusterOutput;
   images: { bay: ImageOutput; ship: ImageOutput };
   profiles: ProfileOutput[];
-  /** Bytes of image content that the last `up` had to load into the nodes; 0 when they had it all. */
-  imageBytesLoaded: number;
 }
 
 /** Keys that are secret in the state; tests plant and search for them. */
@@ -63,7 +61,7 @@ export const SECRET_OUTPUTS = ["apiKey", "kubeconfig"] as const satisfies readon
 export function problemsOfOutputs(value: Record<string, unknown>): string[] {
   const expected: Record<keyof StackOutputs, string> = {
     backend: "string", namespace: "string", pod: "string", port: "number", apiKey: "string", kubeconfig: "string",
-    cluster: "object", images: "object", profiles: "object", imageBytesLoaded: "number",
+    cluster: "object", images: "object", profiles: "object",
   };
   return Object.entries(expected)
     .filter(([key, type]) => typeof value[key] !== type)

@@ -50,6 +50,8 @@ export class UserError extends Error {
   readonly wanted: string;
   readonly next: string;
   readonly detail: string | undefined;
+  /** Pulumi prints an error with this mark as its message alone; see RunError in its SDK. */
+  readonly __pulumiRunError = true;
 
   constructor(code: ErrorCode, facts: ErrorFacts) {
     const lines = [`${code}: ${ERROR_CODES[code]}`, `  seen:   ${facts.seen}`, `  wanted: ${facts.wanted}`, `  next:   ${facts.next}`];

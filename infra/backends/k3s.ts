@@ -1,0 +1,102 @@
+import * as docker from "@pulumi/docker";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { substitute, type Settings } from "../config";
+import { clusterName, labelsOf, PREFIX, shorten } from "../naming";
+import type { ClusterOutput } from "../outputs";
+import { execIn, inspectContainer, logsOf } from "../support/docker";
+import { UserError } from "../support/errors";
+import { record } from "../support/facts";
+import { freePort, requirePort } from "../support/ports";
+import { type Look, waitFor } from "../support/wait";
+import type { Backend, BackendArgs, Cluster } from "./backend";
+import { contentReference, loadIntoNode } from "./node-images";
+import { clusterReady } from "./ready";
+
+const API_PORT = 6443;
+const KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
+
+/** A k3s server in one privileged container: the container is the cluster, and goes with it. */
+export const k3s: Backend = {
+  name: "k3s",
+
+  declare(args: BackendArgs, parent: pulumi.Resource): Cluster {
+    const container = declareContainer(args, parent);
+    const name = clusterName(args.owner);
+    const running = container.id.apply((id) => ready(id, name, args.settings));
+    const kubeconfig = pulumi.secret(running.apply((state) => state.kubeconfig));
+    const provider = new k8s.Provider("cluster", {
+      kubeconfig, clusterIdentifier: name, deleteUnreachable: true,
+    }, { parent, deletedWith: container });
+    return {
+      provider, kubeconfig, owns: container,
+      facts: running.apply((state) => state.facts),
+      load: (images) => pulumi.all([container.id, images]).apply(async ([id, list]) => {
+        if (pulumi.runtime.isDryRun()) return Object.fromEntries(list.map((image) => [image.name, contentReference(image)]));
+        return loadIntoNode(id, list, { timeout: args.settings.readyTimeout });
+      }),
+    };
+  },
+};
+
+// --- declare ---------------------------------------------------------------------------------------------
+
+function declareContainer({ settings, owner }: BackendArgs, parent: pulumi.Resource): docker.Container {
+  const name = clusterName(owner);
+  const node = shorten(`${PREFIX}-${owner.stack}`);
+  const labels = Object.entries(labelsOf(owner)).map(([label, value]) => ({ label, value }));
+  const volume = (purpose: string) => new docker.Volume(purpose, { name: `${name}-${purpose}`, labels }, { parent, deleteBeforeReplace: true });
+  const volumes = [
+    { containerPath: "/var/lib/rancher/k3s", volumeName: volume("k3s").name },
+    { containerPath: "/var/lib/kubelet", volumeName: volume("kubelet").name },
+  ];
+  const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
+  return new docker.Container("node", {
+    name, hostname: node, image: substitute(settings.k3sImage, settings.imageSubstitutes), labels, volumes,
+    command: ["server", `--node-name=${node}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false"],
+    privileged: true, cgroupnsMode: "private", mustRun: true, restart: "no",
+    // The image declares these as volumes; anonymous ones would stay behind when the container is lost.
+    tmpfs: { "/run": "", "/tmp": "", "/var/lib/cni": "", "/var/log": "" },
+    ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }],
+    destroyGraceSeconds: 1,
+  }, { parent, deleteBeforeReplace: true, ...(settings.k3sApiPort === 0 ? { ignoreChanges: ["ports"] } : {}) });
+}
+
+/** A port that the node itself holds is no conflict. */
+async function choosePort(port: number, name: string): Promise<number> {
+  const held = await inspectContainer(name);
+  return held?.ports[`${API_PORT}/tcp`] === port ? port : requirePort(port, "k3sApiPort");
+}
+
+// --- ready -----------------------------------------------------------------------------------------------
+
+async function ready(id: string, name: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
+  const start = Date.now();
+  const alive = () => requireRunning(id, name);
+  const port = (await alive()).ports[`${API_PORT}/tcp`];
+  const inside = await waitFor(() => readKubeconfig(id, name), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
+    seen: `${name} after ${seconds} s: ${reason}`, wanted: `a kubeconfig at ${KUBECONFIG} in the node`, next: `docker logs ${name}`,
+  }));
+  const kubeconfig = inside.replace(/server: https:\/\/[^\s]+/, `server: https://127.0.0.1:${port}`);
+  const facts = await clusterReady(kubeconfig, { name, timeout: settings.readyTimeout, alive: async () => { await alive(); }, next: `docker logs ${name}` });
+  record({ clusterReadyMs: Date.now() - start });
+  return { kubeconfig, facts };
+}
+
+async function readKubeconfig(id: string, name: string): Promise<Look<string>> {
+  const file = await execIn(id, ["cat", KUBECONFIG]);
+  if (file.exitCode === 0 && file.stdout.includes("client-key-data")) return { value: file.stdout };
+  await requireRunning(id, name);
+  return { reason: file.stderr || "the kubeconfig is not whole yet" };
+}
+
+async function requireRunning(id: string, name: string): Promise<{ ports: Record<string, number> }> {
+  const state = await inspectContainer(id);
+  if (!state) {
+    throw new UserError("E_NODE_GONE", { seen: `container ${name} (${id.slice(0, 12)}) is in the stack's state and not in Docker`, wanted: "the node's container", next: "pulumi refresh --yes && pulumi up --yes" });
+  }
+  if (!state.running) {
+    throw new UserError("E_NODE_DIED", { seen: `container ${name} ended with exit code ${state.exitCode}`, wanted: "a running node", next: "pulumi refresh --yes && pulumi up --yes", detail: await logsOf(id) });
+  }
+  return state;
+}

@@ -1,0 +1,87 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { randomBytes } from "node:crypto";
+import { Component, type ComponentOptions } from "./component";
+
+export interface BayArgs {
+  /** Name of the pod. */
+  name: string;
+  namespace: pulumi.Input<string>;
+  image: pulumi.Input<string>;
+  pullPolicy: "Never" | "IfNotPresent";
+  port: number;
+  serviceAccount: pulumi.Input<string>;
+  configMap: pulumi.Input<string>;
+  /** Digest of the configuration. */
+  configDigest: pulumi.Input<string>;
+  /** Key of the API; empty for a random one that is made once. */
+  apiKey: string;
+  security: "restricted" | "baseline";
+  /** Seconds until a pod that is not ready is an error. */
+  readyTimeout: number;
+}
+
+/** Bay itself: the Secret with its key and the pod. */
+export class Bay extends Component {
+  /** Name of the pod, known once it is ready. */
+  readonly pod: pulumi.Output<string>;
+  /** Key of the API. Secret. */
+  readonly apiKey: pulumi.Output<string>;
+  readonly nodes: { secret: k8s.core.v1.Secret; pod: k8s.core.v1.Pod };
+
+  constructor(name: string, args: BayArgs, options: ComponentOptions = {}) {
+    super("Bay", name, options);
+    const secret = this.declareKey(args);
+    const pod = this.declarePod(args, secret);
+    this.pod = pod.metadata.name;
+    this.apiKey = pulumi.secret(secret.data.apply((data) => Buffer.from(data["api-key"] ?? "", "base64").toString()));
+    this.nodes = { secret, pod };
+    this.registerOutputs({ pod: this.pod });
+  }
+
+  /** A key that nobody chose is made at the first `up` and kept: later random ones are ignored. */
+  private declareKey({ name, namespace, apiKey }: BayArgs): k8s.core.v1.Secret {
+    const key = pulumi.secret(Buffer.from(apiKey || `sk-bay-${randomBytes(32).toString("hex")}`).toString("base64"));
+    return new k8s.core.v1.Secret("api-key", {
+      metadata: { name: `${name}-api-key`, namespace }, data: { "api-key": key },
+    }, this.child(apiKey === "" ? { ignoreChanges: ["data"] } : {}));
+  }
+
+  private declarePod(args: BayArgs, secret: k8s.core.v1.Secret): k8s.core.v1.Pod {
+    return new k8s.core.v1.Pod("pod", {
+      metadata: { name: args.name, namespace: args.namespace, labels: { app: "bay" }, annotations: { "bay-e2e.dev/config": args.configDigest } },
+      spec: {
+        serviceAccountName: args.serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: 5,
+        ...podSecurity(args.security),
+        containers: [{
+          name: "bay", image: args.image, imagePullPolicy: args.pullPolicy, ports: [{ name: "http", containerPort: args.port }],
+          env: [
+            { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" }, { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
+            { name: "BAY_API_KEY", valueFrom: { secretKeyRef: { name: secret.metadata.name, key: "api-key" } } },
+          ],
+          volumeMounts: [{ name: "config", mountPath: "/etc/bay", readOnly: true }, { name: "data", mountPath: "/var/lib/bay" }, { name: "tmp", mountPath: "/tmp" }],
+          startupProbe: { ...health(args.port), periodSeconds: 1, failureThreshold: args.readyTimeout },
+          readinessProbe: { ...health(args.port), periodSeconds: 2, failureThreshold: 3 },
+          livenessProbe: { ...health(args.port), periodSeconds: 10, failureThreshold: 3 },
+          resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } },
+          ...containerSecurity(args.security),
+        }],
+        volumes: [{ name: "config", configMap: { name: args.configMap } }, { name: "data", emptyDir: {} }, { name: "tmp", emptyDir: {} }],
+      },
+    }, this.child({ deleteBeforeReplace: true, customTimeouts: { create: `${args.readyTimeout}s` } }));
+  }
+}
+
+function health(port: number) {
+  return { httpGet: { path: "/health", port }, timeoutSeconds: 2 };
+}
+
+function podSecurity(security: BayArgs["security"]) {
+  if (security === "baseline") return {};
+  return { securityContext: { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: { type: "RuntimeDefault" } } };
+}
+
+function containerSecurity(security: BayArgs["security"]) {
+  if (security === "baseline") return {};
+  return { securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } } };
+}

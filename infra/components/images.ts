@@ -1,0 +1,70 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { LocalImage } from "../backends/backend";
+import { PREFIX } from "../naming";
+import type { ImageOutput } from "../outputs";
+import { bundle } from "../support/bundle";
+import { Component, type ComponentOptions } from "./component";
+
+/** Where one image comes from. */
+export interface ImageSource {
+  /** Ready reference; everything else is ignored when it is not empty. */
+  reference: string;
+  /** Build context, relative to `root`. */
+  context: string;
+  /** Dockerfile relative to `root`; empty means the one in the context. */
+  dockerfile: string;
+  /** Build argument BASE_IMAGE. */
+  baseImage: string;
+}
+
+export interface ImagesArgs<Name extends string> {
+  /** Folder that relative paths start from. */
+  root: string;
+  /** Part of the built images' names, so that stacks do not overwrite each other's. */
+  stack: string;
+  sources: Record<Name, ImageSource>;
+  /** Brings local images to the cluster and gives their references. */
+  load: (images: pulumi.Output<LocalImage[]>) => pulumi.Output<Record<string, ImageOutput>>;
+}
+
+/** The images of the stack: built here and loaded into the cluster, or taken as given. */
+export class Images<Name extends string> extends Component {
+  /** Each image as the cluster knows it, once the cluster has it. */
+  readonly images: Record<Name, pulumi.Output<ImageOutput>>;
+  /** Each image's pull policy: what was loaded must never be pulled. */
+  readonly pullPolicy: Record<Name, "Never" | "IfNotPresent">;
+
+  constructor(name: string, args: ImagesArgs<Name>, options: ComponentOptions = {}) {
+    super("Images", name, options);
+    const sources = Object.entries(args.sources) as [Name, ImageSource][];
+    const built = sources.filter(([, source]) => source.reference === "").map(([image, source]) => this.build(image, source, args));
+    const loaded = args.load(pulumi.all(built));
+    const each = <T>(value: (image: Name, source: ImageSource) => T) => Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
+    this.images = each((image, { reference }) => reference === "" ? loaded.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
+    this.pullPolicy = each((_, { reference }) => (reference === "" ? "Never" : "IfNotPresent"));
+    this.registerOutputs(this.images);
+  }
+
+  private build(image: Name, source: ImageSource, { root, stack }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
+    const context = join(root, source.context);
+    bundle(context);
+    const built = new docker.Image(image, {
+      imageName: `${PREFIX}/${image}:${stack}`,
+      build: {
+        context: relative(context), dockerfile: relative(source.dockerfile === "" ? join(context, "Dockerfile") : join(root, source.dockerfile)),
+        platform: "linux/amd64", args: { BASE_IMAGE: source.baseImage },
+      },
+      skipPush: true,
+    }, this.child({ deletedWith: undefined }));
+    return built.repoDigest.apply((id): LocalImage => ({ name: image, id }));
+  }
+}
+
+/** Paths in the state are relative to the program's folder, so that a moved checkout is no change. */
+function relative(path: string): string {
+  const result = path.startsWith(process.cwd()) ? `.${path.slice(process.cwd().length)}` : join("..", path.slice(join(process.cwd(), "..").length));
+  return existsSync(path) ? result : path;
+}

@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { BACKENDS, type BackendName } from "./outputs";
+import { UserError } from "./support/errors";
+import { nearest } from "./support/nearest";
+
+const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "wanted a DNS label: lower case letters, digits and -, at most 63");
+const quantity = z.string().regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "wanted a Kubernetes quantity such as 1Gi");
+const seconds = z.int().min(1).max(3600);
+const port = z.int().min(1).max(65535);
+
+/** One key of the configuration; `Pulumi.yaml` describes the same keys, and a test compares the two. */
+const schema = z.strictObject({
+  backend: z.union([z.enum(BACKENDS), z.literal("")]).default(""),
+  namespace: kubernetesName.default("bay-e2e-test"),
+  serviceAccount: kubernetesName.default("bay"),
+  role: kubernetesName.default("bay-role"),
+  roleBinding: kubernetesName.default("bay-rolebinding"),
+  configMap: kubernetesName.default("bay-config"),
+  pod: kubernetesName.default("bay"),
+  bayPort: port.default(8114),
+  apiKey: z.string().regex(/^([\x21-\x7e]{8,200})?$/, "wanted 8 to 200 printable characters without blanks").default(""),
+  bayImage: z.string().default(""),
+  bayContext: z.string().min(1).default("images/bay"),
+  bayDockerfile: z.string().default(""),
+  bayBaseImage: z.string().min(1).default("docker.io/library/node:24-bookworm-slim"),
+  bayPodSecurity: z.enum(["restricted", "baseline"]).default("restricted"),
+  shipImage: z.string().default(""),
+  shipContext: z.string().min(1).default("images/ship"),
+  shipDockerfile: z.string().default(""),
+  shipBaseImage: z.string().min(1).default("docker.io/nikolaik/python-nodejs:python3.13-nodejs24-slim"),
+  imageSubstitutes: z.record(z.string(), z.string()).default({}),
+  storageClass: z.string().default(""),
+  storageSize: quantity.default("1Gi"),
+  podStartupTimeout: seconds.default(120),
+  readyTimeout: seconds.default(120),
+  k3sImage: z.string().min(1).default("docker.io/rancher/k3s:v1.36.3-k3s1"),
+  k3sApiPort: z.union([z.literal(0), port]).default(0),
+});
+
+/** The whole configuration of a stack, checked and with every default filled in. */
+export type Settings = Omit<z.infer<typeof schema>, "backend"> & { backend: BackendName };
+
+/** All keys, in the order of `Pulumi.yaml`. */
+export const CONFIG_KEYS = Object.keys(schema.shape);
+
+/** Default of each key, as `Pulumi.yaml` must state it. */
+export function configDefaults(): Record<string, unknown> {
+  return schema.parse({});
+}
+
+/**
+ * Reads a stack's configuration.
+ * @param raw values by key as Pulumi gives them: text, with numbers and objects as JSON
+ * @param stack name of the stack, which chooses the backend where the key `backend` is empty
+ * @throws UserError E_CONFIG that lists every problem at once
+ */
+export function readConfig(raw: Record<string, string>, stack: string): Settings {
+  const parsed = schema.safeParse(Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, decode(key, value)])));
+  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(issue, raw));
+  const chosen = (parsed.success ? parsed.data.backend : raw["backend"]) || stack;
+  const backend = BACKENDS.find((name) => name === chosen);
+  if (!backend && (raw["backend"] ?? "") === "") {
+    problems.push(`backend: no value, and the stack's name "${stack}" is no backend: wanted one of ${BACKENDS.join(", ")}`);
+  }
+  if (!parsed.success || !backend || problems.length > 0) {
+    throw new UserError("E_CONFIG", {
+      seen: problems.length === 1 ? problems[0]! : `${problems.length} problems:\n${problems.map((line) => `          - ${line}`).join("\n")}`,
+      wanted: "the keys, types and ranges that Pulumi.yaml describes",
+      next: `pulumi config --stack ${stack}   (then: pulumi config set KEY VALUE, or pulumi config rm KEY)`,
+    });
+  }
+  return { ...parsed.data, backend };
+}
+
+/** Where the images of Bay and Ship come from, with substitutes in place. */
+export function imageSources(settings: Settings): Record<"bay" | "ship", { reference: string; context: string; dockerfile: string; baseImage: string }> {
+  const use = (reference: string) => substitute(reference, settings.imageSubstitutes);
+  return {
+    bay: { reference: settings.bayImage, context: settings.bayContext, dockerfile: settings.bayDockerfile, baseImage: use(settings.bayBaseImage) },
+    ship: { reference: settings.shipImage, context: settings.shipContext, dockerfile: settings.shipDockerfile, baseImage: use(settings.shipBaseImage) },
+  };
+}
+
+/**
+ * The reference to use for `reference`: its substitute where there is one. Names are compared as Docker
+ * understands them, so `node:24` and `docker.io/library/node:24` are the same.
+ */
+export function substitute(reference: string, substitutes: Record<string, string>): string {
+  const wanted = canonical(reference);
+  const match = Object.entries(substitutes).find(([from]) => canonical(from) === wanted);
+  return match ? match[1] : reference;
+}
+
+/** The full form of an image reference: registry, repository and tag. */
+export function canonical(reference: string): string {
+  const [first, ...rest] = reference.split("/");
+  const hasRegistry = rest.length > 0 && /[.:]|^localhost$/.test(first!);
+  const repository = hasRegistry ? reference : `docker.io/${rest.length > 0 ? "" : "library/"}${reference}`;
+  const last = repository.slice(repository.lastIndexOf("/"));
+  return last.includes(":") || last.includes("@") ? repository : `${repository}:latest`;
+}
+
+/** Pulumi hands every value over as text; a value that should be a number or an object is JSON. */
+function decode(key: string, value: string): unknown {
+  const type = (schema.shape as Record<string, z.ZodType>)[key];
+  if (!type || type.safeParse(value).success) return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
+}
+
+function describe(issue: z.core.$ZodIssue, raw: Record<string, string>): string[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const near = nearest(key, CONFIG_KEYS);
+      return `${key}: no such key${near ? `, did you mean ${near}?` : ""}`;
+    });
+  }
+  const key = String(issue.path[0]);
+  const shown = key === "apiKey" ? "[secret]" : JSON.stringify(raw[key]);
+  return [`${issue.path.join(".")}: ${issue.message} (value: ${shown})`];
+}

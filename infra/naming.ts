@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+
+/** Prefix of every name and label that this project makes outside the cluster. */
+export const PREFIX = "bay-e2e";
+
+/** Labels by which everything is found again; deleting goes by these, never by remembered ids. */
+export const LABELS = {
+  /** Which stack of which checkout made it: the value is `Owner.id`. */
+  owner: "bay-e2e.dev/owner",
+  /** The stack's name, for people who look. */
+  stack: "bay-e2e.dev/stack",
+} as const;
+
+/** Who owns what a stack makes on this host. */
+export interface Owner {
+  stack: string;
+  /** Twelve hex digits that differ between checkouts and between stacks. */
+  id: string;
+}
+
+/**
+ * The owner of a stack. Two checkouts on one host have different owners even for stacks of one name, so
+ * that two runs do not meet.
+ * @param root the folder that holds Pulumi.yaml
+ */
+export function ownerOf(root: string, stack: string): Owner {
+  return { stack, id: digest(`${root}\0${stack}`, 12) };
+}
+
+/** Name of the cluster and, on container backends, of its node container; at most 63 characters. */
+export function clusterName(owner: Owner): string {
+  return shorten(`${PREFIX}-${owner.stack}-${owner.id.slice(0, 6)}`);
+}
+
+/** The labels of something that `owner` makes. */
+export function labelsOf(owner: Owner): Record<string, string> {
+  return { [LABELS.owner]: owner.id, [LABELS.stack]: shorten(owner.stack) };
+}
+
+/**
+ * A legal DNS label made of `name`: lower case, other characters become `-`; what is too long or had to be
+ * changed ends in six hex digits of the whole name, so that two names never become one.
+ * @param limit longest result, default 63
+ */
+export function shorten(name: string, limit = 63): string {
+  const clean = name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  if (clean === name && clean.length <= limit) return clean;
+  const suffix = digest(name, 6);
+  return `${clean.slice(0, limit - 7).replace(/-+$/, "")}-${suffix}`.replace(/^-/, "");
+}
+
+function digest(text: string, length: number): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, length);
+}

@@ -1,0 +1,33 @@
+import * as pulumi from "@pulumi/pulumi";
+import { dirname } from "node:path";
+import { readConfig, type Settings } from "./config";
+import { UserError } from "./support/errors";
+
+/** What the program knows of its run. */
+export interface ProgramConfig {
+  settings: Settings;
+  /** The folder that holds Pulumi.yaml. */
+  root: string;
+  stack: string;
+}
+
+/**
+ * Reads the configuration of the running program; the only place that asks Pulumi and the environment.
+ * @throws UserError E_CONFIG with every problem
+ */
+export function readProgramConfig(): ProgramConfig {
+  const prefix = `${pulumi.getProject()}:`;
+  const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
+  const settings = readConfig(Object.fromEntries(all.map(([key, value]) => [key.slice(prefix.length), value])), pulumi.getStack());
+  const imageSubstitutes = { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) };
+  return { settings: { ...settings, imageSubstitutes }, root: dirname(process.cwd()), stack: pulumi.getStack() };
+}
+
+function substitutesOf(text: string | undefined): Record<string, string> {
+  if (!text) return {};
+  try {
+    return JSON.parse(text) as Record<string, string>;
+  } catch (cause) {
+    throw new UserError("E_CONFIG", { seen: `BAY_E2E_IMAGES=${text}`, wanted: "a JSON object from image reference to image reference", next: "unset BAY_E2E_IMAGES", cause });
+  }
+}

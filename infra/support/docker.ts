@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { pipeline } from "node:stream/promises";
+import { UserError } from "./errors";
+import { pasteable, run, tail, tryRun } from "./exec";
+
+/** What is known of a container. */
+export interface ContainerState {
+  running: boolean;
+  exitCode: number;
+  /** Host ports by container port, e.g. `6443/tcp` to 40123. */
+  ports: Record<string, number>;
+}
+
+/** State of a container, or nothing where there is none of that id or name. */
+export async function inspectContainer(container: string): Promise<ContainerState | undefined> {
+  const result = await tryRun(["docker", "container", "inspect", container]);
+  if (result.exitCode !== 0) return undefined;
+  const [facts] = JSON.parse(result.stdout) as [{ State: { Running: boolean; ExitCode: number }; HostConfig: { PortBindings: PortMap }; NetworkSettings: { Ports: PortMap } }];
+  const bound = Object.entries(facts.NetworkSettings.Ports ?? {}).map(([port, hosts]) => [port, Number(hosts?.[0]?.HostPort ?? 0)]);
+  return { running: facts.State.Running, exitCode: facts.State.ExitCode, ports: Object.fromEntries(bound) as Record<string, number> };
+}
+
+/** Runs a command in a container and gives its result whatever its exit code. */
+export function execIn(container: string, argv: readonly string[]): ReturnType<typeof tryRun> {
+  return tryRun(["docker", "exec", container, ...argv]);
+}
+
+/** The last lines that a container printed. */
+export async function logsOf(container: string, lines = 20): Promise<string> {
+  const result = await tryRun(["docker", "logs", "--tail", String(lines), container]);
+  return tail(`${result.stdout}\n${result.stderr}`, lines);
+}
+
+/** Ids of images that the local store has, by reference or id; what it lacks is absent. */
+export async function localImages(names: readonly string[]): Promise<Map<string, string>> {
+  const found = await Promise.all(names.map(async (name) => [name, (await tryRun(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const));
+  return new Map(found.filter(([, id]) => id !== ""));
+}
+
+/** Gives an image one more name. */
+export async function tagImage(image: string, name: string): Promise<void> {
+  await run(["docker", "tag", image, name]);
+}
+
+/**
+ * Pipes images from the local store into a command that runs in a container.
+ * @returns bytes that went through
+ * @throws UserError E_COMMAND with the output of whichever side failed
+ */
+export async function saveInto(images: readonly string[], container: string, argv: readonly string[]): Promise<number> {
+  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "pipe"] });
+  const load = spawn("docker", ["exec", "-i", container, ...argv], { stdio: ["pipe", "pipe", "pipe"] });
+  let bytes = 0;
+  save.stdout.on("data", (chunk: Buffer) => { bytes += chunk.length; });
+  const ends = [end(save), end(load)] as const;
+  const piped = pipeline(save.stdout, load.stdin).then(() => "", (error: Error) => error.message);
+  const [saved, loaded, broken] = await Promise.all([...ends, piped]);
+  if (saved.exitCode !== 0 || loaded.exitCode !== 0 || broken !== "") {
+    throw new UserError("E_COMMAND", {
+      seen: `docker save ended with ${saved.exitCode}, the import with ${loaded.exitCode}`, wanted: "0 and 0",
+      next: `docker save ${pasteable(images)} | docker exec -i ${container} ${pasteable(argv)}`,
+      detail: tail(`${saved.output}\n${loaded.output}\n${broken}`),
+    });
+  }
+  return bytes;
+}
+
+type PortMap = Record<string, { HostPort: string }[] | null> | null;
+
+function end(child: ReturnType<typeof spawn>): Promise<{ exitCode: number; output: string }> {
+  let output = "";
+  child.stderr?.on("data", (chunk: Buffer) => { output += chunk.toString(); });
+  return new Promise((resolve) => {
+    child.on("error", (error) => { resolve({ exitCode: 127, output: error.message }); });
+    child.on("close", (code) => { resolve({ exitCode: code ?? 128, output }); });
+  });
+}
