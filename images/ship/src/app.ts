@@ -1,0 +1,42 @@
+import multipart from "@fastify/multipart";
+import Fastify, { type FastifyInstance } from "fastify";
+import { version } from "../../../package.json";
+import type { Kernel } from "./kernel";
+import { execRoutes } from "./routes/exec";
+import { fileRoutes } from "./routes/files";
+import { infoRoutes } from "./routes/info";
+import type { BuiltInSkill } from "./startup";
+import { Workspace, WorkspaceError } from "./workspace";
+
+/** What the routes work with. */
+export interface ShipContext {
+  version: string;
+  workspace: Workspace;
+  kernel: Kernel;
+  skills: BuiltInSkill[];
+}
+
+/** Largest JSON body, in bytes. */
+const JSON_LIMIT = 80 * 1024 * 1024;
+
+/** The HTTP server, not listening yet. Errors have the form `{detail}`. */
+export async function buildShip(parts: { workspace: string; kernel: Kernel; skills: BuiltInSkill[] }): Promise<FastifyInstance> {
+  const app = Fastify({ logger: false, bodyLimit: JSON_LIMIT, forceCloseConnections: true, keepAliveTimeout: 0 });
+  const context: ShipContext = { version, kernel: parts.kernel, skills: parts.skills, workspace: new Workspace(parts.workspace) };
+  app.setErrorHandler(async (error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {
+    const status = error instanceof WorkspaceError ? error.status : error.validation ? 422 : (error.statusCode ?? 500);
+    if (status >= 500) log("error", "request failed", { method: request.method, url: request.url, error: error.message });
+    await reply.code(status).send({ detail: error.message });
+  });
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: "Not Found" }));
+  await app.register(multipart, { limits: { files: 1, fileSize: Infinity } });
+  infoRoutes(app, context);
+  execRoutes(app, context);
+  fileRoutes(app, context);
+  return app;
+}
+
+/** One line of structured log. */
+export function log(level: "info" | "error", msg: string, fields: Record<string, unknown> = {}): void {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, ...fields })}\n`);
+}

@@ -1,0 +1,228 @@
+"""The persistent interpreter behind Ship's Python endpoint.
+
+Requests come as JSON lines on file descriptor 3, results leave as JSON lines on 4, so nothing that the user's code
+prints can break the protocol. Descriptors 1 and 2 are one real pipe (a pump process carries it to Ship): output of
+subprocesses and of os.write() is captured too, in the order in which it was written. Around each cell the driver
+writes the request's start and end marks into that pipe; Ship drops what arrives outside of them.
+"""
+
+import ast
+import base64
+import builtins
+import importlib
+import inspect
+import io
+import json
+import linecache
+import os
+import re
+import signal
+import sys
+import traceback
+import types
+
+DRIVER = __file__
+RED, PLAIN = "\x1b[31m", "\x1b[0m"
+COMMAND = re.compile(r"^(\s*)(!|%%?)(.*)$")
+
+
+def start_pump():
+    """Puts a real pipe at descriptors 1 and 2. Ship's end is a socket, and /dev/stdout cannot be opened on a socket."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()  # an interrupt goes to the interpreter's group and must not end the pump
+        os.dup2(reader, 0)
+        os.closerange(2, 64)
+        os.execvp("cat", ["cat"])
+    os.dup2(writer, 1)
+    os.dup2(writer, 2)
+    os.close(reader)
+    return writer  # a private, non-inheritable copy: marks arrive even if the user closes 1
+
+
+class Interpreter:
+    """One namespace that lives until the process ends."""
+
+    def __init__(self):
+        module = types.ModuleType("__main__")
+        module.__builtins__ = builtins
+        module.__dict__["__ship_command__"] = self.command
+        sys.modules["__main__"] = module
+        self.names = module.__dict__
+        self.count = 0
+        self.running = False
+        self.images = []
+        self.loop = None
+        builtins.display = self.display
+
+    def interrupt(self, _signum, _frame):
+        if self.running:
+            raise KeyboardInterrupt
+
+    def run(self, source, silent):
+        """Runs one cell; gives (error text or None, images)."""
+        self.images = []
+        if not silent:
+            self.count += 1
+        signal.signal(signal.SIGINT, self.interrupt)
+        importlib.invalidate_caches()  # a module written a moment ago must be found
+        error = None
+        try:
+            self.running = True
+            self.execute(source, silent)
+            self.collect_figures()
+        except SystemExit as stop:
+            # exit() ends the cell, not the interpreter; a failure code is a failed cell.
+            error = None if stop.code in (None, 0) else self.describe(stop)
+        except BaseException as problem:
+            error = self.describe(problem)
+        finally:
+            self.running = False
+        flush()
+        return error, self.images
+
+    def execute(self, source, silent):
+        name = f"<cell {self.count}>"
+        tree, source = parse(source, name)
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        last = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr) and not ends_with_semicolon(source, tree.body[-1]):
+            last = ast.Expression(tree.body.pop().value)
+        self.evaluate(tree, name, "exec")
+        if last is None:
+            return
+        value = self.evaluate(last, name, "eval")
+        if value is not None and not silent:
+            builtins._ = value
+            self.display(value)
+
+    def evaluate(self, tree, name, mode):
+        code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        result = eval(code, self.names)
+        if not code.co_flags & inspect.CO_COROUTINE:
+            return result
+        if self.loop is None:
+            import asyncio
+            self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+        return self.loop.run_until_complete(result)
+
+    def display(self, *values):
+        """Shows values as a notebook does: their text, and a PNG where they have one."""
+        for value in values:
+            png = getattr(value, "_repr_png_", None)
+            data = png() if callable(png) and not isinstance(value, type) else None
+            if isinstance(data, bytes):
+                self.add_image(data)
+            print(repr(value))
+
+    def add_image(self, data):
+        self.images.append({"image/png": base64.b64encode(data).decode("ascii")})
+
+    def collect_figures(self):
+        plot = sys.modules.get("matplotlib.pyplot")
+        if plot is None:
+            return
+        for number in plot.get_fignums():
+            target = io.BytesIO()
+            plot.figure(number).savefig(target, format="png", bbox_inches="tight")
+            self.add_image(target.getvalue())
+        plot.close("all")
+
+    def command(self, line):
+        """A `!command` line."""
+        import subprocess
+        flush()
+        return_code = subprocess.run(["/bin/bash", "-c", line], stdin=subprocess.DEVNULL).returncode
+        self.names["_exit_code"] = return_code
+
+    def describe(self, problem):
+        trace = problem.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == DRIVER:
+            trace = trace.tb_next
+        lines = traceback.format_exception(type(problem), problem, trace)
+        kind = type(problem).__name__
+        last = lines[-1].rstrip("\n")
+        if last.startswith(kind):
+            lines[-1] = f"{RED}{kind}{PLAIN}{last[len(kind):]}"
+        else:
+            lines.append(f"{RED}{kind}{PLAIN}")
+        return f"{RED}{'-' * 75}{PLAIN}\n" + "".join(lines).rstrip("\n")
+
+
+def parse(source, name):
+    """The syntax tree; only text that is no Python is read again with `!command` and `%pip` lines translated."""
+    try:
+        return ast.parse(source, name), source
+    except SyntaxError as problem:
+        translated = "\n".join(translate(line) for line in source.split("\n"))
+        if translated == source:
+            raise
+        try:
+            return ast.parse(translated, name), translated
+        except SyntaxError:
+            raise problem from None
+
+
+def translate(line):
+    found = COMMAND.match(line)
+    if not found:
+        return line
+    indent, kind, rest = found.groups()
+    if kind == "!":
+        return f"{indent}__ship_command__({rest!r})"
+    if kind == "%" and rest.startswith("pip "):
+        return f"{indent}__ship_command__({sys.executable + ' -m ' + rest!r})"
+    if kind == "%" and rest.startswith("cd "):
+        return f"{indent}__import__('os').chdir({rest[3:].strip()!r})"
+    return line
+
+
+def ends_with_semicolon(source, node):
+    lines = source.split("\n")
+    tail = lines[node.end_lineno - 1].encode()[node.end_col_offset:].decode(errors="replace")
+    return tail.lstrip(" )").startswith(";")
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # the user may have closed or replaced it
+            pass
+
+
+def write_all(descriptor, data):
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
+def main():
+    for descriptor in (3, 4):
+        os.set_inheritable(descriptor, False)
+    output = start_pump()
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stderr.reconfigure(line_buffering=True)
+    sys.dont_write_bytecode = True  # a module rewritten within one second must not come from a stale cache
+    sys.path[0] = ""
+    sys.argv = [""]
+    interpreter = Interpreter()
+    signal.signal(signal.SIGINT, interpreter.interrupt)
+    own = os.getpid()
+    requests = os.fdopen(3, "r", encoding="utf-8")
+    write_all(4, b'{"ready": true}\n')
+    for line in requests:
+        request = json.loads(line)
+        write_all(output, request["start"].encode())
+        try:
+            error, images = interpreter.run(request["code"], request["silent"])
+        except KeyboardInterrupt as problem:  # an interrupt that came in the moment the cell ended
+            error, images = interpreter.describe(problem), []
+        if os.getpid() != own:
+            os._exit(0)  # a fork made by the user's code has come to the end of the cell
+        count = None if request["silent"] else interpreter.count
+        write_all(4, json.dumps({"count": count, "error": error, "images": images}).encode() + b"\n")
+        write_all(output, request["end"].encode())
+
+
+main()

@@ -1,0 +1,240 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { BoundedBytes } from "./bounded-bytes";
+
+/** What one cell gave. */
+export interface CellResult {
+  success: boolean;
+  /** Number of the cell since the interpreter started; null for a silent cell or when the interpreter ended. */
+  executionCount: number | null;
+  /** Everything written while the cell ran (standard output, standard error, displayed values), in order. */
+  text: string;
+  images: Record<string, string>[];
+  /** Traceback, or why the cell was ended. */
+  error: string | null;
+}
+
+export interface KernelOptions {
+  /** Working directory of the interpreter. */
+  workspace: string;
+  /** Interpreter to run. Default `python3`. */
+  python?: string;
+  /** Bytes of output kept per cell. Default 8 MiB. */
+  maxOutput?: number;
+  /** Environment of the interpreter. */
+  env: NodeJS.ProcessEnv;
+}
+
+export type KernelStatus = "not_started" | "alive" | "dead";
+
+/** How long an interrupted cell may take to end before the interpreter is replaced; Bay gives up 5 s after the timeout. */
+const INTERRUPT_GRACE_MS = 2_500;
+const INTERRUPT_EVERY_MS = 300;
+
+/** A running interpreter process and the two streams to it. */
+interface Driver {
+  child: ChildProcess;
+  requests: Writable;
+  output: Readable;
+  /** Resolves with the reason when the interpreter has ended or cannot be used any more. */
+  ended: Promise<string>;
+  onResult: (result: DriverResult) => void;
+}
+interface DriverResult {
+  count: number | null;
+  error: string | null;
+  images: Record<string, string>[];
+}
+
+/** A persistent Python interpreter that runs cells one after another and is started again after it died. */
+export class Kernel {
+  private driver: Driver | undefined;
+  private state: KernelStatus = "not_started";
+  private tail: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: KernelOptions) {}
+
+  get status(): KernelStatus {
+    return this.state;
+  }
+
+  /** Starts the interpreter; resolves when it takes cells. */
+  async start(): Promise<void> {
+    this.driver ??= await this.launch();
+  }
+
+  /**
+   * Runs one cell when the cells before it are done. Never rejects because of the code: an exception, a timeout and an
+   * interpreter that died are results. An aborted `signal` skips a waiting cell and interrupts a running one.
+   */
+  run(code: string, options: { timeoutMs: number; silent?: boolean; signal?: AbortSignal }): Promise<CellResult> {
+    const result = this.tail.then(() => this.runNow(code, options));
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Ends the interpreter and starts a new one; all variables are lost. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Ends the interpreter. */
+  async stop(): Promise<void> {
+    const driver = this.driver;
+    if (!driver) return;
+    killGroup(driver.child, "SIGKILL");
+    await driver.ended;
+  }
+
+  private async runNow(code: string, { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1]): Promise<CellResult> {
+    if (signal?.aborted) return failed("The caller went away before the code could start", "");
+    await this.start();
+    const driver = this.driver!;
+    const marks = { start: `\u0000${randomUUID()}\u0000`, end: `\u0000${randomUUID()}\u0000` };
+    const capture = new MarkedOutput(driver.output, marks, this.options.maxOutput ?? 8 * 1024 * 1024);
+    const answer = new Promise<DriverResult>((resolve) => (driver.onResult = resolve));
+    const interrupt = this.interruptAfter(driver, timeoutMs, signal);
+    driver.requests.write(`${JSON.stringify({ code, silent, ...marks })}\n`);
+    try {
+      const result = await Promise.race([Promise.all([answer, capture.complete]).then(([first]) => first), driver.ended]);
+      const why = interrupt.reason();
+      if (typeof result === "string") return failed(why ? `${why}; ${result}` : result, capture.text());
+      const error = why ?? result.error;
+      return { success: error === null, executionCount: result.count, text: capture.text(), images: result.images, error };
+    } finally {
+      interrupt.cancel();
+      capture.stop();
+    }
+  }
+
+  /** Interrupts the cell at its deadline, again and again, and replaces an interpreter that takes no notice. */
+  private interruptAfter(driver: Driver, timeoutMs: number, signal: AbortSignal | undefined) {
+    let reason: string | undefined;
+    let repeat: NodeJS.Timeout | undefined;
+    let last: NodeJS.Timeout | undefined;
+    const begin = (why: string): void => {
+      if (reason) return;
+      reason = why;
+      killGroup(driver.child, "SIGINT");
+      repeat = setInterval(() => { killGroup(driver.child, "SIGINT"); }, INTERRUPT_EVERY_MS);
+      last = setTimeout(() => { killGroup(driver.child, "SIGKILL"); }, INTERRUPT_GRACE_MS);
+    };
+    const deadline = setTimeout(() => { begin(`Execution timed out after ${timeoutMs / 1000} seconds`); }, timeoutMs);
+    const onAbort = (): void => { begin("The caller went away; the code was interrupted"); };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return {
+      reason: () => reason,
+      cancel: () => {
+        clearTimeout(deadline);
+        clearInterval(repeat);
+        clearTimeout(last);
+        signal?.removeEventListener("abort", onAbort);
+      },
+    };
+  }
+
+  private async launch(): Promise<Driver> {
+    const child = spawn(this.options.python ?? "python3", [path.join(__dirname, "kernel.py")], {
+      cwd: this.options.workspace,
+      env: this.options.env,
+      stdio: ["ignore", "pipe", "inherit", "pipe", "pipe"],
+      detached: true, // a group of its own: an interrupt reaches what the code started, and not Ship
+    });
+    const requests = child.stdio[3] as Writable;
+    const results = createInterface({ input: child.stdio[4] as Readable });
+    const output = child.stdout as Readable;
+    for (const stream of [requests, output]) stream.on("error", () => undefined); // the end is reported by `ended`
+    const ended = this.watch(child, output);
+    const driver: Driver = { child, requests, output, ended, onResult: () => undefined };
+    const ready = new Promise<void>((resolve) => results.once("line", () => { resolve(); }));
+    const early = await Promise.race([ready, ended]);
+    if (typeof early === "string") throw new Error(`the Python interpreter did not start: ${early}`);
+    results.on("line", (line) => { driver.onResult(JSON.parse(line) as DriverResult); });
+    output.resume();
+    this.state = "alive";
+    return driver;
+  }
+
+  private watch(child: ChildProcess, output: Readable): Promise<string> {
+    return new Promise((resolve) => {
+      const finish = (reason: string): void => {
+        this.driver = undefined;
+        this.state = "dead";
+        killGroup(child, "SIGKILL"); // what the dead interpreter left must not fill the next one's pipe
+        output.destroy();
+        resolve(reason);
+      };
+      child.once("error", (error) => { finish(error.message); });
+      child.once("exit", (code, signal) => {
+        const reason = `The Python interpreter ended (${signal ?? `exit code ${code}`}) and will be started again; variables are lost`;
+        // What was printed before the end is still in the pipe; a child that holds it open must not hold the answer.
+        const late = setTimeout(() => { finish(reason); }, 200);
+        output.once("end", () => { clearTimeout(late); finish(reason); });
+      });
+    });
+  }
+}
+
+/** Collects what stands between a start and an end mark in a stream that never ends. */
+class MarkedOutput {
+  readonly complete: Promise<void>;
+  private readonly kept: BoundedBytes;
+  private readonly start: Buffer;
+  private readonly end: Buffer;
+  private pending: Buffer = Buffer.alloc(0);
+  private started = false;
+  private finish: () => void = () => undefined;
+  private readonly listener = (chunk: Buffer): void => { this.take(chunk); };
+
+  constructor(private readonly stream: Readable, marks: { start: string; end: string }, limit: number) {
+    this.kept = new BoundedBytes(limit);
+    this.start = Buffer.from(marks.start);
+    this.end = Buffer.from(marks.end);
+    this.complete = new Promise((resolve) => (this.finish = resolve));
+    stream.on("data", this.listener);
+  }
+
+  text(): string {
+    if (this.started && this.pending.length > 0) this.kept.push(this.pending);
+    this.pending = Buffer.alloc(0);
+    return this.kept.text();
+  }
+
+  /** Stops listening; what comes now belongs to no cell and is dropped. */
+  stop(): void {
+    this.stream.off("data", this.listener);
+    if (!this.stream.destroyed) this.stream.resume();
+  }
+
+  private take(chunk: Buffer): void {
+    this.pending = this.pending.length > 0 ? Buffer.concat([this.pending, chunk]) : chunk;
+    if (!this.started) {
+      const at = this.pending.indexOf(this.start);
+      if (at < 0) { this.pending = this.pending.subarray(-this.start.length); return; }
+      this.started = true;
+      this.pending = this.pending.subarray(at + this.start.length);
+    }
+    const end = this.pending.indexOf(this.end);
+    const safe = end < 0 ? Math.max(0, this.pending.length - this.end.length) : end;
+    this.kept.push(this.pending.subarray(0, safe));
+    this.pending = end < 0 ? this.pending.subarray(safe) : Buffer.alloc(0);
+    if (end >= 0) { this.stop(); this.finish(); }
+  }
+}
+
+function failed(error: string, text: string): CellResult {
+  return { success: false, executionCount: null, text, images: [], error };
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone already, which is what was wanted.
+  }
+}

@@ -1,0 +1,28 @@
+import path from "node:path";
+import { buildShip, log } from "./app";
+import { Kernel } from "./kernel";
+import { loginEnv } from "./shell";
+import { injectSkills, writeEnvFile } from "./startup";
+
+/** Environment: SHIP_HOST, SHIP_PORT, SHIP_WORKSPACE, SHIP_SKILLS, BAY_PROFILE_ENV. See README.md. */
+async function main(): Promise<void> {
+  const env = process.env;
+  const workspace = path.resolve(env["SHIP_WORKSPACE"] ?? "/workspace");
+  // The kernel inherits the container's variables (profile variables reach Python this way).
+  const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
+  const warm = kernel.start(); // starts while the server is built; requests are taken when it is ready
+  writeEnvFile(workspace, env["BAY_PROFILE_ENV"]);
+  const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
+  const app = await buildShip({ workspace, kernel, skills });
+  await warm;
+  const address = await app.listen({ host: env["SHIP_HOST"] ?? "0.0.0.0", port: Number(env["SHIP_PORT"] ?? 8123) });
+  log("info", "listening", { address, startedInMs: Math.round(performance.now()) });
+}
+
+// Ship keeps nothing that needs an orderly end: a pod that is deleted must go at once.
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+
+main().catch((error: unknown) => {
+  log("error", "Ship cannot start", { error: error instanceof Error ? error.message : String(error) });
+  process.exit(1);
+});

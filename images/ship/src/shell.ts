@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process";
+import { stat } from "node:fs/promises";
+import { BoundedBytes } from "./bounded-bytes";
+
+/** What one command gave. */
+export interface ShellResult {
+  success: boolean;
+  /** The command's exit code; -1 when it was ended or its output is no text. */
+  return_code: number;
+  stdout: string;
+  stderr: string;
+  pid: number | null;
+  /** Why Ship ended or refused the command. */
+  error: string | null;
+}
+
+export interface ShellOptions {
+  /** Existing directory to run in. */
+  cwd: string;
+  timeoutMs: number;
+  /** Added to the login environment. */
+  env?: Record<string, string>;
+  /** Sourced first when it exists. */
+  envFile: string;
+  home: string;
+  /** Bytes kept of each stream. Default 8 MiB. */
+  maxOutput?: number;
+  /** When aborted, the command's process group is killed. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Outer shell: gives the command real pipes. Node's own are sockets, on which /dev/stdout and /dev/stderr cannot be
+ * opened. `exec` keeps the process id and the exit code.
+ */
+const PIPES = 'exec /bin/bash -l -c "$1" bash > >(exec cat) 2> >(exec cat >&2)';
+
+/**
+ * Runs a command in a new login bash with a stripped environment. The call lasts until the command has ended and
+ * nothing holds its output any more, or until the timeout, which kills the whole process group.
+ */
+export async function runShell(command: string, options: ShellOptions): Promise<ShellResult> {
+  const { cwd, timeoutMs, signal } = options;
+  if (!(await isDirectory(cwd))) return refused(1, `bash: cd: ${cwd}: No such file or directory`);
+  if (command.includes("\0")) return refused(-1, "the command holds a NUL byte");
+  const script = `[ -r '${options.envFile}' ] && . '${options.envFile}'\n${command}`;
+  const child = spawn("/bin/bash", ["-c", PIPES, "bash", script], {
+    cwd, env: { ...loginEnv(options.home), ...options.env }, stdio: ["ignore", "pipe", "pipe"], detached: true,
+  });
+  const limit = options.maxOutput ?? 8 * 1024 * 1024;
+  const stdout = new BoundedBytes(limit);
+  const stderr = new BoundedBytes(limit);
+  child.stdout.on("data", (chunk: Buffer) => { stdout.push(chunk); });
+  child.stderr.on("data", (chunk: Buffer) => { stderr.push(chunk); });
+  const pid = child.pid ?? null;
+  return new Promise((resolve) => {
+    const end = (result: ShellResult): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      resolve(result);
+    };
+    const cut = (why: string): void => {
+      if (pid !== null) killGroup(pid);
+      // A process that left the group may hold the pipes for ever; the answer does not wait for it.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      end({ success: false, return_code: -1, stdout: "", stderr: "", pid, error: why });
+    };
+    const onAbort = (): void => { cut("The caller went away"); };
+    const timer = setTimeout(() => { cut("Command timed out"); }, timeoutMs);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    child.once("error", (error) => { end({ ...refused(-1, ""), error: error.message }); });
+    child.once("close", (code, killedBy) => { end(finished(stdout, stderr, exitCode(code, killedBy), pid)); });
+  });
+}
+
+/** Name and value of every variable that a command starts with; nothing of the container's own environment. */
+export function loginEnv(home: string): Record<string, string> {
+  return {
+    HOME: home, USER: "shipyard", LOGNAME: "shipyard", SHELL: "/bin/bash", TERM: "xterm-256color", LANG: "C.UTF-8",
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  };
+}
+
+function finished(stdout: BoundedBytes, stderr: BoundedBytes, code: number, pid: number | null): ShellResult {
+  const texts = [stdout, stderr].map(decode);
+  if (texts.includes(undefined)) {
+    return { success: false, return_code: -1, stdout: "", stderr: "", pid, error: "the command's output is not UTF-8 text" };
+  }
+  return { success: code === 0, return_code: code, stdout: texts[0]!, stderr: texts[1]!, pid, error: null };
+}
+
+function decode(output: BoundedBytes): string | undefined {
+  // Where output was cut, a character may be cut too; that is no fault of the command.
+  if (output.note()) return output.text();
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(output.bytes());
+  } catch {
+    return undefined;
+  }
+}
+
+/** A shell reports death by a signal as 128 + its number; `exec` leaves that to us. */
+function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
+  if (code !== null) return code;
+  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGFPE: 8, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+  return signal ? 128 + (numbers[signal] ?? 0) : -1;
+}
+
+function refused(code: number, stderr: string): ShellResult {
+  return { success: false, return_code: code, stdout: "", stderr, pid: null, error: null };
+}
+
+async function isDirectory(file: string): Promise<boolean> {
+  return stat(file).then((found) => found.isDirectory(), () => false);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
