@@ -10,26 +10,20 @@ export function bind(server: Server, credentials: ServerCredentials): Promise<nu
 
 /** Milliseconds between looks whether the parent still lives. */
 const PARENT_CHECK_MS = 1000;
-/** Milliseconds that running calls get to answer after SIGTERM. */
-const GRACE_MS = 5000;
-
 /**
- * Ends this process on SIGTERM (running calls are aborted and may answer), and when the engine is gone: a
- * killed engine cannot end its plugins, they would stay for ever. Ctrl-C in a terminal reaches the plugin too and is ignored, because
- * the engine decides what happens to running operations and says so by Cancel.
+ * Ends this process when the engine says so or is gone. The engine gives each child a process group of its own (a
+ * Ctrl-C in the terminal does not reach it), tells of cancellation by a call, and, when it has closed the connection
+ * and wants the child to end, sends SIGINT and waits up to 5 s. An engine that was killed cannot end its children,
+ * they would stay for ever: hence the look at the parent.
+ *
+ * `stop` fires first; what listens to it has to clean up without waiting.
  */
-export function endWithParent(server: Server, stop: AbortController): void {
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    stop.abort(new Error("the engine is gone"));
+export function endWithParent(stop: AbortController): void {
+  const end = (reason: string): void => {
+    stop.abort(new Error(reason));
     process.exit(0);
-  }, PARENT_CHECK_MS);
-  watch.unref();
-  process.on("SIGINT", () => undefined);
-  process.once("SIGTERM", () => {
-    stop.abort(new Error("terminated"));
-    setTimeout(() => process.exit(143), GRACE_MS).unref();
-    server.tryShutdown(() => process.exit(0));
-  });
+  };
+  const parent = process.ppid;
+  setInterval(() => { if (process.ppid !== parent) end("the engine is gone"); }, PARENT_CHECK_MS).unref();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => { end(signal); });
 }

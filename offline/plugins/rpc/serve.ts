@@ -26,6 +26,6 @@ export async function servePlugin(plugin: Plugin, argv: readonly string[] = proc
     stop,
   }));
   const port = await bind(server, ServerCredentials.createInsecure());
-  endWithParent(server, stop);
+  endWithParent(stop);
   process.stdout.write(`${port}\n`);
 }
