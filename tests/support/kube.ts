@@ -1,0 +1,135 @@
+import {
+  ApiException, AuthorizationV1Api, CoreV1Api, KubeConfig, ServerConfiguration, createConfiguration,
+  type CoreV1Event, type V1Node, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes,
+} from "@kubernetes/client-node";
+import WebSocket from "ws";
+
+/** Milliseconds after which a call to the Kubernetes API is given up. */
+const CALL_DEADLINE = 15_000;
+
+/** Who asks, for an access review. */
+export interface Subject {
+  user: string;
+  groups?: string[];
+}
+
+/**
+ * The one place that talks to the Kubernetes API. The client library is ESM only and a thousand files large:
+ * within Jest it is loaded once per worker, outside the tests' module registry (see `environment.ts`).
+ */
+export class Kube {
+  readonly #config = new KubeConfig();
+  readonly #core: CoreV1Api;
+  readonly #authorization: AuthorizationV1Api;
+
+  /**
+   * @param kubeconfig YAML text; the file of the user is never read
+   * @param signal ends every call under way when it fires
+   */
+  constructor(kubeconfig: string, signal?: AbortSignal) {
+    this.#config.loadFromString(kubeconfig);
+    const cluster = this.#config.getCurrentCluster();
+    if (!cluster) throw new Error("the kubeconfig has no current cluster");
+    const configuration = createConfiguration({
+      baseServer: new ServerConfiguration(cluster.server, {}),
+      authMethods: { default: this.#config },
+      promiseMiddleware: [{
+        pre: (request) => {
+          const deadline = AbortSignal.timeout(CALL_DEADLINE);
+          request.setSignal(signal ? AbortSignal.any([signal, deadline]) : deadline);
+          return Promise.resolve(request);
+        },
+        post: (response) => Promise.resolve(response),
+      }],
+    });
+    this.#core = new CoreV1Api(configuration);
+    this.#authorization = new AuthorizationV1Api(configuration);
+  }
+
+  async pods(namespace: string, labelSelector?: string): Promise<V1Pod[]> {
+    return (await this.#core.listNamespacedPod({ namespace, labelSelector })).items;
+  }
+
+  async pod(namespace: string, name: string): Promise<V1Pod | undefined> {
+    return unlessMissing(this.#core.readNamespacedPod({ namespace, name }));
+  }
+
+  /** Deletes a pod; one that is gone already is no error. */
+  async deletePod(namespace: string, name: string, gracePeriodSeconds?: number): Promise<void> {
+    await unlessMissing(this.#core.deleteNamespacedPod({ namespace, name, gracePeriodSeconds }));
+  }
+
+  async claims(namespace: string, labelSelector?: string): Promise<V1PersistentVolumeClaim[]> {
+    return (await this.#core.listNamespacedPersistentVolumeClaim({ namespace, labelSelector })).items;
+  }
+
+  async claim(namespace: string, name: string): Promise<V1PersistentVolumeClaim | undefined> {
+    return unlessMissing(this.#core.readNamespacedPersistentVolumeClaim({ namespace, name }));
+  }
+
+  async events(namespace: string): Promise<CoreV1Event[]> {
+    return (await this.#core.listNamespacedEvent({ namespace })).items;
+  }
+
+  async nodes(): Promise<V1Node[]> {
+    return (await this.#core.listNode()).items;
+  }
+
+  /** The end of a container's log; `previous` asks for the run before the last restart. */
+  async log(namespace: string, name: string, options: { container?: string; previous?: boolean; tailLines?: number } = {}): Promise<string> {
+    return (await this.#core.readNamespacedPodLog({ namespace, name, ...options })) ?? "";
+  }
+
+  /** Objects of a namespace that are worth keeping as evidence, by kind. Secrets are not read at all. */
+  async objects(namespace: string): Promise<Record<string, object[]>> {
+    const [pods, persistentvolumeclaims, configmaps, serviceaccounts, nodes] = await Promise.all([
+      this.pods(namespace), this.claims(namespace),
+      this.#core.listNamespacedConfigMap({ namespace }).then(({ items }) => items),
+      this.#core.listNamespacedServiceAccount({ namespace }).then(({ items }) => items),
+      this.nodes(),
+    ]);
+    return { pods, persistentvolumeclaims, configmaps, serviceaccounts, nodes };
+  }
+
+  /** Whether `subject` may do what `attributes` say, as the API server's own authorizer decides. */
+  async may(subject: Subject, resourceAttributes: V1ResourceAttributes): Promise<boolean> {
+    const review = await this.#authorization.createSubjectAccessReview({ body: { spec: { ...subject, resourceAttributes } } });
+    return review.status?.allowed === true;
+  }
+
+  /** Starts a WebSocket to a path of the API server, with the credentials of the kubeconfig. */
+  async connect(path: string, protocols: string[], options: { handshakeTimeout: number }): Promise<WebSocket> {
+    const credentials: WebSocket.ClientOptions = {};
+    await this.#config.applyToHTTPSOptions(credentials);
+    const server = this.#config.getCurrentCluster()!.server.replace(/^http/, "ws").replace(/\/+$/, "");
+    return new WebSocket(server + path, protocols, { ...credentials, ...options, perMessageDeflate: false, followRedirects: false });
+  }
+}
+
+/** What went wrong in a call to the Kubernetes API, in one line: the server's own words where it gave some. */
+export function kubeProblem(error: unknown): string {
+  if (error instanceof ApiException) {
+    const said = messageOf(error.body);
+    return `the Kubernetes API answered ${error.code}${said ? `: ${said}` : ""}`;
+  }
+  if (error instanceof Error && error.name === "AbortError") return "the Kubernetes API did not answer in time";
+  return `the Kubernetes API is not reached: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function messageOf(body: unknown): string | undefined {
+  try {
+    const status = (typeof body === "string" ? JSON.parse(body) : body) as { message?: string } | undefined;
+    return status?.message;
+  } catch {
+    return typeof body === "string" ? body.slice(0, 200) : undefined;
+  }
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 404) return undefined;
+    throw error;
+  }
+}
