@@ -1,0 +1,49 @@
+import type { StackOutputs } from "../../infra/outputs";
+import { UserError } from "../../infra/support/errors";
+import { onInterrupt } from "../interrupt";
+import { runJest } from "../jest";
+import { Run } from "../report";
+import { down, prepare, up } from "../session";
+
+export interface E2eOptions {
+  stack: string;
+  /** Leave the stack up at the end. */
+  keep: boolean;
+  /** Leave the stack up when something failed. */
+  keepOnFailure: boolean;
+}
+
+/** The main job: tools, up, tests, destroy, summary. Gives the process's exit code. */
+export async function e2e(options: E2eOptions, jestWords: string[]): Promise<number> {
+  const run = new Run(options.stack);
+  const interrupt = onInterrupt("stopping what is under way, then destroying the stack; press again to leave at once",
+    () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
+  let outputs: StackOutputs | undefined;
+  let failure: unknown;
+  try {
+    run.set({ fallbacks: (await run.time("setup", () => prepare())).notes });
+    interrupt.signal.throwIfAborted();
+    outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));
+    const result = await run.time("test", () => runJest({ projects: ["e2e"], folder: run.folder, stack: options.stack, outputs: outputs!, extra: jestWords, signal: interrupt.signal }));
+    run.set({ tests: result.counts, outcome: result.exitCode === 0 ? "passed" : "failed" });
+    if (result.exitCode !== 0) failure = new Error("tests failed");
+  } catch (error) {
+    failure = error;
+    report(error, run);
+  }
+  if (interrupt.received) run.set({ outcome: "interrupted" });
+  const keep = options.keep || (options.keepOnFailure && failure !== undefined && !interrupt.received);
+  if (keep) process.stderr.write(`The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`);
+  else failure = await run.time("destroy", () => down(options.stack)).then(() => failure, (error: unknown) => { report(error, run); return failure ?? error; });
+  process.stderr.write(`${await run.finish(outputs)}\n`);
+  interrupt.release();
+  if (interrupt.received) return 130;
+  return failure === undefined ? 0 : 1;
+}
+
+function report(error: unknown, run: Run): void {
+  const code = error instanceof UserError ? error.code : "E_BUG";
+  const message = error instanceof Error ? (error instanceof UserError ? error.message : error.stack ?? error.message) : String(error);
+  run.set({ outcome: "failed", error: { code, message } });
+  process.stderr.write(`\n${message}\n`);
+}

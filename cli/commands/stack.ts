@@ -1,0 +1,50 @@
+import { onInterrupt } from "../interrupt";
+import { describeLeftovers, leftoversOf } from "../leftovers";
+import { down, outputsIfUp, prepare, up } from "../session";
+
+/** Brings the stack up and says what it has. */
+export async function upCommand({ stack }: { stack: string }): Promise<number> {
+  const interrupt = onInterrupt("cancelling; `npm run down` removes what is there", () => `Left at once. Remove the rest with: npm run down -- --stack ${stack}`);
+  await prepare();
+  const outputs = await up(stack, { signal: interrupt.signal });
+  interrupt.release();
+  process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run -s kubeconfig. Removal: npm run down.\n`);
+  return 0;
+}
+
+/** Destroys the stack and proves that nothing of it is left. */
+export async function downCommand({ stack }: { stack: string }): Promise<number> {
+  const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run down -- --stack ${stack}`);
+  await prepare();
+  await down(stack);
+  interrupt.release();
+  process.stdout.write(`Nothing of stack ${stack} is left but its images.\n`);
+  return 0;
+}
+
+/** Says whether the stack is up and what of it is on this host. */
+export async function statusCommand({ stack }: { stack: string }): Promise<number> {
+  await prepare();
+  const outputs = await outputsIfUp(stack);
+  const found = await leftoversOf(stack);
+  if (outputs) {
+    const { cluster, images } = outputs;
+    process.stdout.write(`Stack ${stack} is up: ${cluster.name}, ${cluster.distribution}, ${cluster.runtime}\n  Bay:   pod ${outputs.pod} in ${outputs.namespace}, ${images.bay.reference}\n  Ship:  ${images.ship.reference}\n`);
+  } else {
+    process.stdout.write(`Stack ${stack} is not up.\n`);
+  }
+  if (found.length > 0) process.stdout.write(`On this host:\n${describeLeftovers(found)}\n`);
+  return 0;
+}
+
+/** Prints the kubeconfig of the stack. */
+export async function kubeconfigCommand({ stack }: { stack: string }): Promise<number> {
+  await prepare();
+  const outputs = await outputsIfUp(stack);
+  if (!outputs) {
+    process.stderr.write(`E_STACK_NOT_UP: The stack is not up\n  seen:   no outputs of ${stack}\n  wanted: a stack that is up\n  next:   npm run up -- --stack ${stack}\n`);
+    return 2;
+  }
+  process.stdout.write(outputs.kubeconfig);
+  return 0;
+}

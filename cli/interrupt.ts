@@ -1,0 +1,34 @@
+/** What to do when the user wants to stop; one policy for every command. */
+export interface Interrupt {
+  /** Fires at the first signal: what is under way is cancelled cleanly. */
+  readonly signal: AbortSignal;
+  /** The signal that came, if any. */
+  readonly received: NodeJS.Signals | undefined;
+  /** Takes the listeners away. */
+  release(): void;
+}
+
+/**
+ * First Ctrl-C (or SIGTERM, SIGHUP): cancel and go on to the clean-up. Second: say what may be left, end.
+ * @param lastWords told at the second signal, before the process ends with 130
+ */
+export function onInterrupt(firstWords: string, lastWords: () => string): Interrupt {
+  const controller = new AbortController();
+  let received: NodeJS.Signals | undefined;
+  const handle = (signal: NodeJS.Signals) => {
+    if (received) {
+      process.stderr.write(`\n${lastWords()}\n`);
+      process.exit(130);
+    }
+    received = signal;
+    process.stderr.write(`\n${signal}: ${firstWords}\n`);
+    controller.abort();
+  };
+  const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, handle);
+  return {
+    signal: controller.signal,
+    get received() { return received; },
+    release: () => { for (const signal of signals) process.off(signal, handle); },
+  };
+}

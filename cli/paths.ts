@@ -1,0 +1,10 @@
+import { join } from "node:path";
+
+/** The checkout: the folder that holds Pulumi.yaml. */
+export const ROOT = join(__dirname, "..");
+
+/** What runs keep beside the checkout: the local state backend, its passphrase. Ignored by git. */
+export const STATE = join(ROOT, ".state");
+
+/** Where runs leave their reports and evidence. Ignored by git. */
+export const ARTIFACTS = join(ROOT, "artifacts");

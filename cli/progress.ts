@@ -1,0 +1,60 @@
+import { Listr } from "listr2";
+
+/** Tells what a phase is doing now. */
+export type Tell = (line: string) => void;
+
+/**
+ * Runs one phase of a command. A terminal sees a spinner, the phase's last line and a clock; a log gets a
+ * line when the phase starts, each line that it tells, and one when it ends.
+ */
+export async function phase<T>(title: string, work: (tell: Tell) => Promise<T>): Promise<T> {
+  const start = Date.now();
+  let result: { value: T } | undefined;
+  const live = process.stderr.isTTY && process.env["CI"] === undefined;
+  if (!live) return plain(title, work);
+  const list = new Listr([{
+    title,
+    task: async (_, task) => {
+      const clock = setInterval(() => { task.title = `${title} (${elapsed(start)})`; }, 1_000);
+      try {
+        result = { value: await work((line) => { task.output = line; }) };
+        task.title = `${title} (${elapsed(start)})`;
+      } finally {
+        clearInterval(clock);
+      }
+    },
+    rendererOptions: { outputBar: 1, persistentOutput: false },
+  }], { rendererOptions: { collapseErrors: false, showErrorMessage: false }, registerSignalListeners: false });
+  await list.run();
+  return result!.value;
+}
+
+async function plain<T>(title: string, work: (tell: Tell) => Promise<T>): Promise<T> {
+  const start = Date.now();
+  let told = start;
+  const say = (line: string) => { told = Date.now(); process.stderr.write(`${line}\n`); };
+  say(`> ${title}`);
+  const tick = setInterval(() => { if (Date.now() - told > 14_000) say(`  still at it, ${elapsed(start)} so far`); }, 5_000);
+  try {
+    const value = await work((line) => { say(`  ${line}  [${elapsed(start)}]`); });
+    say(`ok ${title} (${elapsed(start)})`);
+    return value;
+  } catch (error) {
+    say(`failed ${title} (${elapsed(start)})`);
+    throw error;
+  } finally {
+    clearInterval(tick);
+  }
+}
+
+/** Time since `start` for people: `4.2 s`, `3 min 05 s`. */
+export function elapsed(start: number, now = Date.now()): string {
+  return duration(now - start);
+}
+
+/** A duration in milliseconds for people. */
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+}

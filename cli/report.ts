@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { arch, cpus, platform, release, totalmem } from "node:os";
+import { join } from "node:path";
+import type { StackOutputs } from "../infra/outputs";
+import { tryRun } from "../infra/support/exec";
+import type { RunFacts } from "../infra/support/facts";
+import type { TestCounts } from "./jest";
+import { ARTIFACTS } from "./paths";
+import { duration } from "./progress";
+
+/** `report.json` of a run; docs/report.md describes each field. */
+export interface Report {
+  schema: 1;
+  run: string;
+  stack: string;
+  outcome: "passed" | "failed" | "interrupted";
+  startedAt: string;
+  /** Milliseconds of each phase that was begun, in order. */
+  phases: Record<string, number>;
+  totalMs: number;
+  tests: TestCounts;
+  /** Times that the port-forward had to connect anew. */
+  reconnects: number;
+  imageBytesLoaded: number;
+  clusterReadyMs?: number;
+  versions: Record<string, string>;
+  /** What was not the official thing. */
+  fallbacks: string[];
+  error?: { code: string; message: string };
+}
+
+/** Collects one run's report while the run goes on. */
+export class Run {
+  readonly folder: string;
+  readonly id: string;
+  readonly factsFile: string;
+  private readonly start = Date.now();
+  private readonly report: Report;
+
+  constructor(stack: string) {
+    this.id = `${new Date().toISOString().replace(/[:.]/g, "-")}-${stack}-${process.pid}`;
+    this.folder = join(ARTIFACTS, this.id);
+    this.factsFile = join(this.folder, "facts.jsonl");
+    mkdirSync(this.folder, { recursive: true });
+    this.report = {
+      schema: 1, run: this.id, stack, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
+      tests: { passed: 0, failed: 0, skipped: 0 }, reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
+    };
+  }
+
+  /** Runs one phase and keeps its time, whether it passes or not. */
+  async time<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const start = Date.now();
+    try {
+      return await work();
+    } finally {
+      this.report.phases[name] = (this.report.phases[name] ?? 0) + Date.now() - start;
+    }
+  }
+
+  set(facts: Partial<Report>): void {
+    Object.assign(this.report, facts);
+  }
+
+  /** Writes report.json and gives the summary for a person. */
+  async finish(outputs: StackOutputs | undefined): Promise<string> {
+    Object.assign(this.report, readFacts(this.factsFile), { totalMs: Date.now() - this.start, reconnects: readReconnects(this.folder), versions: await versionsOf(outputs) });
+    writeFileSync(join(this.folder, "report.json"), `${JSON.stringify(this.report, null, 2)}\n`);
+    return summary(this.report, this.folder);
+  }
+}
+
+function summary(report: Report, folder: string): string {
+  const { passed, failed, skipped } = report.tests;
+  const phases = Object.entries(report.phases).map(([name, ms]) => `  ${name.padEnd(10)} ${duration(ms)}`);
+  return [
+    "", `Run ${report.outcome}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
+    `  tests      ${passed} passed, ${failed} failed, ${skipped} skipped`,
+    `  images     ${report.imageBytesLoaded === 0 ? "nothing to load" : `${(report.imageBytesLoaded / 1e6).toFixed(0)} MB loaded`}`,
+    `  report     ${join(folder, "report.json")}`,
+  ].join("\n");
+}
+
+function readFacts(file: string): RunFacts {
+  if (!existsSync(file)) return {};
+  const lines = readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as RunFacts);
+  const { imageBytesLoaded, clusterReadyMs } = Object.assign({}, ...lines) as RunFacts;
+  return { ...(imageBytesLoaded === undefined ? {} : { imageBytesLoaded }), ...(clusterReadyMs === undefined ? {} : { clusterReadyMs }) };
+}
+
+function readReconnects(folder: string): number {
+  const file = join(folder, "forward.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { reconnects: number }).reconnects : 0;
+}
+
+async function versionsOf(outputs: StackOutputs | undefined): Promise<Record<string, string>> {
+  const ask = async (argv: [string, ...string[]]) => (await tryRun(argv).catch(() => ({ stdout: "none" }))).stdout;
+  const [pulumi, docker] = await Promise.all([ask(["pulumi", "version"]), ask(["docker", "version", "--format", "{{.Server.Version}}"])]);
+  return {
+    pulumi, docker, node: process.version, kubernetes: outputs?.cluster.version ?? "none", distribution: outputs?.cluster.distribution ?? "none",
+    containerRuntime: outputs?.cluster.runtime ?? "none", host: `${platform()} ${release()} ${arch()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+  };
+}

@@ -1,0 +1,63 @@
+import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
+import { UserError } from "../infra/support/errors";
+import { run } from "../infra/support/exec";
+import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
+import { preflight } from "./preflight";
+import { phase } from "./progress";
+import { prepareTools, type Tools } from "./setup";
+import { bringUp, openStack, stackExists, tearDown } from "./stack";
+import { stateEnvironment } from "./state";
+
+/** Tools and state of a command: this process's environment is what every child gets. */
+export async function prepare(again = false): Promise<Tools> {
+  const tools = await phase("Tools", (tell) => prepareTools(tell, again));
+  Object.assign(process.env, tools.env);
+  Object.assign(process.env, stateEnvironment());
+  for (const note of tools.notes) process.stderr.write(`  fallback: ${note}\n`);
+  return tools;
+}
+
+/**
+ * Brings a stack up and gives its outputs.
+ * @throws UserError whatever stands in the way, by its cause
+ */
+export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string } = {}): Promise<StackOutputs> {
+  await preflight();
+  return phase(`Stack ${stackName}: up`, async (tell) => {
+    const stack = await openStack(stackName);
+    if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;
+    return checkOutputs(await bringUp(stack, { tell, ...(options.signal ? { signal: options.signal } : {}) }));
+  });
+}
+
+/**
+ * Destroys a stack, removes by label what its state did not know, and looks for what is left.
+ * @throws UserError E_DESTROY that names what is left and how to remove it
+ */
+export async function down(stackName: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  await phase(`Stack ${stackName}: destroy`, async (tell) => {
+    let failure: unknown;
+    if (await stackExists(stackName)) {
+      failure = await tearDown(await openStack(stackName), { tell, ...options }).then(() => undefined, (error: unknown) => error);
+    }
+    for (const { kind, name } of await removeByLabel(stackName)) tell(`removed ${kind} ${name}, which the state did not know`);
+    if (failure) throw failure as Error;
+    const left = await leftoversOf(stackName);
+    if (left.length > 0) {
+      throw new UserError("E_DESTROY", { seen: `${left.length} left:\n          ${describeLeftovers(left).replaceAll("\n", "\n          ")}`, wanted: "nothing", next: left[0]!.remove });
+    }
+  });
+}
+
+/** The stack's outputs when it is up, without making anything: for tests, status and others that only look. */
+export async function outputsIfUp(stackName: string): Promise<StackOutputs | undefined> {
+  const json = await run(["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", stackName]).catch(() => "{}");
+  const outputs = JSON.parse(json) as Record<string, unknown>;
+  return problemsOfOutputs(outputs).length === 0 ? (outputs as unknown as StackOutputs) : undefined;
+}
+
+function checkOutputs(outputs: Record<string, unknown>): StackOutputs {
+  const problems = problemsOfOutputs(outputs);
+  if (problems.length > 0) throw new UserError("E_OUTPUTS", { seen: problems.join("; "), wanted: "every output of infra/outputs.ts", next: "pulumi stack output" });
+  return outputs as unknown as StackOutputs;
+}

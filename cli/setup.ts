@@ -1,0 +1,124 @@
+import { PulumiCommand } from "@pulumi/pulumi/automation";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import semver from "semver";
+import { UserError } from "../infra/support/errors";
+import { run, tryRun } from "../infra/support/exec";
+import { cacheFolder } from "./cache";
+import { ROOT } from "./paths";
+import type { Tell } from "./progress";
+
+/** The tools of a run: what must be added to the environment so that everything is found. */
+export interface Tools {
+  env: Record<string, string>;
+  /** One line for each thing that is not the official one. */
+  notes: string[];
+}
+
+/** What can fall back where the official thing cannot be had. */
+const NEEDS = ["docker", "pulumi", "images"] as const;
+type Need = (typeof NEEDS)[number];
+
+const OLDEST_PULUMI = "3.200.0";
+const PULUMI = "3.250.0";
+const OFFLINE = join(ROOT, "offline", "main.ts");
+
+/** Whether `prepareTools` has run here before, so that running it again costs next to nothing. */
+export function toolsPrepared(): boolean {
+  return existsSync(decisionFile());
+}
+
+/**
+ * Finds or makes Docker, the Pulumi CLI with its plugins, and the images to start from: what is there, then
+ * what the vendor offers, then the registry-only fallback. What had to fall back once is remembered, so that
+ * a host without the vendor's site does not ask for it at every run.
+ * @param again forget what is remembered and try the official things once more
+ */
+export async function prepareTools(tell: Tell, again = false): Promise<Tools> {
+  const remembered = again ? undefined : readDecision();
+  const env: Record<string, string> = {};
+  const fallBack = remembered ?? await decide(tell, env);
+  if (remembered && !remembered.includes("pulumi")) await officialPulumi(tell, env);
+  const tools = fallBack.length > 0 ? await offline(fallBack, tell) : { env: {}, notes: [] };
+  writeDecision(fallBack);
+  return { env: { ...env, ...tools.env }, notes: tools.notes };
+}
+
+async function decide(tell: Tell, env: Record<string, string>): Promise<Need[]> {
+  const fallBack: Need[] = [];
+  if (!(await hasDocker())) fallBack.push("docker");
+  if (!(await officialPulumi(tell, env))) fallBack.push("pulumi");
+  if (fallBack.includes("docker") || !(await officialImages(tell))) fallBack.push("images");
+  return fallBack;
+}
+
+async function hasDocker(): Promise<boolean> {
+  return succeeds(["docker", "info", "--format", "{{.ServerVersion}}"]);
+}
+
+/** The CLI on PATH, or one that was installed before, or the vendor's; false when none can be had. */
+async function officialPulumi(tell: Tell, env: Record<string, string>): Promise<boolean> {
+  const found = await tryRun(["pulumi", "version"]).catch(() => undefined);
+  const version = semver.coerce(found?.stdout);
+  if (version && semver.gte(version, OLDEST_PULUMI)) return officialPlugins(tell, "pulumi");
+  const root = join(cacheFolder(), "official", `pulumi-${PULUMI}`);
+  try {
+    if (!existsSync(join(root, "bin", "pulumi"))) tell(`asking the vendor for the Pulumi CLI ${PULUMI}`);
+    await PulumiCommand.install({ root, version: semver.parse(PULUMI)! });
+  } catch {
+    return false;
+  }
+  env["PATH"] = `${join(root, "bin")}:${process.env["PATH"] ?? ""}`;
+  return officialPlugins(tell, join(root, "bin", "pulumi"));
+}
+
+/** Plugins of the versions that the packages in node_modules ask for. */
+async function officialPlugins(tell: Tell, pulumi: string): Promise<boolean> {
+  const results = [];
+  for (const name of ["kubernetes", "docker"]) {
+    const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", "@pulumi", name, "package.json"), "utf8")) as { version: string };
+    tell(`Pulumi plugin ${name} ${version}`);
+    results.push(await succeeds([pulumi, "plugin", "install", "resource", name, version]));
+  }
+  return results.every(Boolean);
+}
+
+/** One image tells whether the registries of the others can be reached. */
+async function officialImages(tell: Tell): Promise<boolean> {
+  const image = "docker.io/library/node:24-bookworm-slim";
+  if (await succeeds(["docker", "image", "inspect", image])) return true;
+  tell(`pulling ${image}`);
+  return succeeds(["docker", "pull", "--quiet", image], 300_000);
+}
+
+async function succeeds(argv: [string, ...string[]], timeout = 120_000): Promise<boolean> {
+  return tryRun(argv, { timeout }).then((result) => result.exitCode === 0, () => false);
+}
+
+/** Asks the fallback, which is a program of its own, so that nothing here depends on it. */
+async function offline(needs: Need[], tell: Tell): Promise<Tools> {
+  if (!existsSync(OFFLINE)) {
+    throw new UserError("E_TOOL_MISSING", { seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`, wanted: "Docker, the Pulumi CLI, and a reachable image registry", next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy" });
+  }
+  const loader = pathToFileURL(require.resolve("tsx")).href;
+  const answer = await run([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell });
+  const { env, notes } = JSON.parse(answer.slice(answer.lastIndexOf("\n{") + 1)) as Tools;
+  const { PATH_PREPEND, ...rest } = env;
+  return { env: { ...rest, ...(PATH_PREPEND ? { PATH: `${PATH_PREPEND}:${process.env["PATH"] ?? ""}` } : {}) }, notes };
+}
+
+function decisionFile(): string {
+  return join(cacheFolder(), "fallback.json");
+}
+
+function readDecision(): Need[] | undefined {
+  if (!existsSync(decisionFile())) return undefined;
+  const known = JSON.parse(readFileSync(decisionFile(), "utf8")) as string[];
+  return NEEDS.filter((need) => known.includes(need));
+}
+
+function writeDecision(needs: Need[]): void {
+  mkdirSync(dirname(decisionFile()), { recursive: true });
+  writeFileSync(decisionFile(), JSON.stringify(needs));
+}

@@ -1,0 +1,100 @@
+import { LocalWorkspace, type EngineEvent, type Stack } from "@pulumi/pulumi/automation";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../infra/support/errors";
+import { explain } from "./explain";
+import { removeStaleLocks } from "./locks";
+import { ROOT } from "./paths";
+import type { Tell } from "./progress";
+import { detachedPulumi } from "./pulumi-command";
+
+/** One operation on a stack. */
+export interface Operation {
+  tell: Tell;
+  signal?: AbortSignal;
+  /** Added to Pulumi's environment. */
+  env?: Record<string, string>;
+}
+
+/** Opens the stack of that name in this checkout, making it where it does not exist. */
+export async function openStack(name: string): Promise<Stack> {
+  removeStaleLocks(name);
+  return guarded(name, async () => LocalWorkspace.createOrSelectStack({ stackName: name, workDir: ROOT }, { pulumiCommand: await detachedPulumi() }));
+}
+
+/** Whether the state backend knows the stack. */
+export async function stackExists(name: string): Promise<boolean> {
+  const workspace = await LocalWorkspace.create({ workDir: ROOT, pulumiCommand: await detachedPulumi() });
+  return (await guarded(name, () => workspace.listStacks())).some((stack) => stack.name === name || stack.name.endsWith(`/${name}`));
+}
+
+/** Brings the stack up; a node that was lost is noticed first, so that it is made again. */
+export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
+  const up = () => withOutput(stack.name, operation, (options) => stack.up(options));
+  try {
+    return valuesOf((await up()).outputs);
+  } catch (error) {
+    if (!(error instanceof UserError) || !["E_NODE_GONE", "E_NODE_DIED"].includes(error.code) || operation.signal?.aborted) throw error;
+    operation.tell("the node is gone: refreshing the state, then making it again");
+    await withOutput(stack.name, operation, (options) => stack.refresh(options));
+    return valuesOf((await up()).outputs);
+  }
+}
+
+/** Destroys all that the stack made and forgets the stack, but for its configuration file. */
+export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
+  removeStaleLocks(stack.name);
+  await withOutput(stack.name, operation, (options) => stack.destroy(options));
+  await guarded(stack.name, () => stack.workspace.removeStack(stack.name, { preserveConfig: true }));
+  dropSalt(stack.name);
+}
+
+/** The stack's outputs in clear, or nothing where it has none. */
+export async function outputsOf(stack: Stack): Promise<Record<string, unknown> | undefined> {
+  const outputs = valuesOf(await guarded(stack.name, () => stack.outputs()));
+  return Object.keys(outputs).length > 0 ? outputs : undefined;
+}
+
+type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent) => void; signal?: AbortSignal; color: "never"; refresh?: boolean };
+
+async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (options: Options) => Promise<T>): Promise<T> {
+  let output = "";
+  let done = 0;
+  const onEvent = (event: EngineEvent) => {
+    const started = event.resourcePreEvent?.metadata;
+    const ended = event.resOutputsEvent?.metadata;
+    if (ended) done += 1;
+    if (started && started.op !== "same") tell(`${done} resources done, ${started.op} ${nameOf(started.urn)}`);
+  };
+  try {
+    return await work({ onOutput: (text) => { output += text; }, onEvent, color: "never", ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
+    throw explain(output + String((error as Error).message), { stack }, error);
+  }
+}
+
+async function guarded<T>(stack: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof UserError ? error : explain(String((error as Error).message), { stack }, error);
+  }
+}
+
+function valuesOf(outputs: Record<string, { value: unknown }>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value]));
+}
+
+/** `urn:pulumi:k3s::bay-e2e::…$kubernetes:core/v1:Pod::pod` as `Pod pod`. */
+function nameOf(urn: string): string {
+  const [, , type = "", name = ""] = urn.split("::");
+  return `${type.split(":").pop() ?? ""} ${name}`;
+}
+
+/** Pulumi writes a salt into the stack's file, which is under version control; it is worth nothing without the stack. */
+function dropSalt(stack: string): void {
+  const file = join(ROOT, "stacks", `Pulumi.${stack}.yaml`);
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(/^encryptionsalt: .*\n/m, ""));
+}

@@ -1,0 +1,43 @@
+// The way in for every script of package.json. It needs nothing but Node: it installs the packages that the
+// lock file names when they are missing or old, then hands over to the TypeScript runner in this process.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stamp = join(root, "node_modules", ".lock-digest");
+const digest = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`E_TOOL_MISSING: Node is too old\n  seen:   ${process.version}\n  wanted: v20.19 or newer\n  next:   install a newer Node, then run the command again`);
+  process.exit(2);
+}
+if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) await install();
+
+process.chdir(root);
+const { register } = await import("tsx/cjs/api");
+register();
+const { createRequire } = await import("node:module");
+createRequire(import.meta.url)("./main.ts");
+
+/** `npm ci`, with a line now and then, because it takes a minute on a cold machine. */
+async function install() {
+  const start = Date.now();
+  const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
+  console.error("Installing the packages of package-lock.json (about a minute, once) ...");
+  const tick = setInterval(() => { console.error(`  still installing, ${seconds()} so far`); }, 15_000);
+  let output = "";
+  const npm = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [npm.stdout, npm.stderr]) stream.on("data", (chunk) => { output += chunk; });
+  const code = await new Promise((resolve) => { npm.on("close", resolve); npm.on("error", () => { resolve(127); }); });
+  clearInterval(tick);
+  if (code !== 0) {
+    console.error(`E_TOOL_MISSING: The packages could not be installed\n  seen:   npm ci ended with ${code}\n  wanted: 0\n  next:   npm ci\n\n${output.trimEnd()}`);
+    process.exit(2);
+  }
+  writeFileSync(stamp, digest);
+  console.error(`Packages installed in ${seconds()}.`);
+}
