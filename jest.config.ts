@@ -1,3 +1,11 @@
+/**
+ * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e` needs a stack that is up; `offline` needs
+ * Docker and is run by itself.
+ *
+ * @jest-config-loader ts-node
+ * @jest-config-loader-options {"transpileOnly": true}
+ */
+import { join } from "node:path";
 import type { Config } from "jest";
 
 /** ESM-only packages that Jest must compile; see docs/architecture.md, "Modules". */
@@ -5,15 +13,31 @@ const esm = ["@kubernetes/client-node", "openid-client", "oauth4webapi", "jose",
 
 const shared = {
   testEnvironment: "node",
-  transform: { "^.+\\.[jt]s$": ["ts-jest", { tsconfig: "tests/tsconfig.json", isolatedModules: true, diagnostics: false }] },
+  transform: { "^.+\\.[jt]s$": ["ts-jest", { tsconfig: "tests/tsconfig.json", diagnostics: false }] },
   transformIgnorePatterns: [`/node_modules/(?!(${esm.join("|")})/)`],
 } satisfies Config["projects"] extends (infer P)[] | undefined ? Partial<Exclude<P, string>> : never;
 
+/** JUnit XML goes where `BAY_E2E_JUNIT` says, else into the run's folder when the runner named one. */
+const folder = process.env["BAY_E2E_ARTIFACTS"];
+const junit = process.env["BAY_E2E_JUNIT"] ?? (folder && join(folder, "junit.xml"));
+
 const config: Config = {
+  // Tests of the e2e project wait more than they compute: more workers than cores pay off.
+  maxWorkers: 3,
+  reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
-    { ...shared, displayName: "e2e", testMatch: ["<rootDir>/tests/e2e/**/*.test.ts"], globalSetup: "<rootDir>/tests/support/global-setup.ts", globalTeardown: "<rootDir>/tests/support/global-teardown.ts" },
+    {
+      ...shared,
+      displayName: "e2e",
+      testMatch: ["<rootDir>/tests/e2e/**/*.test.ts"],
+      testEnvironment: "<rootDir>/tests/support/environment.ts",
+      globalSetup: "<rootDir>/tests/support/global-setup.ts",
+      globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
+      // A first call may start a pod, and one test may stop and start several.
+      testTimeout: 120_000,
+    },
   ],
 };
 

@@ -54,6 +54,10 @@ export class Kube {
     return unlessMissing(this.#core.readNamespacedPod({ namespace, name }));
   }
 
+  async createPod(namespace: string, pod: V1Pod): Promise<V1Pod> {
+    return this.#core.createNamespacedPod({ namespace, body: pod });
+  }
+
   /** Deletes a pod; one that is gone already is no error. */
   async deletePod(namespace: string, name: string, gracePeriodSeconds?: number): Promise<void> {
     await unlessMissing(this.#core.deleteNamespacedPod({ namespace, name, gracePeriodSeconds }));

@@ -1,0 +1,89 @@
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import type { CoreV1Event, V1Pod } from "@kubernetes/client-node";
+import { stringify } from "yaml";
+import { SECRET_OUTPUTS, type StackOutputs } from "../../infra/outputs";
+import { type Kube, kubeProblem } from "./kube";
+import { folderName } from "./names";
+import { runFolder, writeArtifact } from "./run-folder";
+
+/** Milliseconds that gathering evidence may take; what is not there by then is left out. */
+const DEADLINE = 30_000;
+/** File of the run's folder in which the main process keeps the forward's status. */
+export const FORWARD_FILE = "forward.json";
+
+type Write = (path: string, content: string | object) => void;
+
+/**
+ * Saves what the cluster shows while a failure is fresh, in `failures/<test>/` of the run's folder: the error,
+ * events, every object of the namespace as YAML, the logs of all its pods (Bay's among them), the forward's status.
+ * Never throws: what could not be had is said in `incomplete.txt`.
+ */
+export async function saveFailure(kube: Kube, outputs: StackOutputs, testName: string, error: unknown): Promise<void> {
+  const folder = join("failures", folderName(testName));
+  const mask = maskOf(outputs);
+  const write: Write = (path, content) => writeArtifact(join(folder, path), typeof content === "string" ? mask(content) : mask(stringify(content)));
+  const missing: string[] = [];
+  const part = (what: string, work: Promise<void>): Promise<void> => work.catch((problem: unknown) => { missing.push(`${what}: ${kubeProblem(problem)}`); });
+  write("error.txt", `${testName}\n\n${textOf(error)}\n`);
+  copyForward(folder);
+  const { namespace } = outputs;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => { timer = setTimeout(() => { missing.push(`not all was there after ${DEADLINE / 1000} s`); resolve(); }, DEADLINE); });
+  await Promise.race([late, Promise.all([
+    part("events", kube.events(namespace).then((events) => write("events.txt", eventLines(events)))),
+    part("objects", kube.objects(namespace).then((objects) => writeObjects(objects, write))),
+    part("logs", kube.pods(namespace).then((pods) => writeLogs(kube, pods, write))),
+  ])]);
+  clearTimeout(timer);
+  if (missing.length > 0) write("incomplete.txt", `${missing.join("\n")}\n`);
+}
+
+/** A function that replaces every secret of the outputs, in clear and in base64, by `[secret]`. */
+export function maskOf(outputs: Pick<StackOutputs, (typeof SECRET_OUTPUTS)[number]>): (text: string) => string {
+  const credentials = [...outputs.kubeconfig.matchAll(/(?:client-key-data|client-certificate-data|token|password|id-token|refresh-token):\s*["']?([^\s"']{8,})/g)].map((match) => match[1]!);
+  const plain = [outputs.apiKey, outputs.kubeconfig, ...credentials].filter((secret) => secret !== "");
+  const secrets = plain.flatMap((secret) => [secret, Buffer.from(secret).toString("base64")]);
+  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+}
+
+function textOf(error: unknown): string {
+  const found = Array.isArray(error) ? error[0] as unknown : error;
+  return found instanceof Error || (typeof found === "object" && found !== null && "stack" in found) ? String(found.stack) : String(found);
+}
+
+function copyForward(folder: string): void {
+  const source = join(runFolder(), FORWARD_FILE);
+  if (existsSync(source)) copyFileSync(source, join(runFolder(), folder, FORWARD_FILE));
+}
+
+/** Events as `kubectl get events` shows them, oldest first. */
+export function eventLines(events: readonly CoreV1Event[]): string {
+  const time = (event: CoreV1Event): string => new Date(event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? 0).toISOString();
+  return events
+    .map((event) => ({ at: time(event), event }))
+    .sort((a, b) => a.at.localeCompare(b.at))
+    .map(({ at, event }) => `${at} ${event.type} ${event.reason} ${event.involvedObject.kind}/${event.involvedObject.name}: ${event.message}${(event.count ?? 1) > 1 ? ` (${event.count} times)` : ""}\n`)
+    .join("");
+}
+
+function writeObjects(objects: Record<string, object[]>, write: Write): void {
+  for (const [kind, items] of Object.entries(objects)) {
+    for (const item of items as { metadata?: { name?: string; managedFields?: unknown } }[]) {
+      const { managedFields: _noise, ...metadata } = item.metadata ?? {};
+      write(join("objects", kind, `${metadata.name}.yaml`), { ...item, metadata });
+    }
+  }
+}
+
+async function writeLogs(kube: Kube, pods: readonly V1Pod[], write: Write): Promise<void> {
+  const runs = pods.flatMap((pod) => (pod.status?.containerStatuses ?? []).flatMap((status) => [
+    { pod, container: status.name, previous: false },
+    ...(status.restartCount > 0 ? [{ pod, container: status.name, previous: true }] : []),
+  ]));
+  await Promise.all(runs.map(async ({ pod, container, previous }) => {
+    const name = pod.metadata!.name!;
+    const log = await kube.log(pod.metadata!.namespace!, name, { container, previous, tailLines: 2_000 }).catch(kubeProblem);
+    write(join("logs", name, `${container}${previous ? ".previous" : ""}.log`), log);
+  }));
+}
