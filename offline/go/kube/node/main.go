@@ -1,0 +1,58 @@
+// Command k3s makes one container a whole Kubernetes, on the contract of the image rancher/k3s: the same arguments,
+// the same kubeconfig path, the same `ctr` and `kubectl`. It is not k3s, and says so in its version.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// version is set by the linker, e.g. v1.36.3.
+var version = "v0.0.0"
+
+// contract names the k3s version whose command line this program answers; set by the linker.
+var contract = "v0.0.0+k3s1"
+
+const standIn = "registry-only-node"
+
+func main() {
+	arguments := os.Args[1:]
+	if name := filepath.Base(os.Args[0]); name == "kubectl" || name == "ctr" {
+		arguments = append([]string{name}, arguments...)
+	}
+	if len(arguments) == 0 {
+		fail("no command; wanted one of: server, kubectl, ctr, --version")
+	}
+	switch command, rest := arguments[0], arguments[1:]; command {
+	case "server":
+		options, err := parseOptions(rest)
+		if err != nil {
+			fail(err.Error())
+		}
+		os.Exit(serve(options))
+	case "kubectl":
+		become("/usr/local/lib/kube/kubectl", rest)
+	case "ctr":
+		become("/usr/bin/ctr", rest)
+	case "--version", "-v", "version":
+		fmt.Printf("%s version %s: a stand-in for k3s %s (upstream Kubernetes; not k3s)\n", standIn, version, contract)
+	default:
+		fail(fmt.Sprintf("unknown command %q; this stand-in for k3s knows: server, kubectl, ctr, --version", command))
+	}
+}
+
+// become replaces this process, so that signals and exit codes are the program's own.
+func become(path string, arguments []string) {
+	if os.Getenv("KUBECONFIG") == "" {
+		_ = os.Setenv("KUBECONFIG", userKubeconfig)
+	}
+	err := syscall.Exec(path, append([]string{filepath.Base(path)}, arguments...), os.Environ())
+	fail(fmt.Sprintf("%s: %v", path, err))
+}
+
+func fail(message string) {
+	fmt.Fprintln(os.Stderr, standIn+": "+message)
+	os.Exit(2)
+}
