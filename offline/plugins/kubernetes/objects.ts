@@ -38,10 +38,8 @@ export function listAt(value: Value | undefined, ...path: (string | number)[]): 
 
 /** A copy of the object with one field of its metadata set, or removed by `undefined`. */
 export function withMetadata(object: ValueMap, field: string, value: Value | undefined): ValueMap {
-  const metadata = { ...mapAt(object, "metadata") };
-  if (value === undefined) delete metadata[field];
-  else metadata[field] = value;
-  return { ...object, metadata };
+  const others = Object.entries(mapAt(object, "metadata")).filter(([name]) => name !== field);
+  return { ...object, metadata: Object.fromEntries(value === undefined ? others : [...others, [field, value]]) };
 }
 
 export function nameOf(object: ValueMap): string { return textAt(object, "metadata", "name"); }

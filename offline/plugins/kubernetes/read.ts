@@ -61,7 +61,7 @@ const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 function importedInputs(live: ValueMap): ValueMap {
   const applied = textAt(live, "metadata", "annotations", LAST_APPLIED);
   if (applied !== "") return prune(live, normalize(JSON.parse(applied) as ValueMap));
-  const { status: _status, ...declared } = normalize(live);
+  const declared = normalize({ ...live, status: undefined });
   const annotations = { ...mapAt(declared, "metadata", "annotations") };
   delete annotations["deployment.kubernetes.io/revision"];
   return at(declared, "metadata", "annotations") === undefined ? declared : withMetadata(declared, "annotations", Object.keys(annotations).length > 0 ? annotations : undefined);
