@@ -5,8 +5,19 @@ import { OUTSIDE, type Outside } from "./outside";
 import { openForward } from "./port-forward";
 import { readSession } from "./session";
 
-type CircusEvent = Parameters<NonNullable<InstanceType<typeof TestEnvironment>["handleTestEvent"]>>[0];
-type Block = { name: string; parent?: Block };
+/** A test or a describe block, as Jest's runner shows it. */
+interface Block {
+  name: string;
+  parent?: Block;
+}
+
+/** What is used of the events of Jest's runner. */
+interface CircusEvent {
+  name: string;
+  test?: Block;
+  describeBlock?: Block;
+  error?: unknown;
+}
 
 /** One client per worker and cluster: it holds no connection while nobody calls. */
 const clients = new Map<string, Kube>();
@@ -28,9 +39,8 @@ export default class E2EEnvironment extends TestEnvironment {
   /** Jest waits for this before it goes on to the hooks that clean up. */
   async handleTestEvent(event: CircusEvent): Promise<void> {
     if (event.name !== "test_fn_failure" && event.name !== "hook_failure") return;
-    const block = (event.test ?? ("describeBlock" in event ? event.describeBlock : undefined)) as Block | undefined;
     const { outputs } = readSession();
-    await saveFailure(kube(outputs.kubeconfig), outputs, fullName(block), event.error);
+    await saveFailure(kube(outputs.kubeconfig), outputs, fullName(event.test ?? event.describeBlock), event.error);
   }
 }
 

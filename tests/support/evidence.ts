@@ -1,8 +1,9 @@
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import type { CoreV1Event, V1Pod } from "@kubernetes/client-node";
+import type { V1Pod } from "@kubernetes/client-node";
 import { stringify } from "yaml";
-import { SECRET_OUTPUTS, type StackOutputs } from "../../infra/outputs";
+import type { StackOutputs } from "../../infra/outputs";
+import { eventLines, maskOf } from "./evidence-text";
 import { type Kube, kubeProblem } from "./kube";
 import { folderName } from "./names";
 import { runFolder, writeArtifact } from "./run-folder";
@@ -39,14 +40,6 @@ export async function saveFailure(kube: Kube, outputs: StackOutputs, testName: s
   if (missing.length > 0) write("incomplete.txt", `${missing.join("\n")}\n`);
 }
 
-/** A function that replaces every secret of the outputs, in clear and in base64, by `[secret]`. */
-export function maskOf(outputs: Pick<StackOutputs, (typeof SECRET_OUTPUTS)[number]>): (text: string) => string {
-  const credentials = [...outputs.kubeconfig.matchAll(/(?:client-key-data|client-certificate-data|token|password|id-token|refresh-token):\s*["']?([^\s"']{8,})/g)].map((match) => match[1]!);
-  const plain = [outputs.apiKey, outputs.kubeconfig, ...credentials].filter((secret) => secret !== "");
-  const secrets = plain.flatMap((secret) => [secret, Buffer.from(secret).toString("base64")]);
-  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
-}
-
 function textOf(error: unknown): string {
   const found = Array.isArray(error) ? error[0] as unknown : error;
   return found instanceof Error || (typeof found === "object" && found !== null && "stack" in found) ? String(found.stack) : String(found);
@@ -55,16 +48,6 @@ function textOf(error: unknown): string {
 function copyForward(folder: string): void {
   const source = join(runFolder(), FORWARD_FILE);
   if (existsSync(source)) copyFileSync(source, join(runFolder(), folder, FORWARD_FILE));
-}
-
-/** Events as `kubectl get events` shows them, oldest first. */
-export function eventLines(events: readonly CoreV1Event[]): string {
-  const time = (event: CoreV1Event): string => new Date(event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? 0).toISOString();
-  return events
-    .map((event) => ({ at: time(event), event }))
-    .sort((a, b) => a.at.localeCompare(b.at))
-    .map(({ at, event }) => `${at} ${event.type} ${event.reason} ${event.involvedObject.kind}/${event.involvedObject.name}: ${event.message}${(event.count ?? 1) > 1 ? ` (${event.count} times)` : ""}\n`)
-    .join("");
 }
 
 function writeObjects(objects: Record<string, object[]>, write: Write): void {
