@@ -24,8 +24,8 @@ async function runDetached(
 ): Promise<CommandResult> {
   const words = args.includes("--non-interactive") ? args : [...args, "--non-interactive"];
   const child = execa("pulumi", words, { cwd, env: { ...env, PULUMI_AUTOMATION_API: "true" }, detached: true, reject: false, stdin: "ignore" });
-  child.stdout.on("data", (data: Buffer) => onOutput?.(data.toString()));
-  child.stderr.on("data", (data: Buffer) => onError?.(data.toString()));
+  child.stdout?.on("data", (data: Buffer) => onOutput?.(data.toString()));
+  child.stderr?.on("data", (data: Buffer) => onError?.(data.toString()));
   const cancel = () => { child.kill("SIGINT"); };
   signal?.addEventListener("abort", cancel);
   try {

@@ -1,4 +1,5 @@
 import { execa, type Options } from "execa";
+import { createInterface } from "node:readline";
 import { UserError } from "./errors";
 
 /** How a command is run. */
@@ -42,19 +43,17 @@ export async function tryRun(argv: readonly [string, ...string[]], options: RunO
   const [file, ...args] = argv;
   const timeout = options.timeout ?? 120_000;
   const settings: Options = {
-    cwd: options.cwd, env: options.env, timeout, reject: false, stripFinalNewline: true,
-    stdin: options.input === undefined ? "ignore" : "pipe",
-    ...(options.input === undefined ? {} : { input: options.input }),
-    ...(options.signal ? { cancelSignal: options.signal } : {}),
+    cwd: options.cwd, env: options.env, timeout, reject: false, stripFinalNewline: true, all: true, maxBuffer: 256 * 1024 * 1024,
+    ...(options.input === undefined ? { stdin: "ignore" } : { input: typeof options.input === "string" ? options.input : Buffer.from(options.input) }),
+    ...(options.signal ? { signal: options.signal } : {}),
   };
-  const child = execa(file, args, { ...settings, all: true });
+  const child = execa(file, args, settings);
   const { onLine } = options;
-  const lines = onLine ? (async () => { for await (const line of child.iterable({ from: "all" as never })) onLine(mask(String(line), options.secrets)); })().catch(() => undefined) : undefined;
+  if (onLine && child.all) createInterface({ input: child.all }).on("line", (line) => { onLine(mask(line, options.secrets)); });
   const result = await child;
-  await lines;
   const text = (value: unknown): string => (typeof value === "string" ? value : "");
   const shown = mask(pasteable(argv), options.secrets);
-  if (result.code === "ENOENT") throw new UserError("E_TOOL_MISSING", { seen: `no program "${file}" on PATH`, wanted: `"${file}"`, next: "npm run setup", cause: result });
+  if ((result as { code?: string }).code === "ENOENT") throw new UserError("E_TOOL_MISSING", { seen: `no program "${file}" on PATH`, wanted: `"${file}"`, next: "npm run setup", cause: result });
   if (result.timedOut) {
     throw new UserError("E_COMMAND_TIMEOUT", { seen: `still running after ${timeout / 1000} s`, wanted: "an end", next: shown, detail: mask(tail(text(result.stderr) || text(result.stdout)), options.secrets) });
   }

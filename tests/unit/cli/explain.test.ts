@@ -1,0 +1,39 @@
+import { explain } from "../../../cli/explain";
+import { ERROR_CODES, UserError } from "../../../infra/support/errors";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const where = { stack: "k3s" };
+
+describe("an error that Pulumi printed", () => {
+  test("of the program itself keeps its code, what was seen, wanted and next", () => {
+    const thrown = new UserError("E_NODE_DIED", { seen: "container x ended with exit code 3", wanted: "a running node", next: "docker logs x", detail: "boom\nlast line" });
+    const printed = `Updating (k3s):\nDiagnostics:\n  pulumi:pulumi:Stack (bay-e2e-k3s):\n    error: ${thrown.message.replaceAll("\n", "\n    ")}\n\nResources:\n    + 3 created\n`;
+    const error = explain(printed, where);
+    expect(error).toMatchObject({ code: "E_NODE_DIED", seen: thrown.seen, wanted: thrown.wanted, next: thrown.next });
+    expect(error.detail).toMatch(/boom\s+last line/);
+  });
+
+  test.each([
+    ["error: getting secrets manager: incorrect passphrase", "E_PASSPHRASE"],
+    ["error: the stack is currently locked by 1 lock(s). Either wait", "E_STACK_LOCKED"],
+    ["error: write /var/lib/docker/tmp: no space left on device", "E_DISK"],
+    ["error: Bind for 127.0.0.1:6443 failed: port is already allocated", "E_PORT_IN_USE"],
+    ["error: Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "E_DOCKER_MISSING"],
+    ["Diagnostics:\n  docker:index:Image (bay):\n    error: The command '/bin/sh -c false' returned a non-zero code: 1", "E_IMAGE_BUILD"],
+    ["Diagnostics:\n  kubernetes:core/v1:Pod (pod):\n    error: container bay crashed with exit code 1", "E_BAY_NOT_READY"],
+    ["error: something nobody thought of", "E_COMMAND"],
+  ])("%j is %s", (printed, code) => {
+    const error = explain(printed, where);
+    expect(error.code).toBe(code);
+    expect(error.seen).not.toBe("");
+    expect(error.next).not.toBe("");
+  });
+});
+
+describe("docs/errors.md", () => {
+  test("has every code, and no code that does not exist", () => {
+    const documented = [...readFileSync(join(__dirname, "../../../docs/errors.md"), "utf8").matchAll(/^\| `(E_[A-Z_]+)`/gm)].map((match) => match[1]!);
+    expect(documented.sort()).toEqual([...Object.keys(ERROR_CODES)].sort());
+  });
+});

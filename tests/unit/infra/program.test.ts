@@ -1,0 +1,97 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Access, BAY_RULES } from "../../../infra/components/access";
+import { Bay } from "../../../infra/components/bay";
+import { BayConfig } from "../../../infra/components/bay-config";
+import { Namespace } from "../../../infra/components/namespace";
+import { PROFILES } from "../../../infra/components/profiles";
+import { parse } from "yaml";
+
+interface Declared { type: string; name: string; inputs: Record<string, never> }
+const declared: Declared[] = [];
+
+beforeAll(async () => {
+  await pulumi.runtime.setMocks({
+    newResource: (args) => {
+      declared.push({ type: args.type, name: args.name, inputs: args.inputs as Declared["inputs"] });
+      return { id: `${args.name}-id`, state: args.inputs as Record<string, unknown> };
+    },
+    call: () => ({}),
+  }, "bay-e2e", "k3s", false);
+});
+
+beforeEach(() => { declared.length = 0; });
+
+/** What the components declared, once Pulumi has seen all of it. */
+async function declaredOf(type: string): Promise<Declared> {
+  await pulumi.runtime.disconnect();
+  const found = declared.find((entry) => entry.type === type);
+  if (!found) throw new Error(`no ${type} among ${declared.map((entry) => entry.type).join(", ")}`);
+  return found;
+}
+
+describe("the declared objects", () => {
+  test("give Bay its pods, logs and claims, and nothing more", async () => {
+    new Access("access", { namespace: "ns", serviceAccount: "bay", role: "bay-role", roleBinding: "bay-rolebinding" });
+    const role = await declaredOf("kubernetes:rbac.authorization.k8s.io/v1:Role");
+    expect(role.inputs).toMatchObject({
+      metadata: { name: "bay-role", namespace: "ns" },
+      rules: [
+        { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
+        { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
+        { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "watch"] },
+      ],
+    });
+    expect(JSON.stringify(BAY_RULES)).not.toContain("*");
+    const binding = await declaredOf("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding");
+    expect(binding.inputs).toMatchObject({ roleRef: { kind: "Role", name: "bay-role" }, subjects: [{ kind: "ServiceAccount", name: "bay", namespace: "ns" }] });
+  });
+
+  test("make the namespace by the name that the configuration gives", async () => {
+    new Namespace("namespace", { name: "somewhere", labels: { a: "b" } });
+    expect((await declaredOf("kubernetes:core/v1:Namespace")).inputs).toMatchObject({ metadata: { name: "somewhere", labels: { a: "b" } } });
+  });
+
+  test("put Bay's configuration into a ConfigMap, without its key", async () => {
+    new BayConfig("config", {
+      name: "bay-config", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never", storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES,
+    });
+    const { inputs } = await declaredOf("kubernetes:core/v1:ConfigMap");
+    const file = parse((inputs as unknown as { data: Record<string, string> }).data["config.yaml"]!) as Record<string, never>;
+    expect(file).toMatchObject({ driver: { type: "k8s", image_pull_policy: "never", k8s: { namespace: "ns", storage_class: null } }, security: { allow_anonymous: false } });
+    expect((file["profiles"] as unknown as { id: string; image: string }[]).map(({ id, image }) => [id, image])).toEqual(PROFILES.map(({ id }) => [id, "ship:1"]));
+    expect(JSON.stringify(file)).not.toContain("api_key");
+  });
+
+  const bayArgs = { name: "bay", namespace: "ns", image: "bay:1", pullPolicy: "Never" as const, port: 8114, serviceAccount: "bay", configMap: "bay-config", configDigest: "d1", apiKey: "", readyTimeout: 120 };
+
+  test("lock Bay's pod down: no root, no capabilities, a read-only file system, limits and probes", async () => {
+    new Bay("bay", { ...bayArgs, security: "restricted" });
+    const { inputs } = await declaredOf("kubernetes:core/v1:Pod");
+    const { spec } = inputs as unknown as { spec: { securityContext: object; containers: Record<string, object>[] } };
+    expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+    expect(spec.containers[0]).toMatchObject({
+      imagePullPolicy: "Never", securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+      resources: { limits: { cpu: "1", memory: "512Mi" } }, readinessProbe: { httpGet: { path: "/health", port: 8114 } },
+    });
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) expect(spec.containers[0]).toHaveProperty(probe);
+  });
+
+  test("leave out the restrictions for an image of Bay that needs root", async () => {
+    new Bay("bay", { ...bayArgs, security: "baseline" });
+    const { inputs } = await declaredOf("kubernetes:core/v1:Pod");
+    expect(JSON.stringify(inputs)).not.toContain("runAsNonRoot");
+  });
+
+  test("hand the key to Bay through a Secret, random where none is configured", async () => {
+    const random = new Bay("bay", { ...bayArgs, security: "restricted" });
+    const { inputs } = await declaredOf("kubernetes:core/v1:Pod");
+    expect(JSON.stringify(inputs)).toContain('"secretKeyRef":{"key":"api-key","name":"bay-api-key"}');
+    await expect(promised(random.apiKey)).resolves.toMatch(/^sk-bay-[0-9a-f]{64}$/);
+    await expect(promised(new Bay("bay2", { ...bayArgs, apiKey: "chosen-key", security: "restricted" }).apiKey)).resolves.toBe("chosen-key");
+    expect(await pulumi.isSecret(random.apiKey)).toBe(true);
+  });
+});
+
+function promised<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => { output.apply((value) => { resolve(value); return value; }); });
+}
