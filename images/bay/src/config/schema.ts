@@ -1,0 +1,95 @@
+import { z } from "zod";
+
+/**
+ * The schema of `config.yaml`. Keys and defaults are those of Bay's contract; unknown nested keys are ignored, an
+ * unknown top-level key is an error. `server.max_json_bytes` and `server.max_upload_bytes` are limits of this server.
+ */
+
+const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
+const int = () => z.preprocess(numeric, z.int());
+const positive = () => z.preprocess(numeric, z.int().positive());
+const number = () => z.preprocess(numeric, z.number().positive());
+const TRUE = ["true", "1", "yes", "on"];
+const FALSE = ["false", "0", "no", "off"];
+const bool = () => z.preprocess((value) => {
+  const text = String(value).toLowerCase();
+  return TRUE.includes(text) ? true : FALSE.includes(text) ? false : value;
+}, z.boolean());
+const text = () => z.string().min(1);
+const optionalText = () => z.string().nullable().default(null);
+/** A section that may be left out or left empty. */
+const section = <S extends z.ZodRawShape>(shape: S) => z.preprocess((value) => value ?? {}, z.object(shape));
+
+const resources = section({ cpus: number().default(1), memory: z.preprocess((v) => (typeof v === "number" ? String(v) : v), text()).default("1g") });
+const environment = z.preprocess((value) => value ?? {}, z.record(z.string(), z.preprocess((v) => (typeof v === "number" || typeof v === "boolean" ? String(v) : v), z.string())));
+const proxy = {
+  enabled: bool().nullable().default(null), http_proxy: optionalText(), https_proxy: optionalText(), no_proxy: optionalText(),
+};
+const CAPABILITIES = ["filesystem", "shell", "python"];
+const runtime = {
+  image: text().default("ship:latest"),
+  runtime_type: z.enum(["ship", "gull"]).default("ship"),
+  runtime_port: positive().default(8123),
+  resources,
+  env: environment,
+  proxy: z.object(proxy).nullable().default(null),
+};
+const container = z.object({
+  ...runtime, name: text(), image: text(), capabilities: z.array(text()).default(CAPABILITIES), primary_for: z.array(text()).default([]),
+});
+const profile = z.object({
+  ...runtime, id: text(), capabilities: z.array(text()).nullable().default(null), description: optionalText(),
+  idle_timeout: positive().default(1800), warm_pool_size: int().default(0), containers: z.array(container).min(1).nullable().default(null),
+});
+
+const DEFAULT_PROFILES = [
+  { id: "python-default", image: "ship:latest", resources: { cpus: 1, memory: "1g" } },
+  { id: "python-data", image: "ship:data", resources: { cpus: 2, memory: "4g" } },
+];
+
+export const configSchema = z.strictObject({
+  server: section({
+    host: text().default("0.0.0.0"), port: int().default(8114),
+    max_json_bytes: positive().default(64 * 1024 * 1024), max_upload_bytes: positive().default(1024 * 1024 * 1024),
+  }),
+  database: section({ url: text().default("sqlite+aiosqlite:///./bay.db"), echo: bool().default(false) }),
+  driver: section({
+    type: z.enum(["docker", "k8s"]).default("docker"),
+    image_pull_policy: z.enum(["always", "if_not_present", "never"]).default("if_not_present"),
+    k8s: section({
+      namespace: text().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: text().default("1Gi"),
+      image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: text().default("bay"),
+    }),
+    docker: z.unknown().optional(),
+  }),
+  cargo: section({
+    root_path: text().default("/var/lib/bay/cargos"), host_root_path: optionalText(),
+    default_size_limit_mb: positive().default(1024), mount_path: z.literal("/workspace").default("/workspace"),
+  }),
+  security: section({ api_key: optionalText(), allow_anonymous: bool().default(true), blocked_hosts: z.array(z.string()).optional() }),
+  idempotency: section({ enabled: bool().default(true), ttl_hours: number().default(1) }),
+  gc: section({
+    enabled: bool().default(true), run_on_startup: bool().default(true), interval_seconds: positive().default(300), instance_id: optionalText(),
+    idle_session: section({ enabled: bool().default(true) }), expired_sandbox: section({ enabled: bool().default(true) }),
+    orphan_cargo: section({ enabled: bool().default(true) }), orphan_container: section({ enabled: bool().default(false) }),
+  }),
+  proxy: section({ ...proxy, enabled: bool().default(false) }),
+  warm_pool: z.unknown().optional(),
+  browser_service: section({ enabled: bool().default(false), endpoint: optionalText() }),
+  browser_learning: z.unknown().optional(),
+  browser_auto_release_enabled: bool().default(true),
+  profiles: z.array(profile).min(1).default(() => DEFAULT_PROFILES.map((given) => profile.parse(given))),
+}).superRefine((config, context) => {
+  const problem = (path: PropertyKey[], message: string): void => { context.addIssue({ code: "custom", path, message }); };
+  if (config.driver.type === "docker") problem(["driver", "type"], 'this Bay runs sandboxes on Kubernetes only; wanted "k8s"');
+  if (config.browser_service.enabled && config.driver.type === "k8s") problem(["browser_service", "enabled"], "the browser service does not exist on Kubernetes; wanted false");
+  config.profiles.forEach((each, index) => {
+    if (config.profiles.findIndex(({ id }) => id === each.id) !== index) problem(["profiles", index, "id"], `the profile "${each.id}" is there twice`);
+    const names = (each.containers ?? []).map(({ name }) => name);
+    if (new Set(names).size !== names.length) problem(["profiles", index, "containers"], "two containers have the same name");
+  });
+});
+
+/** The whole configuration with every default filled in. */
+export type Config = z.output<typeof configSchema>;
+export type ProfileConfig = Config["profiles"][number];

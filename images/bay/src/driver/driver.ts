@@ -1,0 +1,76 @@
+import type { ContainerSpec } from "../config/profiles";
+
+/** Why a driver could not do what it was asked. */
+export type DriverFailure =
+  | "image" // not on the node, cannot be pulled
+  | "unschedulable" // no node takes the pod
+  | "quota" // refused by a quota
+  | "crashed" // a container ended
+  | "oom" // a container was ended because it used too much memory
+  | "evicted"
+  | "config" // the container could not be made
+  | "gone" // it was deleted by somebody else
+  | "timeout" // it did not start in time
+  | "unreachable" // the cluster's API did not answer
+  | "refused"; // the cluster's API said no
+
+/** A failure of the compute or storage behind a sandbox; the message says what was seen. */
+export class DriverError extends Error {
+  constructor(readonly failure: DriverFailure, message: string) {
+    super(message);
+  }
+}
+
+/** A volume to make. */
+export interface CargoVolume {
+  id: string;
+  owner: string;
+  managed: boolean;
+}
+
+/** A session to start. */
+export interface SessionSpec {
+  id: string;
+  sandboxId: string;
+  cargoId: string;
+  profileId: string;
+  owner: string;
+  containers: ContainerSpec[];
+  multi: boolean;
+  /** Variables that shells of the sandbox are to see. */
+  shellEnv: Record<string, string>;
+}
+
+/** What the driver knows of a session's compute now. */
+export type SessionCondition = { alive: true } | { alive: false; failure: DriverFailure; message: string };
+
+/** A session's compute as the cluster lists it. */
+export interface ListedSession {
+  sessionId: string;
+  sandboxId: string;
+  cargoId: string;
+}
+
+/** Compute and storage behind sandboxes. All methods throw `DriverError` unless they say otherwise. */
+export interface Driver {
+  createCargo(cargo: CargoVolume): Promise<void>;
+  /** Returns when the deletion is accepted; a volume that is gone already is fine. */
+  deleteCargo(id: string): Promise<void>;
+
+  /**
+   * Makes the session's compute and waits until it has an address. Gives the base URL of each container, by its name.
+   * Compute of the same session that is still alive is taken over; what is dead is replaced.
+   */
+  startSession(spec: SessionSpec): Promise<Record<string, string>>;
+  /** The session's compute now. Never throws: when the cluster cannot be asked, the session is taken as alive. */
+  inspectSession(sessionId: string): Promise<SessionCondition>;
+  /** Waits a little for a reason when a call to the session broke off; undefined when the session looks alive. */
+  whyLost(sessionId: string): Promise<SessionCondition | undefined>;
+  /** Removes the session's compute; waits until it is gone unless `wait` is false. Nothing there is fine. */
+  destroySession(sessionId: string, options?: { wait?: boolean }): Promise<void>;
+  /** All sessions of this Bay instance that have compute. */
+  listSessions(): Promise<ListedSession[]>;
+
+  /** Releases connections; nothing in the cluster is touched. */
+  close(): void;
+}

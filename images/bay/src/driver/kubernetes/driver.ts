@@ -1,0 +1,154 @@
+import type { Config } from "../../config/schema";
+import type { Logger } from "../../logger";
+import { type CargoVolume, type Driver, DriverError, type ListedSession, type SessionCondition, type SessionSpec } from "../driver";
+import { loadAccess } from "./access";
+import { KubeClient, KubeError } from "./client";
+import { diagnose } from "./diagnose";
+import { cargoClaim, claimName, GRACE_SECONDS, labelValue, type ObjectSettings, type Pod, podName, sessionPod } from "./objects";
+import { PodCache } from "./pod-cache";
+
+/** A pod may be without a node for this long (its volume is being made, another pod is going) before that is an error. */
+const UNSCHEDULABLE_MS = 8_000;
+/** Longest wait for a deleted pod to be gone; then Bay goes on with a warning. */
+const GONE_MS = 30_000;
+/** Wait for the status of a pod whose runtime broke off a call. */
+const WHY_LOST_MS = 2_000;
+const PULL_POLICY = { always: "Always", if_not_present: "IfNotPresent", never: "Never" } as const;
+
+/** Sessions as pods, cargos as persistent volume claims, in one namespace. */
+export class KubernetesDriver implements Driver {
+  private readonly client: KubeClient;
+  private readonly pods: PodCache;
+  private readonly settings: ObjectSettings;
+  private readonly podsPath: string;
+  private readonly claimsPath: string;
+  private readonly startupMs: number;
+
+  constructor(config: Config, instanceId: string, env: NodeJS.ProcessEnv, private readonly log: Logger) {
+    const { k8s, image_pull_policy } = config.driver;
+    this.client = new KubeClient(loadAccess(k8s.kubeconfig, env));
+    this.settings = {
+      namespace: k8s.namespace, labelPrefix: k8s.label_prefix, instanceId, pullPolicy: PULL_POLICY[image_pull_policy],
+      pullSecrets: k8s.image_pull_secrets, storageClass: k8s.storage_class, storageSize: k8s.default_storage_size,
+    };
+    this.startupMs = k8s.pod_startup_timeout * 1000;
+    this.podsPath = `/api/v1/namespaces/${k8s.namespace}/pods`;
+    this.claimsPath = `/api/v1/namespaces/${k8s.namespace}/persistentvolumeclaims`;
+    const selector = `${k8s.label_prefix}.managed=true,${k8s.label_prefix}.instance_id=${labelValue(instanceId)}`;
+    this.pods = new PodCache(this.client, this.podsPath, selector, log);
+  }
+
+  async createCargo(cargo: CargoVolume): Promise<void> {
+    await this.ask("POST", this.claimsPath, cargoClaim(cargo, this.settings), 409);
+  }
+
+  async deleteCargo(id: string): Promise<void> {
+    await this.ask("DELETE", `${this.claimsPath}/${claimName(id)}`, undefined, 404);
+  }
+
+  async startSession(spec: SessionSpec): Promise<Record<string, string>> {
+    const name = podName(spec.id);
+    const deadline = Date.now() + this.startupMs;
+    await this.createPod(spec, name, deadline);
+    const ip = await this.address(name, deadline);
+    return Object.fromEntries(spec.containers.map((container) => [container.name, `http://${ip.includes(":") ? `[${ip}]` : ip}:${container.port}`]));
+  }
+
+  async inspectSession(sessionId: string): Promise<SessionCondition> {
+    try {
+      return conditionOf(await this.pods.get(podName(sessionId)));
+    } catch (error) {
+      this.log.warn({ session: sessionId, error: (error as Error).message }, "the cluster cannot be asked about a session, the record is trusted");
+      return { alive: true };
+    }
+  }
+
+  async whyLost(sessionId: string): Promise<SessionCondition | undefined> {
+    return this.pods.until(podName(sessionId), (pod) => {
+      const condition = conditionOf(pod);
+      return condition.alive ? undefined : condition;
+    }, WHY_LOST_MS);
+  }
+
+  async destroySession(sessionId: string, { wait = true }: { wait?: boolean } = {}): Promise<void> {
+    const name = podName(sessionId);
+    const present = await this.ask("DELETE", `${this.podsPath}/${name}`, { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: GRACE_SECONDS }, 404);
+    if (!wait || !present) return;
+    const gone = await this.pods.until(name, (pod) => (pod ? undefined : true), GONE_MS);
+    if (!gone) this.log.warn({ pod: name, seconds: GONE_MS / 1000 }, "the pod is still there after its deletion");
+  }
+
+  async listSessions(): Promise<ListedSession[]> {
+    const label = (pod: Pod, key: string): string => pod.metadata.labels?.[`${this.settings.labelPrefix}.${key}`] ?? "";
+    const pods = await this.pods.list().catch((error: unknown) => { throw toDriverError(error); });
+    return pods.map((pod) => ({ sessionId: label(pod, "session_id"), sandboxId: label(pod, "sandbox_id"), cargoId: label(pod, "cargo_id") }));
+  }
+
+  close(): void {
+    this.pods.close();
+    this.client.close();
+  }
+
+  /** Makes the pod; one of that name that is dead or going is waited for and replaced, a living one is taken over. */
+  private async createPod(spec: SessionSpec, name: string, deadline: number): Promise<void> {
+    for (;;) {
+      try {
+        this.pods.note(await this.client.call<Pod>("POST", this.podsPath, sessionPod(spec, this.settings)));
+        return;
+      } catch (error) {
+        if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw toDriverError(error);
+      }
+      const present = await this.pods.refresh(name).catch((error: unknown) => { throw toDriverError(error); });
+      if (diagnose(present).state !== "failed") return;
+      if (present && !present.metadata.deletionTimestamp) await this.destroySession(spec.id, { wait: false });
+      const gone = await this.pods.until(name, (pod) => (pod ? undefined : true), Math.max(0, deadline - Date.now()));
+      if (!gone) throw new DriverError("timeout", `the old pod ${name} did not go within ${this.startupMs / 1000} s`);
+    }
+  }
+
+  private async address(name: string, deadline: number): Promise<string> {
+    let unschedulableSince: number | undefined;
+    let last = "nothing was seen of it";
+    const found = await this.pods.until(name, (pod) => {
+      const diagnosis = diagnose(pod);
+      if (diagnosis.state === "ready") return diagnosis.ip;
+      if (diagnosis.state === "failed") return new DriverError(diagnosis.failure, `pod ${name}: ${diagnosis.message}`);
+      last = diagnosis.reason;
+      unschedulableSince = diagnosis.unschedulable ? (unschedulableSince ?? Date.now()) : undefined;
+      const tooLong = unschedulableSince !== undefined && Date.now() - unschedulableSince > UNSCHEDULABLE_MS;
+      return tooLong ? new DriverError("unschedulable", `pod ${name} finds no node: ${diagnosis.unschedulable!}`) : undefined;
+    }, Math.max(0, deadline - Date.now()));
+    if (found === undefined) throw new DriverError("timeout", `pod ${name} did not start within ${this.startupMs / 1000} s: ${last}`);
+    if (typeof found === "string") return found;
+    if (found.failure === "crashed" || found.failure === "oom") throw new DriverError(found.failure, `${found.message}${await this.lastWords(name)}`);
+    throw found;
+  }
+
+  private async lastWords(name: string): Promise<string> {
+    const log = await this.client.call<string>("GET", `${this.podsPath}/${name}/log?tailLines=5`).catch(() => "");
+    return typeof log === "string" && log.trim() ? `; its last words: ${log.trim().slice(-500)}` : "";
+  }
+
+  /** A call whose status `fine` counts as done; whether it did something. */
+  private async ask(method: "POST" | "DELETE", path: string, body: object | undefined, fine: number): Promise<boolean> {
+    try {
+      await this.client.call(method, path, body);
+      return true;
+    } catch (error) {
+      if (error instanceof KubeError && error.status === fine) return false;
+      throw toDriverError(error);
+    }
+  }
+}
+
+function conditionOf(pod: Pod | undefined): SessionCondition {
+  const diagnosis = diagnose(pod);
+  return diagnosis.state === "failed" ? { alive: false, failure: diagnosis.failure, message: diagnosis.message } : { alive: true };
+}
+
+function toDriverError(error: unknown): DriverError {
+  if (error instanceof DriverError) return error;
+  if (!(error instanceof KubeError)) return new DriverError("unreachable", `the Kubernetes API cannot be reached: ${(error as Error).message}`);
+  const quota = error.status === 403 && /exceeded quota|maximum .* usage/i.test(error.message);
+  return new DriverError(quota ? "quota" : "refused", `the Kubernetes API refused: ${error.message}`);
+}

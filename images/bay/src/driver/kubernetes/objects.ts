@@ -1,0 +1,123 @@
+import type { CargoVolume, SessionSpec } from "../driver";
+import type { ContainerSpec } from "../../config/profiles";
+
+/** The few fields of a Pod that the driver reads. */
+export interface Pod {
+  metadata: { name: string; uid?: string; resourceVersion?: string; labels?: Record<string, string>; deletionTimestamp?: string };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    podIP?: string;
+    conditions?: { type: string; status: string; reason?: string; message?: string }[];
+    containerStatuses?: ContainerStatus[];
+  };
+}
+export interface ContainerStatus {
+  name: string;
+  state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { exitCode: number; reason?: string; message?: string } };
+}
+
+/** What the driver's objects depend on beside the session. */
+export interface ObjectSettings {
+  namespace: string;
+  labelPrefix: string;
+  instanceId: string;
+  pullPolicy: "Always" | "IfNotPresent" | "Never";
+  pullSecrets: string[];
+  storageClass: string | null;
+  storageSize: string;
+}
+
+/** Seconds that a runtime gets to end; Ship ends at once. */
+export const GRACE_SECONDS = 1;
+/** uid and gid of a sandbox's processes. */
+const USER = 1000;
+
+export const podName = (sessionId: string): string => `bay-session-${sessionId}`;
+export const claimName = (cargoId: string): string => `bay-cargo-${cargoId}`;
+
+/** A string made a legal label value: other characters become `-`, at most 63. */
+export function labelValue(text: string): string {
+  return text.replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 63).replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
+}
+
+/** Memory as Kubernetes writes it: `1g` is `1Gi`; binary suffixes and bare numbers are kept. */
+export function memoryQuantity(text: string): string {
+  const found = /^(\d+(?:\.\d+)?)([gmk])$/i.exec(text.trim());
+  return found ? `${found[1]!}${found[2]!.toUpperCase()}i` : text.trim();
+}
+
+/** The pod of a session: least privilege, no account, no way to gain rights. */
+export function sessionPod(spec: SessionSpec, settings: ObjectSettings): object {
+  const label = (key: string): string => `${settings.labelPrefix}.${key}`;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: podName(spec.id),
+      namespace: settings.namespace,
+      labels: {
+        [label("owner")]: labelValue(spec.owner), [label("sandbox_id")]: spec.sandboxId, [label("session_id")]: spec.id,
+        [label("cargo_id")]: spec.cargoId, [label("profile_id")]: labelValue(spec.profileId),
+        [label("runtime_port")]: String(spec.containers[0]!.port), [label("instance_id")]: labelValue(settings.instanceId), [label("managed")]: "true",
+      },
+    },
+    spec: {
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: GRACE_SECONDS,
+      securityContext: {
+        runAsNonRoot: true, runAsUser: USER, runAsGroup: USER, fsGroup: USER, fsGroupChangePolicy: "OnRootMismatch", seccompProfile: { type: "RuntimeDefault" },
+      },
+      imagePullSecrets: settings.pullSecrets.map((name) => ({ name })),
+      containers: spec.containers.map((container) => sessionContainer(container, spec, settings)),
+      volumes: [{ name: "workspace", persistentVolumeClaim: { claimName: claimName(spec.cargoId) } }],
+    },
+  };
+}
+
+/** The volume of a cargo. */
+export function cargoClaim(cargo: CargoVolume, settings: ObjectSettings): object {
+  const label = (key: string): string => `${settings.labelPrefix}.${key}`;
+  return {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: {
+      name: claimName(cargo.id),
+      namespace: settings.namespace,
+      labels: {
+        [label("managed")]: String(cargo.managed), [label("owner")]: labelValue(cargo.owner), [label("cargo_id")]: cargo.id,
+        [label("instance_id")]: labelValue(settings.instanceId),
+      },
+    },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: settings.storageSize } },
+      ...(settings.storageClass === null ? {} : { storageClassName: settings.storageClass }),
+    },
+  };
+}
+
+function sessionContainer(container: ContainerSpec, spec: SessionSpec, settings: ObjectSettings): object {
+  const memory = memoryQuantity(container.resources.memory);
+  const profileEnv = Object.entries(spec.shellEnv).map(([name, value]) => `${name}=${value}`).join(":");
+  const env = {
+    ...container.env, BAY_SESSION_ID: spec.id, BAY_SANDBOX_ID: spec.sandboxId, BAY_WORKSPACE_PATH: "/workspace",
+    ...(profileEnv ? { BAY_PROFILE_ENV: profileEnv } : {}), ...(spec.multi ? { BAY_CONTAINER_NAME: container.name } : {}),
+  };
+  return {
+    name: container.name,
+    image: container.image,
+    imagePullPolicy: settings.pullPolicy,
+    ports: [{ containerPort: container.port }],
+    // Kubernetes expands $(NAME) in values; `$$` keeps the user's text as it is.
+    env: Object.entries(env).map(([name, value]) => ({ name, value: value.replaceAll("$(", "$$$$(") })),
+    resources: { limits: { cpu: cpuQuantity(container.resources.cpus), memory }, requests: { cpu: cpuQuantity(container.resources.cpus / 2), memory } },
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+    volumeMounts: [{ name: "workspace", mountPath: "/workspace" }],
+  };
+}
+
+const cpuQuantity = (cpus: number): string => `${Math.max(1, Math.round(cpus * 1000))}m`;

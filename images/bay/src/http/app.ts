@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import multipart from "@fastify/multipart";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from "fastify";
+import { BayError, envelope } from "../errors";
+import { adminRoutes } from "../routes/admin";
+import { cargoRoutes } from "../routes/cargos";
+import { execRoutes } from "../routes/exec";
+import { fileRoutes } from "../routes/files";
+import { historyRoutes } from "../routes/history";
+import { infoRoutes } from "../routes/info";
+import { sandboxRoutes } from "../routes/sandboxes";
+import { transferRoutes } from "../routes/transfers";
+import type { Services } from "../services/services";
+import type { Auth } from "./auth";
+import { parseJsonBody, takeRawBodies, UnreadableBody } from "./body";
+import { SchemaError } from "./fields";
+import { answerUnknownRoutes } from "./known-routes";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Tenant that the request acts for; set on all routes that are not open. */
+    owner: string;
+    /** Why the request is not let in; judged before its body is read, told after its syntax was checked. */
+    denied: BayError | undefined;
+  }
+  interface FastifyContextConfig {
+    /** Needs no key. */
+    open?: boolean;
+    /** Has a JSON body. */
+    json?: boolean;
+  }
+}
+
+/** Bodies up to this size are read for callers without a key, so that they hear of a syntax error first. */
+const STRANGERS_BYTES = 64 * 1024;
+
+/** Bay's HTTP server, not listening yet. */
+export async function buildBay(services: Services, auth: Auth, logger: FastifyBaseLogger): Promise<FastifyInstance> {
+  const { config } = services.context;
+  const app = Fastify({
+    loggerInstance: logger, disableRequestLogging: true, exposeHeadRoutes: false, bodyLimit: config.server.max_json_bytes,
+    genReqId: (request) => [request.headers["x-request-id"]].flat()[0] || randomUUID(),
+    routerOptions: { maxParamLength: 500 }, forceCloseConnections: "idle", return503OnClosing: false,
+  }) as unknown as FastifyInstance;
+  app.decorateRequest("owner", "");
+  app.decorateRequest("denied", undefined);
+  takeRawBodies(app);
+  answerUnknownRoutes(app);
+  addRequestHooks(app, auth);
+  addErrorHandler(app);
+  await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 64 * 1024, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
+  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, adminRoutes]) routes(app, services);
+  return app;
+}
+
+function addRequestHooks(app: FastifyInstance, auth: Auth): void {
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    if (request.routeOptions.config.open || request.is404) return;
+    try {
+      request.owner = auth.ownerOf(request.headers);
+    } catch (error) {
+      request.denied = error as BayError;
+      const size = Number(request.headers["content-length"] ?? (request.headers["transfer-encoding"] ? Infinity : 0));
+      if (size > STRANGERS_BYTES) throw error;
+    }
+  });
+  app.addHook("preHandler", async (request) => {
+    if (request.routeOptions.config.json) parseJsonBody(request);
+    if (request.denied) throw request.denied;
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const [path] = request.url.split("?"); // queries name users' files
+    const quiet = request.routeOptions.url === "/health" && reply.statusCode === 200;
+    request.log[quiet ? "debug" : "info"]({ method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+  });
+}
+
+function addErrorHandler(app: FastifyInstance): void {
+  app.setErrorHandler(async (error: Error & { statusCode?: number; code?: string }, request, reply) => {
+    if (error instanceof SchemaError) return reply.code(422).send({ detail: error.problems });
+    if (error instanceof UnreadableBody) return reply.code(400).send({ detail: error.message });
+    const known = toBayError(error, request);
+    if (!known) return reply.code(error.statusCode ?? 400).send({ detail: error.message });
+    if (known.status >= 500) request.log.warn({ code: known.code, error: known.message, details: known.details }, "the request failed");
+    if (known.code === "unauthorized") reply.header("www-authenticate", "Bearer");
+    return reply.code(known.status).send(envelope(known, request.id));
+  });
+}
+
+/** What the client is told; undefined for a request that the framework refused. */
+function toBayError(error: Error & { statusCode?: number; code?: string }, request: FastifyRequest): BayError | undefined {
+  if (error instanceof BayError) return error;
+  if (error.statusCode === 413) return new BayError("payload_too_large", error.message);
+  if (error.statusCode !== undefined && error.statusCode < 500) return undefined;
+  request.log.error({ err: error }, "unexpected error");
+  return new BayError("internal_error", "an unexpected error happened; Bay's log has more under this request id");
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from "fastify";
+import { bool, int, nullable, or, readBody, readQuery, str } from "../http/fields";
+import { isoTime } from "../ids";
+import type { Services } from "../services/services";
+import type { CargoRow } from "../store/store";
+import { keyed } from "./sandboxes";
+
+interface CargoParams { Params: { id: string } }
+
+/** Cargos: volumes of sandboxes and of clients. */
+export function cargoRoutes(app: FastifyInstance, { cargos, idempotency }: Services): void {
+  app.post("/v1/cargos", { config: { json: true } }, async (request, reply) => {
+    const body = readBody(request, { size_limit_mb: nullable(int({ ge: 1, le: 65536 })) });
+    const answer = await idempotency.run(keyed(request, body), async () => ({
+      status: 201, body: cargoView(await cargos.create(request.owner, body.size_limit_mb, null)),
+    }));
+    return reply.code(answer.status).send(answer.body);
+  });
+
+  app.get("/v1/cargos", (request) => {
+    const { limit, cursor, managed } = readQuery(request, { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str()), managed: or(bool(), false) });
+    const { items, nextCursor } = cargos.list(request.owner, managed, cursor, limit);
+    return { items: items.map(cargoView), next_cursor: nextCursor };
+  });
+
+  app.get<CargoParams>("/v1/cargos/:id", (request) => cargoView(cargos.get(request.owner, request.params.id)));
+
+  app.delete<CargoParams>("/v1/cargos/:id", async (request, reply) => {
+    await cargos.remove(request.owner, request.params.id);
+    return reply.code(204).send();
+  });
+}
+
+function cargoView(row: CargoRow): object {
+  return {
+    id: row.id, managed: row.managed, managed_by_sandbox_id: row.managedBySandboxId, backend: "docker_volume", size_limit_mb: row.sizeLimitMb,
+    created_at: isoTime(row.createdAt), last_accessed_at: isoTime(row.lastAccessedAt),
+  };
+}

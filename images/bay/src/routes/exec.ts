@@ -1,0 +1,33 @@
+import type { FastifyInstance } from "fastify";
+import { bool, int, nullable, or, readBody, str } from "../http/fields";
+import { normalizePath } from "../paths";
+import type { Services } from "../services/services";
+import { type SandboxParams, targetOf } from "./target";
+
+const options = {
+  timeout: or(int({ ge: 1, le: 300 }), 30), include_code: or(bool(), false), description: nullable(str()), tags: nullable(str()),
+};
+
+/** Python and shell. */
+export function execRoutes(app: FastifyInstance, services: Services): void {
+  app.post<SandboxParams>("/v1/sandboxes/:id/python/exec", { config: { json: true } }, async (request) => {
+    const target = targetOf(services, request, "python");
+    const body = readBody(request, { code: str(), ...options });
+    const { row, data } = await services.capabilities.python(target, body.code, body);
+    return {
+      success: row.success, output: row.output, error: row.error, data, execution_id: row.id, execution_time_ms: row.timeMs,
+      code: body.include_code ? body.code : null,
+    };
+  });
+
+  app.post<SandboxParams>("/v1/sandboxes/:id/shell/exec", { config: { json: true } }, async (request) => {
+    const target = targetOf(services, request, "shell");
+    const body = readBody(request, { command: str(), cwd: nullable(str()), ...options });
+    const cwd = body.cwd === null ? "." : normalizePath(body.cwd, "cwd");
+    const { row, exitCode } = await services.capabilities.shell(target, body.command, cwd, body);
+    return {
+      success: row.success, output: row.output, error: row.error, exit_code: exitCode, execution_id: row.id, execution_time_ms: row.timeMs,
+      command: body.include_code ? body.command : null,
+    };
+  });
+}

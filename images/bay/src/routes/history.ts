@@ -1,0 +1,63 @@
+import type { FastifyInstance } from "fastify";
+import { notFound } from "../errors";
+import { bool, int, nullable, oneOf, or, readBody, readQuery, str } from "../http/fields";
+import { isoTime } from "../ids";
+import { normalizeTags } from "../services/capabilities";
+import type { Services } from "../services/services";
+import { EXEC_TYPES, type ExecutionRow } from "../store/store";
+import type { SandboxParams } from "./target";
+
+interface ExecutionParams { Params: { id: string; execution: string } }
+
+/** What was executed in a sandbox. */
+export function historyRoutes(app: FastifyInstance, { context: { store }, sandboxes }: Services): void {
+  const history = "/v1/sandboxes/:id/history";
+
+  app.get<SandboxParams>(history, (request) => {
+    const { id } = sandboxes.get(request.owner, request.params.id);
+    const query = readQuery(request, {
+      exec_type: nullable(oneOf(EXEC_TYPES)), success_only: or(bool(), false), has_notes: or(bool(), false), has_description: or(bool(), false),
+      tags: nullable(str()), limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0 }), 0),
+    });
+    const rows = store.executions(id, {
+      type: query.exec_type ?? undefined, successOnly: query.success_only, hasNotes: query.has_notes, hasDescription: query.has_description,
+      tags: normalizeTags(query.tags)?.split(","),
+    });
+    return { entries: rows.slice(query.offset, query.offset + query.limit).map(executionView), total: rows.length };
+  });
+
+  app.get<SandboxParams>(`${history}/last`, (request) => {
+    const { id } = sandboxes.get(request.owner, request.params.id);
+    const { exec_type } = readQuery(request, { exec_type: nullable(oneOf(EXEC_TYPES)) });
+    const [row] = store.executions(id, { type: exec_type ?? undefined });
+    if (!row) throw notFound("execution", "last");
+    return executionView(row);
+  });
+
+  const find = (owner: string, { id, execution }: ExecutionParams["Params"]): ExecutionRow => {
+    const row = store.execution(sandboxes.get(owner, id).id, execution);
+    if (!row) throw notFound("execution", execution);
+    return row;
+  };
+
+  app.get<ExecutionParams>(`${history}/:execution`, (request) => executionView(find(request.owner, request.params)));
+
+  app.patch<ExecutionParams>(`${history}/:execution`, { config: { json: true } }, (request) => {
+    const body = readBody(request, { description: nullable(str()), tags: nullable(str()), notes: nullable(str()) });
+    const { id } = find(request.owner, request.params);
+    store.updateExecution(id, {
+      ...(body.description === null ? {} : { description: body.description }),
+      ...(body.tags === null ? {} : { tags: normalizeTags(body.tags) }),
+      ...(body.notes === null ? {} : { notes: body.notes }),
+    });
+    return executionView(find(request.owner, request.params));
+  });
+}
+
+function executionView(row: ExecutionRow): object {
+  return {
+    id: row.id, session_id: row.sessionId, exec_type: row.type, code: row.code, success: row.success, execution_time_ms: row.timeMs,
+    output: row.output, error: row.error, payload_ref: null, description: row.description, tags: row.tags, notes: row.notes,
+    learn_enabled: false, learn_status: null, learn_error: null, learn_processed_at: null, created_at: isoTime(row.createdAt),
+  };
+}

@@ -1,0 +1,134 @@
+import { now } from "../ids";
+import type { Cargos } from "./cargos";
+import type { ServiceContext } from "./context";
+import type { Locks } from "./locks";
+import type { Sandboxes } from "./sandboxes";
+import type { Sessions } from "./sessions";
+
+/** Tasks in the order in which they run. */
+export const GC_TASKS = ["idle_session", "expired_sandbox", "orphan_cargo", "orphan_container"] as const;
+export type GcTask = (typeof GC_TASKS)[number];
+
+export interface TaskResult {
+  task_name: GcTask;
+  cleaned_count: number;
+  skipped_count: number;
+  errors: string[];
+}
+
+/** A cycle is running already. */
+export class GcBusy extends Error {}
+
+/** Collects idle sessions, expired sandboxes and what lost its owner. */
+export class Gc {
+  private busy = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly context: ServiceContext, private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks }, readonly instanceId: string) {}
+
+  get running(): boolean {
+    return this.busy;
+  }
+
+  enabled(task: GcTask): boolean {
+    return this.context.config.gc[task].enabled;
+  }
+
+  /** Runs cycles by the configuration until `stop`. */
+  start(): void {
+    const { enabled, run_on_startup, interval_seconds } = this.context.config.gc;
+    if (!enabled) return;
+    const cycle = (): void => {
+      this.run().catch((error: unknown) => { this.context.log.warn({ error: String(error) }, "the collection did not run"); });
+    };
+    this.timer = setInterval(cycle, interval_seconds * 1000);
+    if (run_on_startup) cycle();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** One cycle of every enabled task. @throws GcBusy */
+  async run(): Promise<TaskResult[]> {
+    if (this.busy) throw new GcBusy("a collection is running");
+    this.busy = true;
+    try {
+      const results: TaskResult[] = [];
+      for (const task of GC_TASKS.filter((each) => this.enabled(each))) {
+        const result: TaskResult = { task_name: task, cleaned_count: 0, skipped_count: 0, errors: [] };
+        try {
+          await this.tasks[task](result);
+        } catch (error) {
+          result.errors.push((error as Error).message);
+        }
+        if (result.cleaned_count > 0 || result.errors.length > 0) this.context.log.info({ gc: result }, "collected");
+        results.push(result);
+      }
+      return results;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private readonly tasks: Record<GcTask, (result: TaskResult) => Promise<void>> = {
+    idle_session: (result) => this.overSandboxes(result, "idleExpiresAt", async (id) => {
+      await this.parts.sessions.end(this.context.store.sandbox(id)!);
+    }),
+    expired_sandbox: (result) => this.overSandboxes(result, "expiresAt", (id) => this.parts.sandboxes.destroy(id)),
+    orphan_cargo: (result) => this.orphanCargos(result),
+    orphan_container: (result) => this.orphanContainers(result),
+  };
+
+  /** Acts on each sandbox whose time has passed, and asks again under its lock, where an extension wins. */
+  private async overSandboxes(result: TaskResult, clock: "idleExpiresAt" | "expiresAt", act: (id: string) => Promise<void>): Promise<void> {
+    const due = (id: string): boolean => {
+      const row = this.context.store.sandbox(id);
+      return row !== undefined && row.deletedAt === null && row[clock] !== null && row[clock] < now();
+    };
+    for (const { id } of this.context.store.liveSandboxes().filter((row) => due(row.id))) {
+      await this.attempt(result, id, () => this.parts.locks.run(id, async () => {
+        if (!due(id)) return false;
+        await act(id);
+        return true;
+      }));
+    }
+  }
+
+  private async orphanCargos(result: TaskResult): Promise<void> {
+    const { store, driver } = this.context;
+    const orphans = store.managedCargos().filter(({ managedBySandboxId }) => {
+      const sandbox = managedBySandboxId === null ? undefined : store.sandbox(managedBySandboxId);
+      return sandbox?.deletedAt != null; // no row yet: the sandbox is being made
+    });
+    if (orphans.length === 0) return;
+    const mounted = new Set((await driver.listSessions()).map(({ cargoId }) => cargoId));
+    for (const cargo of orphans) {
+      await this.attempt(result, cargo.id, async () => {
+        if (mounted.has(cargo.id) || !store.cargo(cargo.id)) return false;
+        await this.parts.cargos.drop(cargo);
+        return true;
+      });
+    }
+  }
+
+  private async orphanContainers(result: TaskResult): Promise<void> {
+    const { store, driver } = this.context;
+    for (const { sessionId } of await driver.listSessions()) {
+      if (store.session(sessionId)) continue;
+      await this.attempt(result, sessionId, async () => {
+        await driver.destroySession(sessionId, { wait: false });
+        return true;
+      });
+    }
+  }
+
+  private async attempt(result: TaskResult, id: string, act: () => Promise<boolean>): Promise<void> {
+    try {
+      if (await act()) result.cleaned_count += 1;
+      else result.skipped_count += 1;
+    } catch (error) {
+      result.errors.push(`${id}: ${(error as Error).message}`);
+    }
+  }
+}

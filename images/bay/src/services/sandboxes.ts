@@ -1,0 +1,146 @@
+import type { Profile } from "../config/profiles";
+import { BayError, notFound } from "../errors";
+import { isoTime, newId, now } from "../ids";
+import { callRuntime } from "../runtime/client";
+import type { SandboxRow } from "../store/store";
+import type { Cargos } from "./cargos";
+import type { ServiceContext } from "./context";
+import type { Locks } from "./locks";
+import type { Sessions } from "./sessions";
+
+export type SandboxStatus = "idle" | "starting" | "ready" | "failed" | "expired";
+
+/** What a client may learn of a container. */
+export interface ContainerView {
+  name: string;
+  runtime_type: string;
+  status: string;
+  version: string | null;
+  capabilities: string[];
+  healthy: boolean | null;
+}
+
+/** Limit for asking a runtime about itself while a client only wants to look. */
+const LOOK_MS = 2_000;
+
+/** The life of sandboxes: everything but what happens inside them. */
+export class Sandboxes {
+  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly cargos: Cargos, private readonly locks: Locks) {}
+
+  async create(owner: string, input: { profile: string; cargo_id: string | null; ttl: number | null }): Promise<SandboxRow> {
+    const profile = this.profile(input.profile);
+    const id = newId("sandbox");
+    const cargo = input.cargo_id === null ? await this.cargos.create(owner, null, id) : this.cargos.attachable(owner, input.cargo_id);
+    const createdAt = now();
+    const row: SandboxRow = {
+      id, owner, profileId: profile.id, cargoId: cargo.id, createdAt, sessionId: null, idleExpiresAt: null, deletedAt: null,
+      expiresAt: input.ttl !== null && input.ttl > 0 ? createdAt + input.ttl * 1000 : null,
+    };
+    this.context.store.insertSandbox(row);
+    return row;
+  }
+
+  /** A live sandbox of this owner. @throws BayError not_found */
+  get(owner: string, id: string): SandboxRow {
+    const row = this.context.store.sandbox(id);
+    if (!row || row.owner !== owner || row.deletedAt !== null) throw notFound("sandbox", id);
+    return row;
+  }
+
+  /** A page in ascending order of ids; `status` filters what was scanned, so a page may be short. */
+  list(owner: string, cursor: string | null, limit: number, status: string | null): { items: SandboxRow[]; nextCursor: string | null } {
+    const wanted = STATUSES.find((each) => each === status);
+    const scan = wanted ? Math.max(20 * limit, 1000) : limit;
+    const rows = this.context.store.sandboxesAfter(owner, cursor, scan + 1);
+    const items: SandboxRow[] = [];
+    let last: string | null = null;
+    for (const row of rows.slice(0, scan)) {
+      if (items.length === limit) break;
+      last = row.id;
+      if (!wanted || this.status(row) === wanted) items.push(row);
+    }
+    const more = rows.length > 0 && last !== rows.at(-1)!.id;
+    return { items, nextCursor: more ? last : null };
+  }
+
+  status(row: SandboxRow): SandboxStatus {
+    if (row.expiresAt !== null && row.expiresAt < now()) return "expired";
+    const state = row.sessionId === null ? undefined : this.context.store.session(row.sessionId)?.state;
+    if (state === "running") return "ready";
+    if (state === "pending" || state === "starting") return "starting";
+    return state === "failed" ? "failed" : "idle";
+  }
+
+  /** Asks the runtimes of a running session about themselves; null when nothing runs. */
+  async containers(row: SandboxRow): Promise<ContainerView[] | null> {
+    const session = row.sessionId === null ? undefined : this.context.store.session(row.sessionId);
+    const endpoints = session?.state === "running" ? session.endpoints : null;
+    if (!endpoints) return null;
+    const profile = this.profile(row.profileId);
+    return Promise.all(profile.containers.map(async ({ name, runtimeType, capabilities }) => {
+      const endpoint = endpoints[name]!;
+      const [meta, healthy] = await Promise.all([
+        this.sessions.meta(endpoint, LOOK_MS).catch(() => null),
+        callRuntime<{ status?: string }>(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }).then(({ status }) => status === "healthy", () => null),
+      ]);
+      return { name, runtime_type: runtimeType, status: "running", version: meta?.version ?? null, capabilities: profile.multi ? capabilities : [], healthy };
+    }));
+  }
+
+  async extendTtl(owner: string, id: string, seconds: number): Promise<SandboxRow> {
+    return this.locks.run(id, async () => {
+      const row = this.get(owner, id);
+      if (row.expiresAt === null) throw new BayError("sandbox_ttl_infinite", `sandbox ${id} has no end that could be moved`, { sandbox_id: id });
+      if (row.expiresAt < now()) throw new BayError("sandbox_expired", `sandbox ${id} has expired`, { sandbox_id: id, expires_at: isoTime(row.expiresAt) });
+      const expiresAt = Math.max(row.expiresAt, now()) + seconds * 1000;
+      this.context.store.updateSandbox(id, { expiresAt });
+      return Promise.resolve({ ...row, expiresAt });
+    });
+  }
+
+  keepalive(owner: string, id: string): void {
+    const row = this.get(owner, id);
+    this.context.store.updateSandbox(id, { idleExpiresAt: now() + this.profile(row.profileId).idleTimeout * 1000 });
+  }
+
+  /** Ends the session; the cargo stays. A sandbox that was deleted while we waited is as stopped as it can be. */
+  async stop(owner: string, id: string): Promise<void> {
+    this.get(owner, id);
+    await this.locks.run(id, async () => {
+      const row = this.context.store.sandbox(id);
+      if (row && row.deletedAt === null) await this.sessions.end(row);
+    });
+  }
+
+  /** Removes the sandbox; once more is no error. @throws BayError not_found when this owner never had it */
+  async remove(owner: string, id: string): Promise<void> {
+    const row = this.context.store.sandbox(id);
+    if (!row || row.owner !== owner) throw notFound("sandbox", id);
+    await this.locks.run(id, async () => { await this.destroy(id); });
+  }
+
+  /** Removes compute, record, history and managed cargo. The caller holds the sandbox's lock. */
+  async destroy(id: string): Promise<void> {
+    const { store } = this.context;
+    const row = store.sandbox(id);
+    if (!row) return;
+    if (row.deletedAt === null) {
+      await this.sessions.end(row);
+      store.updateSandbox(id, { deletedAt: now() });
+      store.deleteSessionsOf(id);
+      store.deleteExecutionsOf(id);
+    }
+    // A volume that could not be deleted the first time is tried again by the next delete, or by the GC.
+    const cargo = store.cargo(row.cargoId);
+    if (cargo?.managed) await this.cargos.drop(cargo);
+  }
+
+  /** A profile of the configuration. @throws BayError validation_error */
+  profile(id: string): Profile {
+    const profile = this.context.profiles.get(id);
+    if (!profile) throw new BayError("validation_error", `unknown profile: ${id}; known are ${[...this.context.profiles.keys()].join(", ")}`);
+    return profile;
+  }
+}
+
+const STATUSES: readonly SandboxStatus[] = ["idle", "starting", "ready", "failed", "expired"];

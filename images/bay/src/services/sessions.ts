@@ -1,0 +1,199 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Profile } from "../config/profiles";
+import { DriverError } from "../driver/driver";
+import { BayError, notFound } from "../errors";
+import { newId, now } from "../ids";
+import { callRuntime, forgetRuntime, RuntimeAnswerError, RuntimeCallError } from "../runtime/client";
+import type { SandboxRow, SessionRow } from "../store/store";
+import type { ServiceContext } from "./context";
+import { fromDriver, retryAfterMs } from "./failures";
+import type { Locks } from "./locks";
+
+/** A session that runs, with the base URL of each container. */
+export type RunningSession = SessionRow & { endpoints: Record<string, string> };
+
+/** What a runtime says about itself. */
+export interface RuntimeMeta {
+  version: string | null;
+  capabilities: string[];
+}
+
+/** Longest wait for a runtime to get healthy, the pause between two tries and the limit of one. */
+const HEALTHY_MS = 120_000;
+const HEALTH_PAUSE_MS = 25;
+const HEALTH_TRY_MS = 2_000;
+const META_MS = 5_000;
+/** How long a runtime's description stays known. */
+const META_AGE_MS = 300_000;
+
+/** Starts, finds, replaces and removes the sessions behind sandboxes. */
+export class Sessions {
+  private readonly starts = new Map<string, Promise<RunningSession>>();
+  private readonly metas = new Map<string, { meta: RuntimeMeta; at: number }>();
+
+  constructor(private readonly context: ServiceContext, private readonly locks: Locks) {}
+
+  /**
+   * The running session of a sandbox; started when there is none, replaced when its compute died. Callers that come
+   * while it starts wait for the same start and get the same result.
+   */
+  async ensureRunning(sandboxId: string, profile: Profile): Promise<RunningSession> {
+    const current = this.running(sandboxId);
+    if (current) {
+      const condition = await this.context.driver.inspectSession(current.id);
+      if (condition.alive && this.isCurrent(sandboxId, current)) {
+        this.touch(sandboxId, profile);
+        return current;
+      }
+    }
+    return this.startOnce(sandboxId, profile);
+  }
+
+  /** Takes a session whose runtime cannot be reached as dead and gives a new one. */
+  async replaceLost(sandboxId: string, profile: Profile, lost: RunningSession): Promise<RunningSession> {
+    this.context.log.warn({ sandbox: sandboxId, session: lost.id }, "the runtime cannot be reached, the session is replaced");
+    this.markNotRunning(lost);
+    return this.startOnce(sandboxId, profile);
+  }
+
+  /** Removes the sandbox's compute and forgets the current session. The caller holds the sandbox's lock. */
+  async end(sandbox: SandboxRow): Promise<void> {
+    const session = sandbox.sessionId === null ? undefined : this.context.store.session(sandbox.sessionId);
+    if (session && session.state !== "stopped") {
+      this.context.store.updateSession(session.id, { state: "stopping" });
+      try {
+        await this.context.driver.destroySession(session.id);
+      } catch (error) {
+        this.context.store.updateSession(session.id, { state: session.state });
+        throw fromDriver(error, sandbox.id);
+      }
+      this.forget(session);
+      this.context.store.updateSession(session.id, { state: "stopped", endpoints: null });
+    }
+    this.context.store.updateSandbox(sandbox.id, { sessionId: null, idleExpiresAt: null });
+  }
+
+  /** The description of a runtime, asked once per five minutes. @throws RuntimeCallError, RuntimeAnswerError */
+  async meta(endpoint: string, timeoutMs = META_MS): Promise<RuntimeMeta> {
+    const known = this.metas.get(endpoint);
+    if (known && now() - known.at < META_AGE_MS) return known.meta;
+    const answer = await callRuntime<{ runtime?: { version?: string }; capabilities?: Record<string, unknown> }>(endpoint, { method: "GET", path: "/meta", timeoutMs });
+    const meta = { version: answer.runtime?.version ?? null, capabilities: Object.keys(answer.capabilities ?? {}) };
+    this.metas.set(endpoint, { meta, at: now() });
+    return meta;
+  }
+
+  private running(sandboxId: string): RunningSession | undefined {
+    const { store } = this.context;
+    const sessionId = store.sandbox(sandboxId)?.sessionId;
+    const session = sessionId ? store.session(sessionId) : undefined;
+    return session?.state === "running" && session.endpoints ? (session as RunningSession) : undefined;
+  }
+
+  private isCurrent(sandboxId: string, session: RunningSession): boolean {
+    const now = this.running(sandboxId);
+    return now?.id === session.id && Object.values(now.endpoints).join() === Object.values(session.endpoints).join();
+  }
+
+  private touch(sandboxId: string, profile: Profile): void {
+    this.context.store.updateSandbox(sandboxId, { idleExpiresAt: now() + profile.idleTimeout * 1000 });
+  }
+
+  private startOnce(sandboxId: string, profile: Profile): Promise<RunningSession> {
+    const under = this.starts.get(sandboxId);
+    if (under) return under;
+    const start = this.locks.run(sandboxId, () => this.start(sandboxId, profile)).finally(() => this.starts.delete(sandboxId));
+    this.starts.set(sandboxId, start);
+    return start;
+  }
+
+  /** Under the lock: a start, stop or delete that came first has changed the rows, so they are read again. */
+  private async start(sandboxId: string, profile: Profile): Promise<RunningSession> {
+    const { store, driver } = this.context;
+    const sandbox = store.sandbox(sandboxId);
+    if (!sandbox || sandbox.deletedAt !== null) throw notFound("sandbox", sandboxId);
+    const present = this.running(sandboxId);
+    if (present && (await driver.inspectSession(present.id)).alive) {
+      this.touch(sandboxId, profile);
+      return present;
+    }
+    if (present) this.markNotRunning(present);
+    const session = this.row(sandbox);
+    const began = now();
+    try {
+      // What is left of an earlier start must not be taken over: its runtime could not be reached.
+      if (session.state !== "pending") await driver.destroySession(session.id, { wait: false });
+      store.updateSession(session.id, { state: "starting", endpoints: null });
+      const endpoints = await driver.startSession({
+        id: session.id, sandboxId, cargoId: sandbox.cargoId, profileId: profile.id, owner: sandbox.owner,
+        containers: profile.containers, multi: profile.multi, shellEnv: profile.env,
+      });
+      const addressed = now();
+      await this.healthy(session.id, Object.values(endpoints), profile.multi, sandboxId);
+      store.updateSession(session.id, { state: "running", endpoints });
+      this.touch(sandboxId, profile);
+      this.context.log.info({ sandbox: sandboxId, session: session.id, podMs: Math.round(addressed - began), runtimeMs: Math.round(now() - addressed) }, "the session runs");
+      return { ...session, state: "running", endpoints };
+    } catch (error) {
+      store.updateSession(session.id, { state: "failed", endpoints: null });
+      this.context.log.error({ sandbox: sandboxId, session: session.id, error: (error as Error).message }, "the session did not start");
+      await driver.destroySession(session.id, { wait: false }).catch((problem: unknown) => {
+        this.context.log.warn({ session: session.id, error: (problem as Error).message }, "the failed session could not be removed");
+      });
+      throw fromDriver(error, sandboxId, profile.multi);
+    }
+  }
+
+  /** The current session's row: a failed or lost one is started again under its id, a stopped one is followed by a new one. */
+  private row(sandbox: SandboxRow): SessionRow {
+    const { store } = this.context;
+    const current = sandbox.sessionId === null ? undefined : store.session(sandbox.sessionId);
+    if (current) return current;
+    const row: SessionRow = {
+      id: newId("sess"), sandboxId: sandbox.id, profileId: sandbox.profileId, cargoId: sandbox.cargoId, state: "pending", endpoints: null, createdAt: now(),
+    };
+    store.insertSession(row);
+    store.updateSandbox(sandbox.id, { sessionId: row.id });
+    return row;
+  }
+
+  private async healthy(sessionId: string, endpoints: string[], multi: boolean, sandboxId: string): Promise<void> {
+    const deadline = Date.now() + HEALTHY_MS;
+    for (const endpoint of endpoints) {
+      for (;;) {
+        const problem = await this.healthProblem(endpoint);
+        if (problem === undefined) break;
+        const condition = await this.context.driver.inspectSession(sessionId);
+        if (!condition.alive) throw new DriverError(condition.failure, `the session ended while it started: ${condition.message}`);
+        if (Date.now() > deadline) {
+          throw new BayError("session_not_ready", `the runtime is not healthy after ${HEALTHY_MS / 1000} s: ${problem}`, { sandbox_id: sandboxId, retry_after_ms: retryAfterMs(multi) });
+        }
+        await delay(HEALTH_PAUSE_MS);
+      }
+    }
+  }
+
+  private async healthProblem(endpoint: string): Promise<string | undefined> {
+    try {
+      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: HEALTH_TRY_MS });
+      return undefined;
+    } catch (error) {
+      if (error instanceof RuntimeCallError || error instanceof RuntimeAnswerError) return error.message;
+      throw error;
+    }
+  }
+
+  private markNotRunning(session: RunningSession): void {
+    const present = this.context.store.session(session.id);
+    if (present?.state !== "running" || Object.values(present.endpoints ?? {}).join() !== Object.values(session.endpoints).join()) return;
+    this.forget(session);
+    this.context.store.updateSession(session.id, { state: "starting", endpoints: null });
+  }
+
+  private forget(session: SessionRow): void {
+    for (const endpoint of Object.values(session.endpoints ?? {})) {
+      this.metas.delete(endpoint);
+      forgetRuntime(endpoint);
+    }
+  }
+}

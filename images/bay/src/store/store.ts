@@ -1,0 +1,114 @@
+/** Rows that Bay keeps. Times are milliseconds since 1970 (with fraction). */
+
+export interface SandboxRow {
+  id: string;
+  owner: string;
+  profileId: string;
+  cargoId: string;
+  createdAt: number;
+  /** End of its life; null = never. */
+  expiresAt: number | null;
+  /** When an idle session may be collected; null = nothing runs. */
+  idleExpiresAt: number | null;
+  /** The current session. */
+  sessionId: string | null;
+  deletedAt: number | null;
+}
+
+export type SessionState = "pending" | "starting" | "running" | "stopping" | "stopped" | "failed";
+
+export interface SessionRow {
+  id: string;
+  sandboxId: string;
+  profileId: string;
+  cargoId: string;
+  state: SessionState;
+  /** Base URL of each container, by container name; null while nothing runs. */
+  endpoints: Record<string, string> | null;
+  createdAt: number;
+}
+
+export interface CargoRow {
+  id: string;
+  owner: string;
+  managed: boolean;
+  managedBySandboxId: string | null;
+  sizeLimitMb: number;
+  createdAt: number;
+  lastAccessedAt: number;
+}
+
+export type ExecType = "python" | "shell" | "browser" | "browser_batch";
+export const EXEC_TYPES: readonly ExecType[] = ["python", "shell", "browser", "browser_batch"];
+
+export interface ExecutionRow {
+  id: string;
+  sandboxId: string;
+  sessionId: string | null;
+  type: ExecType;
+  code: string;
+  success: boolean;
+  timeMs: number;
+  output: string | null;
+  error: string | null;
+  description: string | null;
+  tags: string | null;
+  notes: string | null;
+  createdAt: number;
+}
+
+/** An answer kept under an idempotency key. */
+export interface IdempotencyRow {
+  owner: string;
+  key: string;
+  fingerprint: string;
+  status: number;
+  body: string;
+  expiresAt: number;
+}
+
+export interface ExecutionFilter {
+  type?: ExecType;
+  successOnly?: boolean;
+  hasNotes?: boolean;
+  hasDescription?: boolean;
+  /** Any of these, as substrings, whatever the case. */
+  tags?: string[];
+}
+
+/**
+ * Storage. Every method is synchronous and atomic: between two `await`s a service sees and changes one consistent
+ * state, so checks and the changes that rest on them need no further lock. Rows are copies; only `update…` changes them.
+ */
+export interface Store {
+  insertSandbox(row: SandboxRow): void;
+  /** Deleted sandboxes too. */
+  sandbox(id: string): SandboxRow | undefined;
+  updateSandbox(id: string, changes: Partial<Omit<SandboxRow, "id">>): void;
+  /** Live sandboxes of an owner with ids after `cursor`, ascending. */
+  sandboxesAfter(owner: string, cursor: string | null, limit: number): SandboxRow[];
+  /** Live sandboxes of all owners. */
+  liveSandboxes(): SandboxRow[];
+
+  insertSession(row: SessionRow): void;
+  session(id: string): SessionRow | undefined;
+  updateSession(id: string, changes: Partial<Omit<SessionRow, "id">>): void;
+  deleteSessionsOf(sandboxId: string): void;
+
+  insertCargo(row: CargoRow): void;
+  cargo(id: string): CargoRow | undefined;
+  deleteCargo(id: string): void;
+  cargosAfter(owner: string, managed: boolean, cursor: string | null, limit: number): CargoRow[];
+  managedCargos(): CargoRow[];
+
+  insertExecution(row: ExecutionRow): void;
+  execution(sandboxId: string, id: string): ExecutionRow | undefined;
+  updateExecution(id: string, changes: Partial<Pick<ExecutionRow, "description" | "tags" | "notes">>): void;
+  /** Newest first. */
+  executions(sandboxId: string, filter: ExecutionFilter): ExecutionRow[];
+  deleteExecutionsOf(sandboxId: string): void;
+
+  saveAnswer(row: IdempotencyRow): void;
+  /** Forgets answers that expired before `at` on the way. */
+  answer(owner: string, key: string, at: number): IdempotencyRow | undefined;
+}
