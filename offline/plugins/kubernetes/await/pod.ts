@@ -24,14 +24,14 @@ export function podVerdict(pod: ValueMap): Verdict {
   const phase = textAt(pod, "status", "phase");
   if (phase === "Succeeded") return READY;
   const problems = containerProblems(pod);
-  const details = problems.length > 0 ? [`[Pod ${name}]: ${unreadyText(pod)}${problems.map(({ text }) => text).join(" ")}`] : [];
+  const details = problems.length > 0 ? [`[Pod ${name}]: ${problemText(pod, problems)}`] : [];
   if (phase === "Failed") {
     return { state: "hopeless", message: `Pod "${name}" failed`, details: details.length > 0 ? details : [`[Pod ${name}]: ${failureText(pod)}`], logs: problems.flatMap(({ logs }) => logs) };
   }
   const hopeless = problems.filter(({ graceMs }) => graceMs !== undefined);
   if (hopeless.length > 0) {
     const graceMs = Math.min(...hopeless.map((problem) => problem.graceMs ?? 0));
-    return { state: "hopeless", message: `Pod "${name}" cannot start`, details, graceMs, logs: hopeless.flatMap(({ logs }) => logs) };
+    return { state: "hopeless", message: `a container of Pod "${name}" cannot run`, details, graceMs, logs: hopeless.flatMap(({ logs }) => logs) };
   }
   const scheduled = condition(pod, "PodScheduled");
   if (scheduled.status !== "True") {
@@ -46,7 +46,7 @@ export function podVerdict(pod: ValueMap): Verdict {
 
 export const podAwaiter: Awaiter = { timeoutMs: 600_000, evaluate: podVerdict };
 
-interface Problem { text: string; graceMs: number | undefined; logs: LogSource[] }
+interface Problem { container: string; text: string; graceMs: number | undefined; logs: LogSource[] }
 
 function containerProblems(pod: ValueMap): Problem[] {
   const statuses = [...listAt(pod, "status", "initContainerStatuses"), ...listAt(pod, "status", "containerStatuses")];
@@ -60,11 +60,11 @@ function containerProblem(pod: ValueMap, status: Value): Problem | undefined {
   if (reason !== "" && reason !== "ContainerCreating" && reason !== "PodInitializing") {
     const crashed = reason === "CrashLoopBackOff";
     const last = crashed ? exitText(at(status, "lastState", "terminated")) : "";
-    return { text: `[${name}][${reason}] ${textAt(status, "state", "waiting", "message")}${last}`, graceMs: HOPELESS_REASONS[reason], logs: crashed ? log(true) : [] };
+    return { container: name, text: `[${reason}] ${textAt(status, "state", "waiting", "message")}${last}`, graceMs: HOPELESS_REASONS[reason], logs: crashed ? log(true) : [] };
   }
   const exitCode = numberAt(status, "state", "terminated", "exitCode");
   if (exitCode === undefined || exitCode === 0) return undefined;
-  return { text: `[${name}][${textAt(status, "state", "terminated", "reason") || "Error"}]${exitText(at(status, "state", "terminated"))}`, graceMs: undefined, logs: log(false) };
+  return { container: name, text: `[${textAt(status, "state", "terminated", "reason") || "Error"}]${exitText(at(status, "state", "terminated"))}`, graceMs: undefined, logs: log(false) };
 }
 
 function exitText(terminated: Value | undefined): string {
@@ -73,9 +73,12 @@ function exitText(terminated: Value | undefined): string {
   return code === undefined ? "" : ` (last exit code ${code}${message === "" ? "" : `: ${message}`})`;
 }
 
-function unreadyText(pod: ValueMap): string {
+/** The kubelet's own words end in the list of containers, so the only one in it is not named again. */
+function problemText(pod: ValueMap, problems: Problem[]): string {
   const { message } = condition(pod, "Ready");
-  return message === "" ? "" : `${message} `;
+  const [only, ...others] = problems;
+  if (only && others.length === 0 && message.endsWith(`[${only.container}]`)) return `${message}${only.text}`;
+  return [...(message === "" ? [] : [message]), ...problems.map(({ container, text }) => `[${container}]${text}`)].join(" ");
 }
 
 function failureText(pod: ValueMap): string {

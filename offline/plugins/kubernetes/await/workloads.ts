@@ -25,7 +25,7 @@ export const deploymentAwaiter: Awaiter = {
     ];
     const message = `Waiting for app ReplicaSet to be available (${count("availableReplicas")}/${wanted} Pods available)`;
     const verdict = judge(message, details, current ? ownedBy(pods, current) : []);
-    if (verdict.state === "waiting" && progressing.reason === "ProgressDeadlineExceeded" && isObserved(live)) return { ...verdict, state: "hopeless" };
+    if (verdict.state === "waiting" && progressing.reason === "ProgressDeadlineExceeded" && isObserved(live)) return { ...verdict, state: "hopeless", message: "its roll-out made no progress within progressDeadlineSeconds" };
     return verdict;
   },
 };
@@ -86,5 +86,5 @@ function judge(message: string, details: string[], pods: ValueMap[]): Verdict {
   const [first] = hopeless;
   if (!first) return waiting(message, all);
   const graceMs = Math.min(...hopeless.map((verdict) => verdict.graceMs ?? 0));
-  return { state: "hopeless", message, details: all, graceMs, ...(first.logs ? { logs: first.logs.slice(0, 1) } : {}) };
+  return { state: "hopeless", message: first.message, details: all, graceMs, ...(first.logs ? { logs: first.logs.slice(0, 1) } : {}) };
 }
