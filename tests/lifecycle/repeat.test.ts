@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import { npmRun } from "./runner";
+import { ROOT } from "./host";
+
+afterAll(async () => { await npmRun(["down"]).done; });
+
+/** The environment that `npm run -s env` prints, as a shell would take it in. */
+function environment(): NodeJS.ProcessEnv {
+  const text = execFileSync("bash", ["-c", 'eval "$(npm run -s env)" && env -0'], { cwd: ROOT, encoding: "utf8", env: { ...process.env, CI: "true" } });
+  return Object.fromEntries(text.split("\0").filter(Boolean).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+}
+
+function pulumi(env: NodeJS.ProcessEnv, ...argv: string[]): string {
+  return execFileSync("pulumi", [...argv, "--non-interactive"], { cwd: ROOT, env, encoding: "utf8" });
+}
+
+describe("a stack that is up", () => {
+  let env: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    const up = npmRun(["up"]);
+    expect([await up.done, up.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
+    env = environment();
+    pulumi(env, "stack", "select", "k3s");
+  });
+
+  test("is not changed by a second up", () => {
+    expect(pulumi(env, "up", "--yes", "--expect-no-changes")).toMatch(/unchanged/);
+  });
+
+  test("keeps its secrets out of what is stored and shown in clear", () => {
+    const secret = JSON.parse(pulumi(env, "stack", "output", "--json", "--show-secrets")) as { apiKey: string; kubeconfig: string };
+    const stored = pulumi(env, "stack", "export") + pulumi(env, "stack", "output", "--json");
+    const clientKey = /client-key-data: (\S+)/.exec(secret.kubeconfig)![1]!;
+    for (const value of [secret.apiKey, clientKey]) {
+      expect(stored).not.toContain(value);
+      expect(stored).not.toContain(Buffer.from(value).toString("base64"));
+    }
+  });
+
+  test("whose node was lost is seen by a refresh and made again by up", () => {
+    const container = execFileSync("docker", ["ps", "--filter", "label=bay-e2e.dev/stack=k3s", "--format", "{{.Names}}"], { encoding: "utf8" }).trim();
+    execFileSync("docker", ["rm", "--force", container]);
+    expect(pulumi(env, "refresh", "--yes")).toMatch(/deleted/);
+    pulumi(env, "up", "--yes");
+    const outputs = JSON.parse(pulumi(env, "stack", "output", "--json")) as { pod: string };
+    expect(outputs.pod).toBe("bay");
+  });
+});

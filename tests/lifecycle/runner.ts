@@ -1,0 +1,40 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { ROOT } from "./host";
+
+/** A command of package.json that is under way, with all that it printed. */
+export interface Running {
+  /** Waits until the command printed something that matches; ends at once when the command ended without. */
+  until(pattern: RegExp): Promise<void>;
+  /** Sends a signal to the whole process group, as a terminal does at Ctrl-C. */
+  signal(name: NodeJS.Signals): void;
+  /** The exit code, once the command has ended. */
+  readonly done: Promise<number>;
+  output(): string;
+}
+
+/** Starts `npm run …` as a user would, in a process group of its own. */
+export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
+  const { BAY_E2E_ARTIFACTS, BAY_E2E_JUNIT, BAY_E2E_OUTPUTS_FILE, BAY_E2E_STACK, JEST_WORKER_ID, NODE_ENV, ...clean } = process.env;
+  void [BAY_E2E_ARTIFACTS, BAY_E2E_JUNIT, BAY_E2E_OUTPUTS_FILE, BAY_E2E_STACK, JEST_WORKER_ID, NODE_ENV];
+  const child = spawn("npm", ["run", ...words], { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...clean, CI: "true", ...env } });
+  let output = "";
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => { output += chunk.toString(); for (const listen of listeners) listen(); });
+  }
+  const done = exitOf(child);
+  return {
+    done, output: () => output,
+    signal: (name) => { process.kill(-child.pid!, name); },
+    until: (pattern) => new Promise((resolve, reject) => {
+      const look = () => { if (pattern.test(output)) { listeners.delete(look); resolve(); } };
+      listeners.add(look);
+      look();
+      void done.then((code) => { if (!pattern.test(output)) reject(new Error(`ended with ${code} before it printed ${pattern}:\n${output}`)); });
+    }),
+  };
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => { child.on("close", (code) => { resolve(code ?? 128); }); });
+}
