@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { TestEnvironment } from "jest-environment-node";
 import { saveFailure } from "./evidence";
 import { Kube } from "./kube";
@@ -30,6 +31,13 @@ function kube(kubeconfig: string): Kube {
 
 /** Environment of the e2e project: gives access to the cluster, and saves the evidence of a failure before any cleanup. */
 export default class E2EEnvironment extends TestEnvironment {
+  readonly #file: string;
+
+  constructor(...args: ConstructorParameters<typeof TestEnvironment>) {
+    super(...args);
+    this.#file = basename(args[1].testPath, ".test.ts");
+  }
+
   override async setup(): Promise<void> {
     await super.setup();
     const outside: Outside = { kube, openForward };
@@ -40,12 +48,12 @@ export default class E2EEnvironment extends TestEnvironment {
   async handleTestEvent(event: CircusEvent): Promise<void> {
     if (event.name !== "test_fn_failure" && event.name !== "hook_failure") return;
     const { outputs } = readSession();
-    await saveFailure(kube(outputs.kubeconfig), outputs, fullName(event.test ?? event.describeBlock), event.error);
+    await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.test ?? event.describeBlock)}`, event.error);
   }
 }
 
 function fullName(block: Block | undefined): string {
   const names: string[] = [];
   for (let next = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
-  return names.join(" ") || "a file";
+  return names.join(" ") || "before or after all tests";
 }

@@ -10,6 +10,9 @@ import { runFolder, writeArtifact } from "./run-folder";
 
 /** Milliseconds that gathering evidence may take; what is not there by then is left out. */
 const DEADLINE = 30_000;
+/** Failures of one process whose evidence is saved in full: when everything fails, more of the same tells nothing. */
+const IN_FULL = 10;
+let failures = 0;
 /** File of the run's folder in which the main process keeps the forward's status. */
 export const FORWARD_FILE = "forward.json";
 
@@ -28,6 +31,8 @@ export async function saveFailure(kube: Kube, outputs: StackOutputs, testName: s
   const part = (what: string, work: Promise<void>): Promise<void> => work.catch((problem: unknown) => { missing.push(`${what}: ${kubeProblem(problem)}`); });
   write("error.txt", `${testName}\n\n${textOf(error)}\n`);
   copyForward(folder);
+  failures += 1;
+  if (failures > IN_FULL) return write("incomplete.txt", `${IN_FULL} failures before this one have the cluster's state\n`);
   const { namespace } = outputs;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => { timer = setTimeout(() => { missing.push(`not all was there after ${DEADLINE / 1000} s`); resolve(); }, DEADLINE); });
@@ -53,7 +58,8 @@ function copyForward(folder: string): void {
 function writeObjects(objects: Record<string, object[]>, write: Write): void {
   for (const [kind, items] of Object.entries(objects)) {
     for (const item of items as { metadata?: { name?: string; managedFields?: unknown } }[]) {
-      const { managedFields: _noise, ...metadata } = item.metadata ?? {};
+      // Who set which field is noise here.
+      const metadata = { ...item.metadata, managedFields: undefined };
       write(join("objects", kind, `${metadata.name}.yaml`), { ...item, metadata });
     }
   }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { refuse } from "./forward-error";
 import { BrokenWayError, type PodStream } from "./pod-stream";
@@ -70,8 +71,9 @@ export class Carrier {
 
   async close(): Promise<void> {
     this.cut();
-    for (const { client } of this.#carried) client.destroy();
-    if (this.#server.listening) await new Promise<void>((resolve) => { this.#server.close(() => resolve()); });
+    const ended = [...this.#carried].map(({ client }) => once(client.destroy(), "close"));
+    if (this.#server.listening) ended.push(once(this.#server.close(), "close"));
+    await Promise.all(ended);
   }
 
   async #accept(client: Socket): Promise<void> {

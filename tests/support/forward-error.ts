@@ -25,6 +25,8 @@ export class ForwardError extends Error {
     if (log) lines.push("", ...log.trimEnd().split("\n").map((line) => `    ${line}`));
     super(lines.join("\n"));
     this.name = "ForwardError";
+    // The user must act, not read code: Jest prints the stack.
+    this.stack = this.message;
   }
 }
 

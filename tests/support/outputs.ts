@@ -10,6 +10,8 @@ export class OutputsError extends Error {
   constructor(readonly code: "E_OUTPUTS" | "E_STACK_NOT_UP", seen: string, wanted: string, next: string) {
     super(`${code}: ${code === "E_OUTPUTS" ? "The stack's outputs are not what the tests expect" : "The stack is not up"}\n  seen:   ${seen}\n  wanted: ${wanted}\n  next:   ${next}`);
     this.name = "OutputsError";
+    // The user must act, not read code: Jest prints the stack.
+    this.stack = this.message;
   }
 }
 
