@@ -27,6 +27,8 @@ const config: Config = {
   reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
+    // Minutes, not seconds: each test brings the whole stack up and takes it down again.
+    { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"], testTimeout: 300_000 },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,
