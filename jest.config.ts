@@ -28,7 +28,7 @@ const config: Config = {
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
     // Minutes, not seconds: each test brings the whole stack up and takes it down again.
-    { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"], testTimeout: 300_000 },
+    { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,

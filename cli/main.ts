@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ERROR_CODES, UserError } from "../infra/support/errors";
+import { bench } from "./commands/bench";
 import { e2e, type E2eOptions } from "./commands/e2e";
 import { downCommand, kubeconfigCommand, statusCommand, upCommand } from "./commands/stack";
 import { test } from "./commands/test";
@@ -30,6 +31,7 @@ program.command("status").description("say whether the stack is up and what of i
 program.command("kubeconfig").description("print the stack's kubeconfig").option(...STACK).action((options: { stack: string }) => end(kubeconfigCommand(options)));
 program.command("setup").description("find or make the tools").option("--again", "try the official ones once more", false).action((options: { again: boolean }) => end(setupCommand(options)));
 program.command("env").description("print the environment that makes pulumi work in your shell").option(...STACK).action((options: { stack: string }) => end(envCommand(options)));
+program.command("bench").description("time the main job, phase by phase").option(...STACK).option("--rounds <n>", "how often", Number, 3).action((options: { stack: string; rounds: number }) => end(bench(options)));
 program.command("clean").description("remove images and tools that stay between runs").action(() => end(cleanCommand()));
 
 program.parseAsync().catch((error: unknown) => { process.exitCode = fail(error); });

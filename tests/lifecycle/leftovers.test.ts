@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { type HostState, lookAtHost, ROOT } from "./host";
 import { npmRun } from "./runner";
 
+// Each test brings the whole stack up and takes it down again.
+jest.setTimeout(300_000);
+
 /** Nothing but the words that choose few tests: what is proven here is the way there and back. */
 const FEW = ["--", "--", "-t", "AUTH-1"];
 

@@ -2,6 +2,9 @@ import { execFileSync } from "node:child_process";
 import { npmRun } from "./runner";
 import { ROOT } from "./host";
 
+// Each test brings the whole stack up and takes it down again.
+jest.setTimeout(300_000);
+
 afterAll(async () => { await npmRun(["down"]).done; });
 
 /** The environment that `npm run -s env` prints, as a shell would take it in. */

@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../../infra/support/exec";
+import type { RunFacts } from "../../infra/support/facts";
+import { runJest } from "../jest";
+import { ARTIFACTS, ROOT } from "../paths";
+import { down, prepare, up } from "../session";
+
+/** Milliseconds of each phase, one entry per round. */
+type Figures = Record<string, number[]>;
+
+/**
+ * Times the main job, phase by phase, over several rounds; prints and stores minimum, median and maximum.
+ * Figures are no tests: nothing here passes or fails by them.
+ */
+export async function bench(options: { stack: string; rounds: number }): Promise<number> {
+  const figures: Figures = {};
+  const folder = join(ARTIFACTS, `bench-${new Date().toISOString().replace(/[:.]/g, "-")}`);
+  mkdirSync(folder, { recursive: true });
+  for (let round = 1; round <= options.rounds; round += 1) {
+    process.stderr.write(`Round ${round} of ${options.rounds}\n`);
+    await oneRound(options.stack, join(folder, `round-${round}`), figures);
+  }
+  const table = summarise(figures);
+  writeFileSync(join(folder, "figures.json"), `${JSON.stringify({ host: await run(["uname", "-srm"]), figures, table }, null, 2)}\n`);
+  process.stdout.write(`${asMarkdown(table)}\n\nStored in ${join(folder, "figures.json")}\n`);
+  return 0;
+}
+
+async function oneRound(stack: string, folder: string, figures: Figures): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const factsFile = join(folder, "facts.jsonl");
+  const keep = (name: string, ms: number) => { (figures[name] ??= []).push(ms); };
+  const time = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const start = Date.now();
+    const value = await work();
+    keep(name, Date.now() - start);
+    return value;
+  };
+  const start = Date.now();
+  await time("set-up", () => prepare());
+  const outputs = await time("up", () => up(stack, { factsFile }));
+  const facts = Object.assign({}, ...readFileSync(factsFile, "utf8").trim().split("\n").map((line) => JSON.parse(line) as RunFacts)) as RunFacts;
+  keep("cluster ready (part of up)", facts.clusterReadyMs ?? 0);
+  await time("tests", () => runJest({ projects: ["e2e"], folder, stack, outputs, extra: [] }));
+  const job = Date.now() - start;
+  await time("pulumi up, nothing changed", () => run(["pulumi", "up", "--yes", "--stack", stack, "--non-interactive"], { cwd: ROOT }));
+  const destroy = Date.now();
+  await time("destroy", () => down(stack));
+  keep("main job", job + Date.now() - destroy);
+}
+
+/** Minimum, median and maximum in seconds. */
+function summarise(figures: Figures): Record<string, [number, number, number]> {
+  return Object.fromEntries(Object.entries(figures).map(([name, values]) => {
+    const sorted = [...values].sort((a, b) => a - b).map((ms) => Math.round(ms / 10) / 100);
+    return [name, [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted[sorted.length - 1]!]];
+  }));
+}
+
+function asMarkdown(table: Record<string, [number, number, number]>): string {
+  const rows = Object.entries(table).map(([name, values]) => `| ${name} | ${values.map((value) => value.toFixed(2)).join(" | ")} |`);
+  return ["| phase, seconds | min | median | max |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
