@@ -24,6 +24,8 @@ const junit = process.env["BAY_E2E_JUNIT"] ?? (folder && join(folder, "junit.xml
 const config: Config = {
   // Tests of the e2e project wait more than they compute: more workers than cores pay off.
   maxWorkers: 3,
+  // A first call may start a pod, and one test may stop and start several. Jest takes this for all projects or none.
+  testTimeout: 120_000,
   reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
@@ -39,8 +41,7 @@ const config: Config = {
       testEnvironment: "<rootDir>/tests/support/environment.ts",
       globalSetup: "<rootDir>/tests/support/global-setup.ts",
       globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
-      // A first call may start a pod, and one test may stop and start several.
-      testTimeout: 120_000,
+      setupFilesAfterEnv: ["<rootDir>/tests/support/patience.ts"],
     },
   ],
 };

@@ -4,13 +4,13 @@ import { run } from "../infra/support/exec";
 import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
 import { preflight } from "./preflight";
 import { phase } from "./progress";
-import { prepareTools, type Tools } from "./setup";
+import { prepareTools, type SetupOptions, type Tools } from "./setup";
 import { bringUp, openStack, stackExists, tearDown } from "./stack";
 import { stateEnvironment } from "./state";
 
 /** Tools and state of a command: this process's environment is what every child gets. */
-export async function prepare(again = false): Promise<Tools> {
-  const tools = await phase("Tools", (tell) => prepareTools(tell, again));
+export async function prepare(options: SetupOptions = {}): Promise<Tools> {
+  const tools = await phase("Tools", (tell) => prepareTools(tell, options));
   Object.assign(process.env, tools.env);
   Object.assign(process.env, stateEnvironment());
   for (const note of tools.notes) process.stderr.write(`  fallback: ${note}\n`);

@@ -16,6 +16,13 @@ export interface Tools {
   notes: string[];
 }
 
+export interface SetupOptions {
+  /** Forget what is remembered and try the official things once more. */
+  again?: boolean;
+  /** Ends a build that is under way; what is whole stays in the cache. */
+  signal?: AbortSignal;
+}
+
 /** What can fall back where the official thing cannot be had. */
 const NEEDS = ["docker", "pulumi", "images"] as const;
 type Need = (typeof NEEDS)[number];
@@ -33,14 +40,13 @@ export function toolsPrepared(): boolean {
  * Finds or makes Docker, the Pulumi CLI with its plugins, and the images to start from: what is there, then
  * what the vendor offers, then the registry-only fallback. What had to fall back once is remembered, so that
  * a host without the vendor's site does not ask for it at every run.
- * @param again forget what is remembered and try the official things once more
  */
-export async function prepareTools(tell: Tell, again = false): Promise<Tools> {
+export async function prepareTools(tell: Tell, { again = false, signal }: SetupOptions = {}): Promise<Tools> {
   const remembered = again ? undefined : readDecision();
   const env: Record<string, string> = {};
   const fallBack = remembered ?? await decide(tell, env);
   if (remembered && !remembered.includes("pulumi")) await officialPulumi(tell, env);
-  const tools = fallBack.length > 0 ? await offline(fallBack, tell) : { env: {}, notes: [] };
+  const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { env: {}, notes: [] };
   writeDecision(fallBack);
   return { env: { ...env, ...tools.env }, notes: tools.notes };
 }
@@ -97,12 +103,12 @@ async function succeeds(argv: [string, ...string[]], timeout = 120_000): Promise
 }
 
 /** Asks the fallback, which is a program of its own, so that nothing here depends on it. */
-async function offline(needs: Need[], tell: Tell): Promise<Tools> {
+async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefined): Promise<Tools> {
   if (!existsSync(OFFLINE)) {
     throw new UserError("E_TOOL_MISSING", { seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`, wanted: "Docker, the Pulumi CLI, and a reachable image registry", next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy" });
   }
   const loader = pathToFileURL(require.resolve("tsx")).href;
-  const answer = await run([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell });
+  const answer = await run([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) });
   const { env, notes } = JSON.parse(answer.slice(answer.lastIndexOf("\n{") + 1)) as Tools;
   const { PATH_PREPEND, ...rest } = env;
   return { env: { ...rest, ...(PATH_PREPEND ? { PATH: `${PATH_PREPEND}:${process.env["PATH"] ?? ""}` } : {}) }, notes };

@@ -20,21 +20,23 @@ export async function e2e(options: E2eOptions, jestWords: string[]): Promise<num
     () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
   let outputs: StackOutputs | undefined;
   let failure: unknown;
+  let begun = false;
   try {
-    run.set({ fallbacks: (await run.time("setup", () => prepare())).notes });
+    run.set({ fallbacks: (await run.time("setup", () => prepare({ signal: interrupt.signal }))).notes });
     interrupt.signal.throwIfAborted();
+    begun = true;
     outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));
     const result = await run.time("test", () => runJest({ projects: ["e2e"], folder: run.folder, stack: options.stack, outputs: outputs!, extra: jestWords, signal: interrupt.signal }));
     run.set({ tests: result.counts, outcome: result.exitCode === 0 ? "passed" : "failed" });
     if (result.exitCode !== 0) failure = new Error("tests failed");
   } catch (error) {
     failure = error;
-    report(error, run);
+    if (!interrupt.received) report(error, run);
   }
   if (interrupt.received) run.set({ outcome: "interrupted" });
   const keep = options.keep || (options.keepOnFailure && failure !== undefined && !interrupt.received);
   if (keep) process.stderr.write(`The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`);
-  else failure = await run.time("destroy", () => down(options.stack)).then(() => failure, (error: unknown) => { report(error, run); return failure ?? error; });
+  else if (begun) failure = await run.time("destroy", () => down(options.stack)).then(() => failure, (error: unknown) => { report(error, run); return failure ?? error; });
   process.stderr.write(`${await run.finish(outputs)}\n`);
   interrupt.release();
   if (interrupt.received) return 130;

@@ -8,7 +8,7 @@ import { openStack, stackExists } from "../stack";
 
 /** Finds or makes the tools, and says which are not the official ones. */
 export async function setupCommand({ again }: { again: boolean }): Promise<number> {
-  const { notes } = await prepare(again);
+  const { notes } = await prepare({ again });
   process.stdout.write(notes.length === 0 ? "All tools are the official ones.\n" : `${notes.length} stand-ins for what cannot be had here.\n`);
   return 0;
 }
