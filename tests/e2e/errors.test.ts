@@ -35,7 +35,7 @@ describe("a request that Bay cannot take", () => {
     });
 
   it("is refused with 422 json_invalid for broken JSON, even without a key", async () => {
-    const answer = await bay.call<SchemaProblems>("POST", "/v1/sandboxes", { data: "{broken", headers: { "Content-Type": "application/json", Authorization: "" } });
+    const answer = await bay.call<SchemaProblems>("POST", "/v1/sandboxes", { data: Buffer.from("{broken"), headers: { "Content-Type": "application/json", Authorization: "" } });
     expect(expectStatus(answer, 422).detail[0]).toMatchObject({ type: "json_invalid" });
   });
 
