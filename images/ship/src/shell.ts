@@ -31,9 +31,10 @@ export interface ShellOptions {
 
 /**
  * Outer shell: gives the command real pipes. Node's own are sockets, on which /dev/stdout and /dev/stderr cannot be
- * opened. `exec` keeps the process id and the exit code.
+ * opened. The last `exec` keeps the process id and the exit code; the redirection is a statement of its own because
+ * then nothing but descriptors 1 and 2 is left open on the pipes.
  */
-const PIPES = 'exec /bin/bash -l -c "$1" bash > >(exec cat) 2> >(exec cat >&2)';
+const PIPES = 'exec > >(exec cat) 2> >(exec cat >&2); exec /bin/bash -l -c "$1" bash';
 
 /**
  * Runs a command in a new login bash with a stripped environment. The call lasts until the command has ended and

@@ -92,8 +92,10 @@ export class Workspace {
   /** Removes a file, a link (not what it points to) or a directory with all in it; the workspace itself is refused. */
   async remove(requested: string): Promise<string> {
     const wanted = path.resolve(this.root, requested);
+    const refused = new WorkspaceError(400, "the workspace itself cannot be deleted");
+    if (wanted === path.resolve(this.root)) throw refused;
     const target = path.join(await this.resolve(path.dirname(wanted)), path.basename(wanted));
-    if (wanted === path.resolve(this.root) || (await this.isRoot(target))) throw new WorkspaceError(400, "the workspace itself cannot be deleted");
+    if (target === (await realpath(this.root))) throw refused;
     if (!(await lstat(target).catch(() => undefined))) throw new WorkspaceError(404, `not found: ${requested}`);
     await rm(target, { recursive: true });
     return target;
@@ -127,10 +129,6 @@ export class Workspace {
     if (!found) throw new WorkspaceError(404, `file not found: ${requested}`);
     if (!found.isFile()) throw new WorkspaceError(400, `not a file: ${requested}`);
     return file;
-  }
-
-  private async isRoot(file: string): Promise<boolean> {
-    return file === (await realpath(this.root));
   }
 }
 

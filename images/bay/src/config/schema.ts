@@ -61,6 +61,8 @@ export const configSchema = z.strictObject({
       image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: text().default("bay"),
     }),
     docker: z.unknown().optional(),
+  }).superRefine(({ type }, context) => {
+    if (type === "docker") context.addIssue({ code: "custom", path: ["type"], message: 'this Bay runs sandboxes on Kubernetes only; wanted "k8s"' });
   }),
   cargo: section({
     root_path: text().default("/var/lib/bay/cargos"), host_root_path: optionalText(),
@@ -75,19 +77,21 @@ export const configSchema = z.strictObject({
   }),
   proxy: section({ ...proxy, enabled: bool().default(false) }),
   warm_pool: z.unknown().optional(),
-  browser_service: section({ enabled: bool().default(false), endpoint: optionalText() }),
+  browser_service: section({
+    // Upstream refuses it together with the Kubernetes driver, the only one here.
+    enabled: bool().refine((enabled) => !enabled, "there is no browser service on Kubernetes; wanted false").default(false),
+    endpoint: optionalText(),
+  }),
   browser_learning: z.unknown().optional(),
   browser_auto_release_enabled: bool().default(true),
-  profiles: z.array(profile).min(1).default(() => DEFAULT_PROFILES.map((given) => profile.parse(given))),
-}).superRefine((config, context) => {
-  const problem = (path: PropertyKey[], message: string): void => { context.addIssue({ code: "custom", path, message }); };
-  if (config.driver.type === "docker") problem(["driver", "type"], 'this Bay runs sandboxes on Kubernetes only; wanted "k8s"');
-  if (config.browser_service.enabled && config.driver.type === "k8s") problem(["browser_service", "enabled"], "the browser service does not exist on Kubernetes; wanted false");
-  config.profiles.forEach((each, index) => {
-    if (config.profiles.findIndex(({ id }) => id === each.id) !== index) problem(["profiles", index, "id"], `the profile "${each.id}" is there twice`);
-    const names = (each.containers ?? []).map(({ name }) => name);
-    if (new Set(names).size !== names.length) problem(["profiles", index, "containers"], "two containers have the same name");
-  });
+  profiles: z.array(profile).min(1).superRefine((profiles, context) => {
+    profiles.forEach((each, index) => {
+      const problem = (key: string, message: string): void => { context.addIssue({ code: "custom", path: [index, key], message }); };
+      if (profiles.findIndex(({ id }) => id === each.id) !== index) problem("id", `the profile "${each.id}" is there twice`);
+      const names = (each.containers ?? []).map(({ name }) => name);
+      if (new Set(names).size !== names.length) problem("containers", "two containers have the same name");
+    });
+  }).default(() => DEFAULT_PROFILES.map((given) => profile.parse(given))),
 });
 
 /** The whole configuration with every default filled in. */

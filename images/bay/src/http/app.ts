@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import multipart from "@fastify/multipart";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from "fastify";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
 import { BayError, envelope } from "../errors";
 import { adminRoutes } from "../routes/admin";
 import { cargoRoutes } from "../routes/cargos";
@@ -38,7 +38,7 @@ const STRANGERS_BYTES = 64 * 1024;
 export async function buildBay(services: Services, auth: Auth, logger: FastifyBaseLogger): Promise<FastifyInstance> {
   const { config } = services.context;
   const app = Fastify({
-    loggerInstance: logger, disableRequestLogging: true, exposeHeadRoutes: false, bodyLimit: config.server.max_json_bytes,
+    loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }), exposeHeadRoutes: false, bodyLimit: config.server.max_json_bytes,
     genReqId: (request) => [request.headers["x-request-id"]].flat()[0] || randomUUID(),
     routerOptions: { maxParamLength: 500 }, forceCloseConnections: "idle", return503OnClosing: false,
   }) as unknown as FastifyInstance;

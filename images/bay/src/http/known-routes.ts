@@ -10,6 +10,10 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
     const source = url.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/:[A-Za-z_]+/g, "[^/]+").replace(/\*/g, ".*");
     routes.push({ pattern: new RegExp(`^${source}$`), methods: [method].flat() });
   });
+  // The router takes an empty last part as a parameter; for clients that is the path without it.
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404 && /.\/(\?|$)/.test(request.url) && request.url.split("?")[0]!.endsWith("/")) reply.callNotFound();
+  });
   const methodsOf = (path: string): string[] => [...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods))];
   app.setNotFoundHandler(async (request: FastifyRequest, reply: FastifyReply) => {
     const [path = "/", ...query] = request.url.split("?");

@@ -1,0 +1,61 @@
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+
+/** A real Ship process with a workspace of its own. */
+export interface RunningShip {
+  url: string;
+  workspace: string;
+  process: ChildProcess;
+  /** Sends JSON and gives status and body. */
+  post(path: string, body: object): Promise<{ status: number; body: any }>; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests read answers freely
+  /** Ends the process; the workspace stays unless `clean`. */
+  stop(options?: { clean?: boolean }): Promise<void>;
+}
+
+const SHIP = path.resolve(__dirname, "../..");
+const ROOT = path.resolve(SHIP, "../..");
+let bundle: string | undefined;
+
+/** Bundles Ship as the image does, once per test file; the folder goes when the test process ends. */
+function bundleShip(): string {
+  if (bundle) return bundle;
+  const folder = mkdtempSync(path.join(os.tmpdir(), "ship-bundle-"));
+  process.once("exit", () => { rmSync(folder, { recursive: true, force: true }); });
+  execFileSync(path.join(ROOT, "node_modules/.bin/esbuild"), [
+    path.join(SHIP, "src/server.ts"), "--bundle", "--platform=node", "--target=node20", "--log-level=warning", `--outfile=${folder}/server.js`,
+  ]);
+  cpSync(path.join(SHIP, "src/kernel.py"), path.join(folder, "kernel.py"));
+  return (bundle = folder);
+}
+
+/** Starts Ship on a free port. @param workspace Default: a new temporary folder */
+export async function startShip(workspace = mkdtempSync(path.join(os.tmpdir(), "ship-ws-")), env: Record<string, string> = {}): Promise<RunningShip> {
+  mkdirSync(workspace, { recursive: true });
+  const child = spawn(process.execPath, [path.join(bundleShip(), "server.js")], {
+    env: { ...process.env, SHIP_HOST: "127.0.0.1", SHIP_PORT: "0", SHIP_WORKSPACE: workspace, SHIP_SKILLS: path.join(SHIP, "skills"), ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => { resolve(); }));
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once("exit", (code) => { reject(new Error(`Ship ended with ${code} before it listened`)); });
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const { msg, address } = JSON.parse(line) as { msg: string; address?: string };
+      if (msg === "listening") resolve(address!);
+    });
+  });
+  return {
+    url, workspace, process: child,
+    post: async (route, body) => {
+      const response = await fetch(url + route, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+      return { status: response.status, body: await response.json() };
+    },
+    stop: async ({ clean = true } = {}) => {
+      child.kill("SIGKILL");
+      await ended;
+      if (clean) rmSync(workspace, { recursive: true, force: true });
+    },
+  };
+}
