@@ -1,0 +1,54 @@
+import { engineEnvironment, engineNotes, engineSteps } from "./docker/engine";
+import { imageNotes, imageSteps, substitutes } from "./images";
+import type { Progress } from "./progress";
+import { pulumiNotes, pulumiPaths, pulumiSteps } from "./pulumi";
+
+/** What the fallback can supply, in the order in which it must be made. */
+export const NEEDS = ["docker", "pulumi", "images"] as const;
+export type Need = (typeof NEEDS)[number];
+
+/** What `ensure` prints. */
+export interface Ensured {
+  /** To be added to the environment; PATH_PREPEND goes before PATH. */
+  env: Record<string, string>;
+  /** One line for each thing that is not the official one. */
+  notes: string[];
+  /** Milliseconds of each step that had to be done, and in total. */
+  ms: Record<string, number>;
+}
+
+/**
+ * Makes what is asked for and missing.
+ * @throws UserError E_ROOT_NEEDED, E_DISK, E_TOOL_BUILD, E_DOCKER_MISSING, E_COMMAND
+ */
+export async function ensure(needs: readonly Need[], progress: Progress): Promise<Ensured> {
+  const start = Date.now();
+  const env: Record<string, string> = {};
+  const notes: string[] = [];
+  const path: string[] = [];
+  if (needs.includes("docker")) {
+    const steps = await engineSteps();
+    progress.expect(steps.length);
+    for (const step of steps) await progress.step(step.name, step.title, step.work);
+    const engine = engineEnvironment();
+    path.push(...engine.path);
+    // The following steps call docker, from where it was just put.
+    if (engine.path.length > 0) process.env["PATH"] = [...engine.path, process.env["PATH"]].join(":");
+    notes.push(...engineNotes());
+  }
+  const steps = [...needs.includes("pulumi") ? await pulumiSteps() : [], ...needs.includes("images") ? await imageSteps() : []];
+  progress.expect(Object.keys(progress.ms).length + steps.length);
+  for (const step of steps) await progress.step(step.name, step.title, step.work);
+  if (needs.includes("pulumi")) {
+    const { bin, home } = pulumiPaths();
+    path.unshift(bin);
+    env["PULUMI_HOME"] = home;
+    notes.push(...pulumiNotes());
+  }
+  if (needs.includes("images")) {
+    env["BAY_E2E_IMAGES"] = JSON.stringify(substitutes());
+    notes.push(...imageNotes());
+  }
+  if (path.length > 0) env["PATH_PREPEND"] = path.join(":");
+  return { env, notes, ms: { ...progress.ms, total: Date.now() - start } };
+}

