@@ -1,0 +1,81 @@
+import { createServer, type Server } from "node:net";
+import { UserError } from "../../../infra/support/errors";
+import { mask, pasteable, run, tail, tryRun } from "../../../infra/support/exec";
+import { nearest } from "../../../infra/support/nearest";
+import { freePort, requirePort } from "../../../infra/support/ports";
+import { waitFor } from "../../../infra/support/wait";
+
+describe("a command", () => {
+  test("gives its output", async () => {
+    await expect(run(["printf", "%s", "a b"])).resolves.toBe("a b");
+  });
+
+  test("that fails is an error with its code, its last words and a line to paste", async () => {
+    const error = await run(["sh", "-c", "echo last words >&2; exit 3"]).catch((thrown: unknown) => thrown as UserError);
+    expect(error).toMatchObject({ code: "E_COMMAND", seen: "exit code 3", next: "sh -c 'echo last words >&2; exit 3'", detail: "last words" });
+  });
+
+  test("that does not exist is a missing tool", async () => {
+    await expect(tryRun(["no-such-program-here"])).rejects.toMatchObject({ code: "E_TOOL_MISSING" });
+  });
+
+  test("that does not end is ended, and says so", async () => {
+    await expect(tryRun(["sleep", "60"], { timeout: 200 })).rejects.toMatchObject({ code: "E_COMMAND_TIMEOUT" });
+  });
+
+  test("never shows its secrets", async () => {
+    const error = await run(["sh", "-c", "echo token-123; exit 1"], { secrets: ["token-123"] }).catch((thrown: unknown) => thrown as UserError);
+    expect((error as UserError).message).not.toContain("token-123");
+    expect(mask("a token-123 b", ["token-123", ""])).toBe("a [secret] b");
+  });
+
+  test("tells its lines as they come", async () => {
+    const lines: string[] = [];
+    await run(["printf", "one\\ntwo\\n"], { onLine: (line) => lines.push(line) });
+    expect(lines).toEqual(["one", "two"]);
+  });
+
+  test("reads what it is given", async () => {
+    await expect(run(["cat"], { input: "text" })).resolves.toBe("text");
+  });
+});
+
+test("words are quoted so that a shell takes them as they are", () => {
+  expect(pasteable(["a", "b c", "it's", "x=1"])).toBe(`a 'b c' 'it'\\''s' x=1`);
+});
+
+test("a tail is the last lines", () => {
+  expect(tail("1\n2\n3\n", 2)).toBe("2\n3");
+});
+
+test("a near word is found, a far one is not", () => {
+  expect(nearest("redyTimeout", ["readyTimeout", "pod"])).toBe("readyTimeout");
+  expect(nearest("zebra", ["readyTimeout", "pod"])).toBeUndefined();
+});
+
+describe("a port", () => {
+  let server: Server;
+  afterEach(() => { server?.close(); });
+
+  test("that is taken is an error with the key that named it", async () => {
+    server = createServer();
+    const port = await freePort();
+    await new Promise<void>((resolve) => { server.listen(port, "127.0.0.1", resolve); });
+    await expect(requirePort(port, "k3sApiPort")).rejects.toMatchObject({ code: "E_PORT_IN_USE", seen: expect.stringContaining(`127.0.0.1:${port} (config key k3sApiPort)`) });
+  });
+});
+
+describe("a wait", () => {
+  test("gives the value once there is one", async () => {
+    let looks = 0;
+    await expect(waitFor(() => Promise.resolve(++looks < 3 ? { reason: "not yet" } : { value: looks }), { deadline: 1000, interval: 1 }, () => new Error())).resolves.toBe(3);
+  });
+
+  test("that is given up says why", async () => {
+    await expect(waitFor(() => Promise.resolve({ reason: "the node is not ready" }), { deadline: 5, interval: 1 }, (reason) => new Error(reason))).rejects.toThrow("the node is not ready");
+  });
+
+  test("ends at once when the look throws", async () => {
+    await expect(waitFor(() => Promise.reject(new Error("dead")), { deadline: 60_000 }, () => new Error("late"))).rejects.toThrow("dead");
+  });
+});
