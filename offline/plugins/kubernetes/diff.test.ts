@@ -1,7 +1,7 @@
 import { UNKNOWN, type ValueMap } from "../rpc/values";
 import { diffObjects } from "./diff";
 import { normalize } from "./normalize";
-import { RECORDED } from "./recorded.fixture";
+import { RECORDED } from "./testing/recorded";
 
 /** What an API server adds to an object that it stores. */
 function stored(inputs: ValueMap, spec: ValueMap = {}): ValueMap {

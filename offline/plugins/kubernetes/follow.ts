@@ -1,9 +1,8 @@
 /** A collection kept up to date by list and watch. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ValueMap } from "../rpc/values";
+import { isMap, type ValueMap } from "../rpc/values";
 import { ApiError, UnreachableError } from "./api-error";
 import type { ApiClient } from "./client";
-import { isMap } from "../rpc/values";
 import { listAt, textAt } from "./objects";
 
 /** Milliseconds between attempts to reach a server that stopped answering. */
@@ -31,7 +30,9 @@ export async function follow({ client, path, fieldSelector, labelSelector, signa
   while (!signal.aborted) {
     try {
       const list = await client.request({ path, query, signal });
-      const objects = new Map(listAt(list, "items").filter(isMap).map((item) => [keyOf(item), item]));
+      // The items of a list do not say what they are; the list does.
+      const what = { apiVersion: list.apiVersion, kind: textAt(list, "kind").replace(/List$/, "") };
+      const objects = new Map<string, ValueMap>(listAt(list, "items").filter(isMap).map((item) => [keyOf(item), { ...what, ...item }]));
       onChange([...objects.values()]);
       const resourceVersion = textAt(list, "metadata", "resourceVersion");
       for await (const { type, object } of client.watch({ path, query: { ...query, resourceVersion }, signal })) {

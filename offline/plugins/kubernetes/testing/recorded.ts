@@ -2,8 +2,8 @@
  * Decisions of the official plugin 4.32.0, recorded on Kubernetes 1.36.3: for a change of inputs the paths of the
  * detailed diff with their kinds, the reasons for a replacement, and whether the old object goes first.
  */
-import type { DiffKind } from "../rpc/requests";
-import type { ValueMap } from "../rpc/values";
+import type { DiffKind } from "../../rpc/requests";
+import type { ValueMap } from "../../rpc/values";
 
 export interface RecordedDiff {
   step: string;
