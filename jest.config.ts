@@ -23,7 +23,7 @@ const junit = process.env["BAY_E2E_JUNIT"] ?? (folder && join(folder, "junit.xml
 
 const config: Config = {
   // Tests of the e2e project wait more than they compute: more workers than cores pay off.
-  maxWorkers: 3,
+  maxWorkers: 4,
   // A first call may start a pod, and one test may stop and start several. Jest takes this for all projects or none.
   testTimeout: 120_000,
   reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],

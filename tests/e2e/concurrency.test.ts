@@ -1,7 +1,11 @@
-import { expectStatus } from "../support/bay-client";
-import { cluster, expectRefusal, newSandbox, perTest } from "../support/suite";
+import { expectStatus, type SandboxClient } from "../support/bay-client";
+import { cluster, expectRefusal, newSandbox, perFile, perTest } from "../support/suite";
 
 const mine = perTest();
+const shared = perFile();
+/** For tests that are not about starting. */
+let running: SandboxClient;
+beforeAll(async () => { running = await newSandbox(shared); });
 
 describe("calls at the same time", () => {
   it("CONC-1 start exactly one pod when they are a sandbox's first", async () => {
@@ -13,16 +17,17 @@ describe("calls at the same time", () => {
   });
 
   it("run one after another in the same interpreter", async () => {
-    const sandbox = await newSandbox(mine);
-    expectStatus(await sandbox.python("seen = []"), 200);
-    await Promise.all(Array.from({ length: 8 }, async (_, n) => expectStatus(await sandbox.python(`seen.append(${n})`), 200)));
-    expect(expectStatus(await sandbox.python("print(sorted(seen))"), 200).output).toBe("[0, 1, 2, 3, 4, 5, 6, 7]");
+    expectStatus(await running.python("seen = []"), 200);
+    await Promise.all(Array.from({ length: 8 }, async (_, n) => expectStatus(await running.python(`seen.append(${n})`), 200)));
+    expect(expectStatus(await running.python("print(sorted(seen))"), 200).output).toBe("[0, 1, 2, 3, 4, 5, 6, 7]");
   });
 
-  it("SRV-5 work in three sandboxes side by side", async () => {
+  it("SRV-5 work in three sandboxes side by side, and delete them", async () => {
     const sandboxes = await Promise.all([1, 2, 3].map(() => newSandbox(mine)));
     const outputs = await Promise.all(sandboxes.map(async (sandbox, n) => expectStatus(await sandbox.python(`who = ${n}; print(who)`), 200).output));
     expect(outputs).toEqual(["0", "1", "2"]);
+    const deleted = await Promise.all(sandboxes.map((sandbox) => sandbox.delete()));
+    expect(deleted.map(({ status }) => status)).toEqual([204, 204, 204]);
   });
 
   it("delete a sandbox twice without an error", async () => {
@@ -34,10 +39,9 @@ describe("calls at the same time", () => {
   });
 
   it("carry 40 answers at once through one port-forward, each to its own caller", async () => {
-    const sandbox = await newSandbox(mine);
     const contents = Array.from({ length: 40 }, (_, n) => `${n} `.repeat(5_000));
-    await Promise.all(contents.map(async (content, n) => expectStatus(await sandbox.writeFile(`many/${n}.txt`, content), 200)));
-    const back = await Promise.all(contents.map(async (_, n) => expectStatus(await sandbox.readFile(`many/${n}.txt`), 200).content));
+    await Promise.all(contents.map(async (content, n) => expectStatus(await running.writeFile(`many/${n}.txt`, content), 200)));
+    const back = await Promise.all(contents.map(async (_, n) => expectStatus(await running.readFile(`many/${n}.txt`), 200).content));
     expect(back).toEqual(contents);
   });
 });

@@ -13,7 +13,7 @@ export interface Run {
   kube: Kube;
   outputs: Awaited<ReturnType<typeof readOutputs>>;
   /** Pods and claims that were there before the first test. */
-  before: Set<string>;
+  before: Awaited<ReturnType<typeof inventory>>;
 }
 
 export const RUN = Symbol.for("bay-e2e run");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { execa } from "execa";
+import { execa, type ExecaReturnValue } from "execa";
 import { problemsOfOutputs, type StackOutputs } from "../../infra/outputs";
 
 const ROOT = resolve(__dirname, "../..");
@@ -45,7 +45,8 @@ export function parseOutputs(source: string, text: string): StackOutputs {
 
 async function fromPulumi(stack: string | undefined): Promise<string> {
   const args = ["stack", "output", "--json", "--show-secrets", "--non-interactive", ...(stack ? ["--stack", stack] : [])];
-  const { failed, code, stdout, stderr } = await execa("pulumi", args, { cwd: ROOT, reject: false, timeout: 60_000, stdin: "ignore" });
+  // execa's types leave out the code of a program that could not be started.
+  const { failed, code, stdout, stderr }: ExecaReturnValue & { code?: string } = await execa("pulumi", args, { cwd: ROOT, reject: false, timeout: 60_000, stdin: "ignore" });
   if (code === "ENOENT") throw new OutputsError("E_STACK_NOT_UP", "no program \"pulumi\" on PATH", "the Pulumi CLI and a stack that is up", "npm run e2e -- up");
   if (failed) throw new OutputsError("E_STACK_NOT_UP", `pulumi ${args.join(" ")}: ${stderr.trim().split("\n").at(-1) ?? ""}`, "a stack that is up", "npm run e2e -- up");
   return stdout;
