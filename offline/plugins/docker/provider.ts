@@ -5,7 +5,7 @@ import {
 } from "../rpc";
 import { DockerClient } from "./daemon/client";
 import { findEndpoint } from "./daemon/endpoint";
-import type { RegistryAuth } from "./daemon/auth";
+import { userAuths, type RegistryAuth } from "./daemon/auth";
 import { imageHandlers, IMAGE_TYPE, type ImageHandlers } from "./image";
 import { Inputs } from "./inputs";
 import { masked, secretTexts } from "./secrets";
@@ -75,10 +75,12 @@ function bridged(resource: DockerResource, scope: (context: Context) => Scope): 
       if (!found) return {};
       return { id: found.id, properties: markSecretsLike(markSecretsLike(found.outputs, known), properties), inputs: markSecretsLike(found.inputs, known) };
     },
-    async update({ id, news, olds, preview }, context) {
+    async update(request, context) {
+      const { id, news, olds, preview } = request;
       if (preview || !resource.update) return { properties: { ...olds, ...previewOutputs(news) } };
       const work = resource.update.bind(resource);
-      const outputs = await guarded(news, () => work(id, new Inputs(unwrapMap(news)), scope(context)));
+      const changed = new Set(diffInputs(resource.schema, request).diffs);
+      const outputs = await guarded(news, () => work(id, new Inputs(unwrapMap(news)), changed, scope(context)));
       return { properties: markSecretsLike(outputs, news) };
     },
     async delete({ id, properties }, context) {
@@ -127,7 +129,8 @@ async function guarded<T>(properties: ValueMap, work: () => Promise<T>): Promise
 function connect(args: ValueMap): Daemon {
   const config = new Inputs(unwrapMap(args));
   const client = new DockerClient(findEndpoint({ host: config.text("host"), context: config.text("context"), certPath: config.text("certPath") }));
-  return { client, auths: registryAuths(unwrap(args.registryAuth)) };
+  // The program's credentials come first: the first that fit a registry are used.
+  return { client, auths: [...registryAuths(unwrap(args.registryAuth)), ...userAuths(process.env)] };
 }
 
 /** The engine sends nested provider configuration as JSON text. */

@@ -66,14 +66,17 @@ function nested(fields: Schema, value: Value): Value {
 export function diffInputs(schema: Schema, { oldInputs, news }: DiffRequest): DiffResult {
   const detailed: NonNullable<DiffResult["detailed"]> = {};
   const replaces = new Set<string>();
+  const changed: string[] = [];
   for (const key of [...new Set([...Object.keys(oldInputs), ...Object.keys(news)])].sort()) {
     if (key === "__defaults") continue;
     const field = schema[key] ?? {};
     const changes = compare([key], oldInputs[key], news[key], field);
     for (const { path, kind } of changes) detailed[formatPath(path)] = { kind: (field.inPlace ? kind : `${kind}-replace`) as DiffKind };
+    if (changes.length > 0) changed.push(key);
     if (changes.length > 0 && !field.inPlace) replaces.add(key);
   }
-  return { changes: Object.keys(detailed).length > 0, detailed, replaces: [...replaces], deleteBeforeReplace: replaces.size > 0 && nameStays(oldInputs, news) };
+  const diffs = [...new Set(changed)];
+  return { changes: diffs.length > 0, diffs, detailed, replaces: [...replaces], deleteBeforeReplace: replaces.size > 0 && nameStays(oldInputs, news) };
 }
 
 /** Two resources cannot have one name at a time, unless the name is automatic (then the new one gets another). */

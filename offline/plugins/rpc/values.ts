@@ -138,20 +138,15 @@ function children(value: Value | undefined): (Value | undefined)[] {
 /** A new map with `change` applied to each present value. */
 export function mapEntries(properties: ValueMap, change: (value: Value, key: string) => Value): ValueMap {
   const changed: ValueMap = {};
-  for (const [key, value] of Object.entries(properties)) if (value !== undefined) define(changed, key, change(value, key));
+  for (const [key, value] of Object.entries(properties)) if (value !== undefined) changed[key] = change(value, key);
   return changed;
-}
-
-/** Sets a key that may be called `__proto__` without touching the prototype. */
-function define<T extends object>(target: T, key: string, value: T[keyof T]): void {
-  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 type WireMap = Record<string, JavaScriptValue>;
 
 function decodeMap(wire: WireMap): ValueMap {
   const decoded: ValueMap = {};
-  for (const [key, value] of Object.entries(wire)) define(decoded, key, decode(value));
+  for (const [key, value] of Object.entries(wire)) decoded[key] = decode(value);
   return decoded;
 }
 
@@ -185,7 +180,7 @@ function decodeObject(wire: WireMap): Value {
 
 function encodeMap(properties: ValueMap): WireMap {
   const wire: WireMap = {};
-  for (const [key, value] of Object.entries(properties)) if (value !== undefined) define(wire, key, encode(value));
+  for (const [key, value] of Object.entries(properties)) if (value !== undefined) wire[key] = encode(value);
   return wire;
 }
 

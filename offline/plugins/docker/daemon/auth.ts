@@ -1,4 +1,6 @@
 /** Credentials for registries. */
+import { join } from "node:path";
+import { configFolder, readJson } from "./endpoint";
 import { registryOf } from "./images";
 
 export interface RegistryAuth { address: string; username: string; password: string }
@@ -13,6 +15,15 @@ export function authHeader(image: string, auths: readonly RegistryAuth[]): Recor
 export function registryAuthHeader(auth: RegistryAuth | undefined): Record<string, string> {
   const content = auth ? { username: auth.username, password: auth.password, serveraddress: auth.address } : {};
   return { "X-Registry-Auth": Buffer.from(JSON.stringify(content)).toString("base64url") };
+}
+
+/** What `docker login` has stored in the CLI's configuration file; credential helpers are not asked. */
+export function userAuths(env: NodeJS.ProcessEnv): RegistryAuth[] {
+  const config = readJson(join(configFolder(env), "config.json")) as { auths?: Record<string, { auth?: string }> } | undefined;
+  return Object.entries(config?.auths ?? {}).flatMap(([address, { auth }]) => {
+    const [, username, password] = /^([^:]+):(.+)$/s.exec(Buffer.from(auth ?? "", "base64").toString("utf8")) ?? [];
+    return username && password ? [{ address, username, password }] : [];
+  });
 }
 
 /** Docker Hub has several addresses. */

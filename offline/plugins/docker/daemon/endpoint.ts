@@ -64,7 +64,8 @@ function tlsFiles(folder: string | undefined): TlsFiles | undefined {
   return ca || cert ? { ca, cert, key } : undefined;
 }
 
-function readJson(path: string): unknown {
+/** The parsed file; undefined when there is none. */
+export function readJson(path: string): unknown {
   const content = readIfThere(path);
   return content ? JSON.parse(content.toString("utf8")) : undefined;
 }

@@ -55,7 +55,7 @@ function explain(error: unknown, { builder }: BuildOptions): string {
   return message;
 }
 
-/** The lines of a build: each to the status, the last ones kept for an error. */
+/** The lines of a build: each to the status; what the steps wrote, and which one failed, is kept for an error. */
 class Output {
   private readonly lines: string[] = [];
 
@@ -63,9 +63,10 @@ class Output {
 
   take(event: BuildEvent): void {
     if (event.id === "moby.buildkit.trace" && typeof event.aux === "string") {
-      const { steps, output, errors } = decodeTrace(event.aux);
-      for (const step of steps) if (step !== this.lines.at(-1)) this.add(step);
-      for (const text of [...output, ...errors]) this.add(text);
+      const { steps, output, failed } = decodeTrace(event.aux);
+      steps.forEach(this.status);
+      output.forEach((text) => { this.add(text); });
+      for (const step of failed) this.add(`failed: ${step}`);
     } else {
       if (event.aux !== undefined) return;
       this.add(event.stream ?? [event.id, event.status].filter(Boolean).join(": "));

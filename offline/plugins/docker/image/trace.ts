@@ -9,19 +9,19 @@ export interface Progress {
   steps: string[];
   /** Output of build steps. */
   output: string[];
-  /** Steps that failed. */
-  errors: string[];
+  /** Names of the steps that failed. */
+  failed: string[];
 }
 
 /** Decodes one message. */
 export function decodeTrace(base64: string): Progress {
-  const progress: Progress = { steps: [], output: [], errors: [] };
+  const progress: Progress = { steps: [], output: [], failed: [] };
   for (const [field, bytes] of messages(Buffer.from(base64, "base64"))) {
     const parts = new Map(messages(bytes));
     const text = (number: number): string => Buffer.from(parts.get(number) ?? []).toString("utf8");
     if (field === 1) {
       if (text(3)) progress.steps.push(text(3));
-      if (text(7)) progress.errors.push(text(7));
+      if (text(7)) progress.failed.push(text(3));
     }
     if (field === 3 && text(4)) progress.output.push(text(4));
   }

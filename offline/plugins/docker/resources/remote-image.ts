@@ -20,7 +20,7 @@ export const remoteImage: DockerResource = {
     return image && { ...stateOf(image, inputs), inputs: inputs.values };
   },
 
-  async update(_id, inputs, { client }) {
+  async update(_id, inputs, _changed, { client }) {
     const image = await inspectImage(client, inputs.text("name") ?? "");
     if (!image) throw new Error(`image ${inputs.text("name") ?? ""} is no longer in the local store; run a refresh`);
     return stateOf(image, inputs).outputs;

@@ -26,7 +26,7 @@ export interface DockerResource {
   create(inputs: Inputs, scope: Scope): Promise<State>;
   /** The resource as it is, and the inputs with what was changed behind our back; undefined when it is gone. */
   read(id: string, inputs: Inputs, scope: Scope): Promise<(State & { inputs: ValueMap }) | undefined>;
-  /** Absent when every change replaces. */
-  update?(id: string, inputs: Inputs, scope: Scope): Promise<ValueMap>;
+  /** Absent when every change replaces. `changed` are the names of the inputs that differ. */
+  update?(id: string, inputs: Inputs, changed: ReadonlySet<string>, scope: Scope): Promise<ValueMap>;
   remove(id: string, state: Inputs, scope: Scope): Promise<void>;
 }

@@ -42,7 +42,10 @@ export const container: DockerResource = {
     return { id: found.Id, outputs: outputsOf(found, inputs), inputs: driftedInputs(found, inputs) };
   },
 
-  async update(id, inputs, scope) {
+  async update(id, inputs, changed, scope) {
+    for (const key of WITHOUT_EFFECT) {
+      if (changed.has(key)) scope.log.warn(`${key} of a container that exists cannot be changed; the new value counts from its next replacement on`);
+    }
     await scope.client.json("POST", `/containers/${id}/update`, { json: updatable(inputs), signal: scope.signal });
     return outputsOf(await inspect(id, scope), inputs);
   },
@@ -53,6 +56,9 @@ export const container: DockerResource = {
     await removeContainer(id, state.flag("removeVolumes") ?? true, scope);
   },
 };
+
+/** The official plugin takes changes of these for updates, too, and says nothing. */
+const WITHOUT_EFFECT = ["healthcheck", "init", "rm", "tmpfs"] as const;
 
 async function bringUp(id: string, inputs: Inputs, scope: Scope) {
   await connectNetworks(id, inputs, scope);

@@ -22,7 +22,8 @@ export function createRequest(inputs: Inputs) {
 export function updatable(inputs: Inputs) {
   const swap = inputs.number("memorySwap");
   return {
-    RestartPolicy: { Name: inputs.text("restart") ?? "no", MaximumRetryCount: inputs.number("maxRetryCount") ?? 0 },
+    // A container that removes itself cannot have a policy; the daemon refuses even "no" in an update.
+    RestartPolicy: inputs.flag("rm") ? undefined : { Name: inputs.text("restart") ?? "no", MaximumRetryCount: inputs.number("maxRetryCount") ?? 0 },
     Memory: mebibytes(inputs.number("memory")), MemoryReservation: mebibytes(inputs.number("memoryReservation")),
     // -1 means without limit and is not a size.
     MemorySwap: swap !== undefined && swap > 0 ? mebibytes(swap) : swap,

@@ -61,7 +61,7 @@ export const schema: Schema = {
   stopTimeout: {},
   storageOpts: {},
   sysctls: {},
-  tmpfs: {},
+  tmpfs: { inPlace: true },
   tty: {},
   ulimits: { set: true, fields: { name: {}, hard: {}, soft: {} } },
   uploads: { set: true, fields: { file: {}, content: {}, contentBase64: {}, executable: {}, permissions: {}, source: {}, sourceHash: {}, owner: {}, group: {} } },

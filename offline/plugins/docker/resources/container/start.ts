@@ -35,7 +35,8 @@ async function staysUp(id: string, scope: Scope): Promise<void> {
     if (!settled.aborted) throw error;
   });
   scope.signal.throwIfAborted();
-  const found = await inspect(id, scope);
+  const found = await scope.client.find<ContainerInspect>(`/containers/${id}/json`);
+  if (!found) throw new Error("container exited immediately and removed itself (rm: true), so its output is lost");
   if (!found.State.Running) throw new Error(await death("container exited immediately", found, scope));
 }
 
