@@ -1,10 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ownerOf, LABELS, clusterName } from "../infra/naming";
+import { LABELS, ownerOf } from "../infra/naming";
 import { run, tryRun } from "../infra/support/exec";
 import { ROOT, STATE } from "./paths";
-import { ancestors, isAlive, linkIfThere, readIfThere } from "./procfs";
+import { ancestors, isAlive, readIfThere } from "./procfs";
 import { localBackend } from "./state";
+
+/** Set in the environment of a run, and so of every process that it starts, to the id of its owner. */
+export const OWNER_VARIABLE = "BAY_E2E_OWNER";
 
 /** One thing that a run left, and the command that removes it. */
 export interface Leftover {
@@ -50,16 +53,18 @@ async function dockerLeftovers(stack: string): Promise<Leftover[]> {
   ])).flat();
 }
 
-/** Processes that were started for this checkout's stack, or for its cluster: every process of ours names one of them. */
+/**
+ * Processes that a run of this stack started and that outlived it: each inherited the owner's mark in its
+ * environment. This process, its parents and its children are the run itself.
+ */
 function processLeftovers(stack: string): Leftover[] {
   if (!existsSync("/proc/self")) return [];
-  const marks = [clusterName(ownerOf(ROOT, stack)), `--stack\0${stack}\0`, `${ROOT}/node_modules/.bin/jest`];
+  const mark = `${OWNER_VARIABLE}=${ownerOf(ROOT, stack).id}\0`;
   const own = ancestors();
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid): Leftover[] => {
-    const command = readIfThere(join("/proc", pid, "cmdline"));
-    const here = linkIfThere(join("/proc", pid, "cwd"))?.startsWith(ROOT) ?? false;
-    const ours = command !== "" && (command.includes(marks[0]!) || (here && marks.slice(1).some((mark) => command.includes(mark))));
-    return ours ? [{ kind: "process", name: `${pid} ${command.replaceAll("\0", " ").slice(0, 100).trim()}`, remove: `kill ${pid}` }] : [];
+    if (!readIfThere(join("/proc", pid, "environ")).includes(mark)) return [];
+    const command = readIfThere(join("/proc", pid, "cmdline")).replaceAll("\0", " ").trim();
+    return command === "" ? [] : [{ kind: "process", name: `${pid} ${command.slice(0, 100)}`, remove: `kill ${pid}` }];
   });
 }
 

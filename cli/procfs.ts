@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** A file's text, or nothing where it went away meanwhile. */
 export function readIfThere(file: string): string {
@@ -6,15 +6,6 @@ export function readIfThere(file: string): string {
     return readFileSync(file, "utf8");
   } catch {
     return "";
-  }
-}
-
-/** Where a link points, or nothing where it went away or is not ours to read. */
-export function linkIfThere(file: string): string | undefined {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,7 +1,9 @@
 import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
 import { UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
-import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
+import { ownerOf } from "../infra/naming";
+import { describeLeftovers, leftoversOf, OWNER_VARIABLE, removeByLabel } from "./leftovers";
+import { ROOT } from "./paths";
 import { preflight } from "./preflight";
 import { phase } from "./progress";
 import { prepareTools, type SetupOptions, type Tools } from "./setup";
@@ -22,6 +24,7 @@ export async function prepare(options: SetupOptions = {}): Promise<Tools> {
  * @throws UserError whatever stands in the way, by its cause
  */
 export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string } = {}): Promise<StackOutputs> {
+  process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
   await preflight();
   return phase(`Stack ${stackName}: up`, async (tell) => {
     const stack = await openStack(stackName);

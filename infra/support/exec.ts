@@ -13,7 +13,7 @@ export interface RunOptions {
   timeout?: number;
   /** Values that must not appear in an error or a log. */
   secrets?: readonly string[];
-  /** Each line of output as it comes, standard error included. */
+  /** Each line of standard error as it comes: where commands tell their progress. */
   onLine?: (line: string) => void;
   /** Ends the command when it fires. */
   signal?: AbortSignal;
@@ -43,13 +43,13 @@ export async function tryRun(argv: readonly [string, ...string[]], options: RunO
   const [file, ...args] = argv;
   const timeout = options.timeout ?? 120_000;
   const settings: Options = {
-    cwd: options.cwd, env: options.env, timeout, reject: false, stripFinalNewline: true, all: true, maxBuffer: 256 * 1024 * 1024,
+    cwd: options.cwd, env: options.env, timeout, reject: false, stripFinalNewline: true, maxBuffer: 256 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: "ignore" } : { input: typeof options.input === "string" ? options.input : Buffer.from(options.input) }),
     ...(options.signal ? { signal: options.signal } : {}),
   };
   const child = execa(file, args, settings);
   const { onLine } = options;
-  if (onLine && child.all) createInterface({ input: child.all }).on("line", (line) => { onLine(mask(line, options.secrets)); });
+  if (onLine && child.stderr) createInterface({ input: child.stderr }).on("line", (line) => { onLine(mask(line, options.secrets)); });
   const result = await child;
   const text = (value: unknown): string => (typeof value === "string" ? value : "");
   const shown = mask(pasteable(argv), options.secrets);

@@ -29,9 +29,9 @@ describe("a command", () => {
     expect(mask("a token-123 b", ["token-123", ""])).toBe("a [secret] b");
   });
 
-  test("tells its lines as they come", async () => {
+  test("tells the lines of its standard error as they come, and keeps its output to itself", async () => {
     const lines: string[] = [];
-    await run(["printf", "one\\ntwo\\n"], { onLine: (line) => lines.push(line) });
+    await run(["sh", "-c", "echo one >&2; echo result; echo two >&2"], { onLine: (line) => lines.push(line) });
     expect(lines).toEqual(["one", "two"]);
   });
 
