@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { tryRun } from "../infra/support/exec";
 import { cacheRoot } from "./cache";
 import { engineStatus, stopEngine } from "./docker/engine";
-import { LABEL } from "./versions";
+import { LABEL, REPOSITORIES } from "./versions";
 
 /** What is cached, with sizes: one line each. */
 export async function status(): Promise<string[]> {
@@ -18,12 +18,12 @@ export async function status(): Promise<string[]> {
   ];
 }
 
-/** Removes everything that the fallback made, and says what: containers, volumes, images, the daemon, the cache. */
+/**
+ * Removes everything that the fallback made, and says what: images, the daemon, the cache. What others made from
+ * those images (stacks, their images and containers) is theirs; an image that is in use is kept, and named.
+ */
 export async function clean(print: (line: string) => void): Promise<void> {
-  await removeAll("container", ["docker", "ps", "-aq", "--filter", `label=${LABEL}`], ["docker", "rm", "-f", "-v"], print);
-  await removeAll("volume", ["docker", "volume", "ls", "-q", "--filter", `label=${LABEL}`], ["docker", "volume", "rm"], print);
-  const images = await imagesMadeHere();
-  for (const image of images) {
+  for (const image of await imagesMadeHere()) {
     const result = await tryRun(["docker", "rmi", image.name]);
     print(result.exitCode === 0 ? `removed image ${image.name}` : `kept image ${image.name}: ${result.stderr.split("\n")[0] ?? ""}`);
   }
@@ -32,18 +32,14 @@ export async function clean(print: (line: string) => void): Promise<void> {
   print(`removed ${cacheRoot()}`);
 }
 
-async function removeAll(what: string, list: [string, ...string[]], remove: [string, ...string[]], print: (line: string) => void): Promise<void> {
-  const found = await tryRun(list).catch(() => undefined);
-  for (const id of found?.exitCode === 0 ? found.stdout.split("\n").filter((line) => line !== "") : []) {
-    const result = await tryRun([...remove, id]);
-    print(result.exitCode === 0 ? `removed ${what} ${id}` : `kept ${what} ${id}: ${result.stderr}`);
-  }
-}
-
-/** Images by our label, those that others are built on last, so that they can be removed in this order. */
+/**
+ * Our images, newest first, which is the order in which they can be removed. By name as well as by label,
+ * because images that are built on ours inherit the label.
+ */
 async function imagesMadeHere(): Promise<{ name: string; size: string }[]> {
-  const result = await tryRun(["docker", "images", "--filter", `label=${LABEL}`, "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"]).catch(() => undefined);
-  const lines = result?.exitCode === 0 ? result.stdout.split("\n").filter((line) => line !== "" && !line.startsWith("<none>")) : [];
+  const references = REPOSITORIES.flatMap((name) => ["--filter", `reference=${name}`]);
+  const result = await tryRun(["docker", "images", "--filter", `label=${LABEL}`, ...references, "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"]).catch(() => undefined);
+  const lines = result?.exitCode === 0 ? result.stdout.split("\n").filter((line) => line !== "") : [];
   return lines.map((line) => ({ name: line.split(" ")[0]!, size: line.split(" ")[1] ?? "" }));
 }
 

@@ -23,3 +23,6 @@ export const OFFICIAL_IMAGES = {
 
 /** On everything in Docker that the fallback makes. */
 export const LABEL = "bay-e2e.dev/made-by=offline";
+
+/** Names of the images that the fallback makes. */
+export const REPOSITORIES = ["bay-e2e/node", "bay-e2e/node-os", "bay-e2e/node-base", "bay-e2e/python-node-base", "bay-e2e/debian", "bay-e2e/pause"] as const;

@@ -19,6 +19,11 @@ export interface EngineSettings {
   pidFile: string;
   /** Further arguments of dockerd. */
   args: readonly string[];
+  /**
+   * A command that runs the daemon in surroundings of its own, e.g. `unshare --net`. A second daemon on a host needs
+   * one: dockerd takes the bridge docker0 for its own, and with `--bridge=none` deletes it, whoever uses it.
+   */
+  within?: readonly string[];
 }
 
 /** Docker's own defaults, so that every client finds the daemon. */
@@ -90,7 +95,9 @@ export async function startEngine(settings = DEFAULTS, root = cacheRoot()): Prom
     const env = { ...process.env, PATH: [join(engine, "usr/sbin"), join(engine, "usr/bin"), "/usr/sbin", "/sbin", process.env["PATH"] ?? ""].join(":") };
     mkdirSync(join(root, "docker"), { recursive: true });
     const log = openSync(logFile(root), "w");
-    const daemon = spawn(join(engine, "usr/sbin/dockerd"), [
+    const [program, ...words] = [...settings.within ?? [], join(engine, "usr/sbin/dockerd")];
+    const daemon = spawn(program!, [
+      ...words,
       `--host=unix://${settings.socket}`, `--data-root=${settings.dataRoot}`, `--exec-root=${settings.execRoot}`, `--pidfile=${settings.pidFile}`, ...settings.args,
     ], { detached: true, stdio: ["ignore", log, log], env });
     closeSync(log);
@@ -114,17 +121,26 @@ async function requireIptables(settings: EngineSettings): Promise<void> {
   await run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "iptables"], { timeout: 300_000, env: { DEBIAN_FRONTEND: "noninteractive" } });
 }
 
-/** A daemon that was killed leaves its pid file and socket, and its containerd's; with a foreign pid in them dockerd refuses to start. */
+/**
+ * A daemon that was killed leaves its pid file and socket, and its containerd's: where another program has that
+ * pid by now, dockerd refuses to start. A containerd that lives on is taken over by the new daemon.
+ */
 function removeStale(settings: EngineSettings): void {
-  for (const file of [settings.pidFile, join(settings.execRoot, "containerd", "containerd.pid")]) {
-    if (!existsSync(file)) continue;
-    const command = commandOf(Number(readFileSync(file, "utf8")));
-    if (/^(dockerd|containerd)$/.test(command)) {
-      throw new UserError("E_DOCKER_MISSING", { seen: `${command} runs (${file}), but nothing answers at ${settings.socket}`, wanted: "a daemon that answers, or none", next: `kill $(cat ${file})` });
-    }
-    rmSync(file);
+  const folder = join(settings.execRoot, "containerd");
+  const daemon = livingPid(settings.pidFile, "dockerd");
+  if (daemon !== undefined) {
+    throw new UserError("E_DOCKER_MISSING", { seen: `dockerd runs (pid ${daemon}), but does not answer at ${settings.socket}`, wanted: "a daemon that answers, or none", next: `kill ${daemon}` });
   }
-  for (const socket of [settings.socket, join(settings.execRoot, "containerd", "containerd.sock"), join(settings.execRoot, "containerd", "containerd.sock.ttrpc")]) rmSync(socket, { force: true });
+  const stale = [settings.pidFile, settings.socket];
+  if (livingPid(join(folder, "containerd.pid"), "containerd") === undefined) stale.push(...["containerd.pid", "containerd.sock", "containerd.sock.ttrpc"].map((name) => join(folder, name)));
+  for (const file of stale) rmSync(file, { force: true });
+}
+
+/** The pid in a file, when a program of that name has it. */
+function livingPid(file: string, command: string): number | undefined {
+  if (!existsSync(file)) return undefined;
+  const pid = Number(readFileSync(file, "utf8"));
+  return startTime(pid) !== "" && commandOf(pid) === command ? pid : undefined;
 }
 
 // --- stop ------------------------------------------------------------------------------------------------

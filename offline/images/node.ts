@@ -1,5 +1,5 @@
 import { copyFileSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Entry, cached, recipeHash, withLock } from "../cache";
 import { DEBIAN_ARCH } from "../host/debian";
 import { goBuild } from "../host/go";
@@ -9,7 +9,7 @@ import { withScratch } from "../scratch";
 import { makeRootfs, type Rootfs } from "./rootfs";
 
 const MODULE = join(__dirname, "..", "go", "kube");
-const RECIPE = join(__dirname, "..", "node");
+const RECIPE = ["Dockerfile", "containerd.toml"].map((name) => join(__dirname, "..", "node", name));
 
 /** The node's operating system: what a kubelet, containerd and checkpoints need. */
 const ROOTFS: Rootfs = {
@@ -43,7 +43,7 @@ export function nodeEntries(): { os: Entry; programs: Entry } {
 /** The image's name; its tag changes with everything that the image is made from. */
 export function nodeImageTag(): string {
   const { os, programs } = nodeEntries();
-  return `bay-e2e/node:${release}-${recipeHash([RECIPE], [os.hash, programs.hash])}`;
+  return `bay-e2e/node:${release}-${recipeHash(RECIPE, [os.hash, programs.hash])}`;
 }
 
 /** Builds the node's Go programs: the longest step of all. */
@@ -74,7 +74,7 @@ export async function makeNodeImage(os: string, programs: string): Promise<void>
     mkdirSync(join(context, "kube"), { recursive: true });
     copyFileSync(join(programs, "kube"), join(context, "kube", "kube"));
     for (const name of ["coredns", "k3s"]) copyFileSync(join(programs, name), join(context, name));
-    for (const name of ["Dockerfile", "containerd.toml"]) copyFileSync(join(RECIPE, name), join(context, name));
+    for (const file of RECIPE) copyFileSync(file, join(context, basename(file)));
     mkdirSync(join(work, "pause"));
     copyFileSync(join(programs, "pause"), join(work, "pause", "pause"));
     await importFolder(join(work, "pause"), PAUSE_IMAGE, ["ENTRYPOINT [\"/pause\"]", "USER 65535:65535"]);
