@@ -6,8 +6,17 @@ export interface Where {
   stack: string;
 }
 
+/** One resource's error, as Pulumi's diagnostics list it. */
+interface Failure {
+  /** Type of the resource, such as `docker:index:Image`; empty where the error is of no resource. */
+  type: string;
+  message: string;
+}
+
 interface Rule {
-  pattern: RegExp;
+  /** The resource that failed; without it any. */
+  type?: RegExp;
+  pattern?: RegExp;
   code: ErrorCode;
   wanted: string;
   next: (where: Where) => string;
@@ -16,13 +25,14 @@ interface Rule {
 /** Causes that Pulumi or a plugin tells in its own words. The first that matches is the one. */
 const RULES: readonly Rule[] = [
   { pattern: /incorrect passphrase|passphrase must be set/i, code: "E_PASSPHRASE", wanted: "the passphrase that the stack was made with", next: () => "unset PULUMI_CONFIG_PASSPHRASE PULUMI_CONFIG_PASSPHRASE_FILE   (or set the right one)" },
-  { pattern: /the stack is currently locked|conflict: Another update/i, code: "E_STACK_LOCKED", wanted: "one run of a stack at a time", next: ({ stack }) => `npm run status -- --stack ${stack}` },
+  { pattern: /stack is currently locked|conflict: Another update/i, code: "E_STACK_LOCKED", wanted: "one run of a stack at a time", next: ({ stack }) => `npm run status -- --stack ${stack}` },
   { pattern: /no space left on device|DiskPressure/i, code: "E_DISK", wanted: "free disk space", next: () => "docker system df   (then: npm run clean)" },
   { pattern: /port is already allocated|address already in use/i, code: "E_PORT_IN_USE", wanted: "a free port", next: () => "pulumi config set k3sApiPort 0" },
-  { pattern: /Cannot connect to the Docker daemon|error during connect|docker\.sock/i, code: "E_DOCKER_MISSING", wanted: "a Docker daemon that answers", next: () => "docker info   (then: npm run setup)" },
+  { pattern: /Cannot connect to the Docker daemon|error during connect|connect E\w+ .*docker\.sock/i, code: "E_DOCKER_MISSING", wanted: "a Docker daemon that answers", next: () => "docker info   (then: npm run setup)" },
   { pattern: /privileged mode is incompatible|cannot enable .*capabilit|permission denied.*(cgroup|mount)/i, code: "E_DOCKER_PRIVILEGED", wanted: "a Docker that may run privileged containers", next: () => "docker info --format '{{.SecurityOptions}}'" },
-  { pattern: /docker:index(\/image)?:Image[\s\S]*?error:|error reading build output|failed to build/i, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
-  { pattern: /kubernetes:core\/v1:Pod[\s\S]*?error:|Pod .*(not become ready|was not ready|failed)/i, code: "E_BAY_NOT_READY", wanted: "Bay's pod ready", next: ({ stack }) => `npm run status -- --stack ${stack}` },
+  { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
+  { type: /^docker:.*Container$/, code: "E_NODE_DIED", wanted: "a node container that starts", next: () => "docker ps --all --filter label=bay-e2e.dev/owner" },
+  { type: /^kubernetes:core\/v1:Pod$/, code: "E_BAY_NOT_READY", wanted: "Bay's pod ready", next: ({ stack }) => `npm run status -- --stack ${stack}` },
 ];
 
 /**
@@ -33,10 +43,26 @@ export function explain(output: string, where: Where, cause?: unknown): UserErro
   const text = stripAnsi(output);
   const own = ownError(text);
   if (own) return own;
-  const rule = RULES.find(({ pattern }) => pattern.test(text));
-  const detail = tail(diagnostics(text), 40);
-  if (rule) return new UserError(rule.code, { seen: firstError(text), wanted: rule.wanted, next: rule.next(where), detail, cause });
-  return new UserError("E_COMMAND", { seen: firstError(text), wanted: "an update without errors", next: `npm run status -- --stack ${where.stack}`, detail, cause });
+  const failure = failuresOf(text)[0] ?? { type: "", message: tail(text, 1) };
+  const rule = RULES.find(({ type, pattern }) => (type?.test(failure.type) ?? true) && (pattern?.test(text) ?? true));
+  const { code, wanted, next } = rule ?? { code: "E_COMMAND" as const, wanted: "an update without errors", next: ({ stack }: Where) => `npm run status -- --stack ${stack}` };
+  const [seen = "", ...more] = failure.message.split("\n");
+  return new UserError(code, { seen: failure.type === "" ? seen : `${failure.type}: ${seen}`, wanted, next: next(where), detail: tail(more.join("\n"), 40), cause });
+}
+
+/** The errors of Pulumi's diagnostics: those of resources first, the stack's own (`update failed`) last. */
+function failuresOf(text: string): Failure[] {
+  const blocks = diagnostics(text).split(/^ {2}(?=\S+ \([^)]*\):$)/m);
+  const found = blocks.flatMap((block): Failure[] => {
+    const type = /^(\S+) \(/.exec(block)?.[1] ?? "";
+    const start = block.indexOf("error: ");
+    return start < 0 ? [] : [{ type, message: dedent(block.slice(start + "error: ".length)) }];
+  });
+  return [...found.filter(({ type }) => type !== "" && type !== "pulumi:pulumi:Stack"), ...found.map((failure) => ({ ...failure, type: "" }))];
+}
+
+function dedent(text: string): string {
+  return text.trimEnd().replace(/^ {4}/gm, "");
 }
 
 /** An error that the program threw: `E_…: …` with the lines seen, wanted and next. */
@@ -51,10 +77,6 @@ function ownError(text: string): UserError | undefined {
 function diagnostics(text: string): string {
   const start = text.lastIndexOf("Diagnostics:");
   return start < 0 ? text : text.slice(start, text.indexOf("\nResources:", start) < 0 ? undefined : text.indexOf("\nResources:", start));
-}
-
-function firstError(text: string): string {
-  return /error: ([^\n]+)/.exec(diagnostics(text))?.[1]?.trim() ?? tail(text, 1);
 }
 
 function stripAnsi(text: string): string {
