@@ -26,7 +26,9 @@ export default async function globalSetup(): Promise<void> {
   writeArtifact("stack.json", open);
   const kube = new Kube(outputs.kubeconfig);
   const { kubeconfig, namespace, pod, port } = outputs;
-  const [forward, before] = await Promise.all([openForward({ kubeconfig, namespace, pod, port }), inventory(kube, namespace)]);
+  // The forward comes first: it says in words why the cluster is not reached.
+  const forward = await openForward({ kubeconfig, namespace, pod, port });
+  const before = await inventory(kube, namespace);
   const keep = (): void => writeArtifact(FORWARD_FILE, forward.status());
   keep();
   forward.onChange(keep);
