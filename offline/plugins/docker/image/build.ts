@@ -1,4 +1,5 @@
 /** Building an image by the daemon's builders. */
+import { stripVTControlCharacters } from "node:util";
 import { registryAuthHeader } from "../daemon/auth";
 import { DockerError } from "../daemon/client";
 import type { Scope } from "../resources/resource";
@@ -78,7 +79,7 @@ class Output {
   }
 
   private add(text: string): void {
-    for (const line of text.split(/[\r\n]+/)) {
+    for (const line of stripVTControlCharacters(text).split(/[\r\n]+/)) {
       if (!line.trim()) continue;
       this.lines.push(line);
       this.status(line);

@@ -11,7 +11,10 @@ export interface Unary<Request, Answer> {
 
 /** The answer; rejects with the ServiceError. */
 export function ask<Request, Answer>(client: object, method: Unary<Request, Answer>, request: Request): Promise<Answer> {
-  return new Promise((resolve, reject) => { method.call(client, request, (error, answer) => { if (error) reject(error); else resolve(answer); }); });
+  return new Promise((resolve, reject) => {
+    const done: Done<Answer> = (error, answer) => { if (error) reject(error); else resolve(answer); };
+    Reflect.apply(method, client, [request, done]);
+  });
 }
 
 /** The ServiceError of a call that must fail. */
