@@ -1,6 +1,6 @@
 /** What the API server, or the way to it, answered instead of the object. */
 import type { ValueMap } from "../rpc/values";
-import { listAt, textAt } from "./objects";
+import { textAt } from "./objects";
 
 /** An answer of the API server that is not success. The message is the server's own. */
 export class ApiError extends Error {
@@ -24,11 +24,13 @@ export class ApiError extends Error {
     return this.notFound && /^namespaces? ".*" not found$/.test(this.message);
   }
 
+  /** Whether a pod is refused only because its service account is not there; a new namespace gets its own a moment later. */
+  get serviceAccountMissing(): boolean {
+    return this.forbidden && /error looking up service account .* not found/.test(this.message);
+  }
+
   /** Whether the server cannot try out this request. */
   get dryRunRefused(): boolean { return this.code === 400 && this.message.includes("dry run"); }
-
-  /** Fields that the server finds wrong. */
-  get fields(): string[] { return listAt(this.body, "details", "causes").map((cause) => textAt(cause, "field")); }
 }
 
 /** No API server could be asked. */

@@ -16,38 +16,43 @@ export interface WriteOptions {
   fieldManager: string;
   /** Let the server check and answer, but store nothing. */
   dryRun: boolean;
+  /** Ends waiting for a next attempt. A write that is under way is never cut off: nobody would know what it made. */
   signal: AbortSignal;
+  /** Told what the server finds odd in the object, e.g. a field that it does not know. */
+  onWarning(message: string): void;
 }
 
 /**
- * Creates an object. Its namespace or its kind may only just be coming: that is waited for a little, not in a preview.
+ * Creates an object. Its namespace, that namespace's service account or its kind may only just be coming: that is waited
+ * for a little, not in a preview.
  * @throws ApiError as the server answered, UnknownKindError.
  */
 export async function createObject(cluster: Cluster, options: WriteOptions, onRetry: (message: string) => void): Promise<ValueMap> {
-  const { object, dryRun, signal } = options;
+  const { object, dryRun, signal, onWarning } = options;
   const attempt = async (): Promise<ValueMap> => {
     const { client, discovery } = await cluster.use();
     if (cluster.config.upsertExistingObjects || forcesPatch(object)) return applyObject(cluster, options, undefined);
-    return client.request({ method: "POST", path: await discovery.collection(object), query: { dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" }, body: object, signal });
+    return client.request({ method: "POST", path: await discovery.collection(object), query: { dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" }, body: object, onWarning });
   };
+  signal.throwIfAborted();
   if (dryRun) return attempt();
   return pRetry(() => attempt().catch((error: unknown) => {
-    const mayCome = error instanceof UnknownKindError || (error instanceof ApiError && error.notFound);
+    const mayCome = error instanceof UnknownKindError || (error instanceof ApiError && (error.notFound || error.serviceAccountMissing));
     throw mayCome || !(error instanceof Error) ? error : new AbortError(error);
-  }), { retries: 4, factor: 2, minTimeout: 1000, signal, onFailedAttempt: (error) => { onRetry(`creation failed, trying again: ${error.message}`); } });
+  }), { retries: 5, factor: 2.5, minTimeout: 250, signal, onFailedAttempt: (error) => { onRetry(`creation failed, trying again: ${error.message}`); } });
 }
 
 /**
  * Applies an object. With `live` it is an update: paths in `ignoreChanges` keep their live values.
  * @throws ApiError; a conflict names the other manager.
  */
-export async function applyObject(cluster: Cluster, { object, fieldManager, dryRun, signal }: WriteOptions, live: ValueMap | undefined): Promise<ValueMap> {
+export async function applyObject(cluster: Cluster, { object, fieldManager, dryRun, onWarning }: WriteOptions, live: ValueMap | undefined): Promise<ValueMap> {
   const { client } = await cluster.use();
   // A preview cannot take over what the plugin's own create left behind, so it would conflict with itself.
   const force = forcesPatch(object) || process.env.PULUMI_K8S_ENABLE_PATCH_FORCE === "true" || (dryRun && live !== undefined && needsTakeOver(live));
   try {
     return await client.request({
-      method: "PATCH", path: await cluster.pathOf(object), contentType: APPLY, body: object, signal,
+      method: "PATCH", path: await cluster.pathOf(object), contentType: APPLY, body: object, onWarning,
       query: { fieldManager, force, dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" },
     });
   } catch (error) {
@@ -61,17 +66,18 @@ export async function applyObject(cluster: Cluster, { object, fieldManager, dryR
  */
 export async function updateObject(cluster: Cluster, options: WriteOptions & { ignoreChanges: readonly string[] }): Promise<ValueMap> {
   const { client } = await cluster.use();
-  const { object, fieldManager, dryRun, signal, ignoreChanges } = options;
+  const { object, fieldManager, dryRun, signal, ignoreChanges, onWarning } = options;
+  signal.throwIfAborted();
   const path = await cluster.pathOf(object);
   const live = await client.request({ path, signal });
   const { group, kind } = gvkOf(object);
   if (group === "apiextensions.k8s.io" && kind === "CustomResourceDefinition") {
     const body = { ...object, metadata: { ...object.metadata as ValueMap, resourceVersion: textAt(live, "metadata", "resourceVersion") } };
-    return client.request({ method: "PUT", path, body, signal, query: { fieldManager, dryRun: dryRun ? "All" : undefined } });
+    return client.request({ method: "PUT", path, body, onWarning, query: { fieldManager, dryRun: dryRun ? "All" : undefined } });
   }
   const owners = dryRun ? undefined : takeOver(live, fieldManager);
   const current = owners ? await client.request({
-    method: "PATCH", path, contentType: "application/json-patch+json", signal,
+    method: "PATCH", path, contentType: "application/json-patch+json",
     body: [
       { op: "replace", path: "/metadata/managedFields", value: owners },
       { op: "replace", path: "/metadata/resourceVersion", value: textAt(live, "metadata", "resourceVersion") },

@@ -17,6 +17,8 @@ export interface ApiRequest {
   /** Default `application/json`. */
   contentType?: string;
   signal?: AbortSignal;
+  /** Told each warning that comes with the answer. */
+  onWarning?(message: string): void;
   /** Milliseconds until the request counts as failed; default 30 000. */
   timeout?: number;
 }
@@ -49,6 +51,7 @@ export class ApiClient {
   /** The answer as text, e.g. a container's log. Throws as `request` does. */
   async text(request: ApiRequest): Promise<string> {
     const response = await this.send(request);
+    for (const warning of warningsOf(response)) request.onWarning?.(warning);
     const text = await readAll(response);
     const code = response.statusCode ?? 0;
     if (code >= 200 && code < 300) return text;
@@ -110,6 +113,12 @@ export class ApiClient {
 
 /** The part before the slash is the field manager of plain creates, as with the official plugin. */
 const USER_AGENT = "pulumi-kubernetes/registry-only";
+
+/** `Warning: 299 - "text"`, several of them joined by commas. */
+function warningsOf({ headers }: http.IncomingMessage): string[] {
+  const { warning = "" } = headers;
+  return [...(Array.isArray(warning) ? warning.join(", ") : warning).matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map(([, quoted = '""']) => quoted.slice(1, -1).replaceAll(/\\(.)/g, "$1"));
+}
 
 async function readAll(response: http.IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

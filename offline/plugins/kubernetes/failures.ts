@@ -43,6 +43,6 @@ export function applyFailure(error: unknown, fieldManager: string): unknown {
 
 /** The error of a read or delete without a cluster. */
 export function unreachableFailure(reason: string): RpcError {
-  return new RpcError(status.UNAVAILABLE, `configured Kubernetes cluster is unreachable: ${reason}. If the cluster was deleted, `
+  return new RpcError(status.FAILED_PRECONDITION, `configured Kubernetes cluster is unreachable: ${reason}. If the cluster was deleted, `
     + 'rerun the command with the environment variable PULUMI_K8S_DELETE_UNREACHABLE set to "true" to remove its resources from the state');
 }

@@ -25,10 +25,11 @@ export async function remove(cluster: Cluster, request: DeleteRequest, { log, si
   const { inputs, live, initialApiVersion, fieldManager } = parseCheckpoint(request.properties);
   const { name } = parseId(request.id);
   const { client, discovery } = await cluster.use();
+  signal.throwIfAborted();
   try {
     const path = await discovery.collection(live);
     const uid = textAt(live, "metadata", "uid");
-    await client.request({ method: "DELETE", path: `${path}/${encodeURIComponent(name)}`, body: { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: propagationPolicy(inputs) }, signal });
+    await client.request({ method: "DELETE", path: `${path}/${encodeURIComponent(name)}`, body: { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: propagationPolicy(inputs) } });
     log.status("Resource scheduled for deletion");
     const left = await untilGone({ client, path, name, uid, timeout: timeoutMs(request.timeout, inputs, DEFAULT_TIMEOUT_MS), signal });
     if (!left) return;

@@ -24,7 +24,7 @@ export async function create(cluster: Cluster, request: CreateRequest, { log, si
 
   let live: ValueMap;
   try {
-    live = await createObject(cluster, { object: inputs, fieldManager: manager, dryRun: request.preview, signal }, log.status);
+    live = await createObject(cluster, { object: inputs, fieldManager: manager, dryRun: request.preview, signal, onWarning: log.warn }, log.status);
   } catch (error) {
     if (request.preview && cannotBeTried(error)) return { id: "", properties: request.properties };
     throw createFailure(request.urn, error);
@@ -50,7 +50,7 @@ export async function update(cluster: Cluster, request: UpdateRequest, { log, si
   let live: ValueMap | undefined;
   let failure: unknown;
   try {
-    live = await updateObject(cluster, { object: normalize(inputs), fieldManager: manager, dryRun: request.preview, signal, ignoreChanges: request.ignoreChanges });
+    live = await updateObject(cluster, { object: normalize(inputs), fieldManager: manager, dryRun: request.preview, signal, ignoreChanges: request.ignoreChanges, onWarning: log.warn });
     if (!request.preview) failure = await settle(cluster, live, { inputs, timeout: request.timeout, log, signal });
   } catch (error) {
     if (request.preview && (error instanceof ApiError && (error.forbidden || error.dryRunRefused))) return { properties: request.news };
