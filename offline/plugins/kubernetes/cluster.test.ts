@@ -115,6 +115,11 @@ describeWithCluster("on a real cluster", () => {
       expect(live("foreign").data).toEqual({ whose: "mine" });
     });
 
+    it("with a field that the server does not know bring its warning", async () => {
+      await engine.up("odd", `${CORE}:ConfigMap`, object("ConfigMap", "odd", { dta: { k: "v" } }));
+      expect(engine.messages).toMatch(/unknown field "dta"/);
+    });
+
     it("can be imported, without what only the cluster sets", async () => {
       await cluster.create(object("ConfigMap", "old", { data: { k: "v" } }));
       const read = await engine.read("old", `${CORE}:ConfigMap`, `${cluster.namespace}/old`);
@@ -232,7 +237,7 @@ describeWithCluster("on a real cluster", () => {
         apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: `things.${group()}` },
         spec: { group: group(), scope: "Namespaced", names: { plural: "things", singular: "thing", kind: "Thing" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object", x_kubernetes_preserve_unknown_fields: true } } }] },
       };
-      const thing: ValueMap = { apiVersion: `${group()}/v1`, kind: "Thing", metadata: { name: "t", namespace: cluster.namespace }, spec: { a: 1 } };
+      const thing: ValueMap = { apiVersion: `${group()}/v1`, kind: "Thing", metadata: { name: "t", namespace: cluster.namespace, annotations: { "pulumi.com/deletionPropagationPolicy": "background" } }, spec: { a: 1 } };
       expect(await engine.up("crd", "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", definition)).toBe("create");
       expect(await engine.up("crd", "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", definition)).toBe("same");
       expect(await engine.up("thing", `kubernetes:${group()}/v1:Thing`, thing)).toBe("create");

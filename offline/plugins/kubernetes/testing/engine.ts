@@ -24,7 +24,11 @@ export type Operation = "create" | "same" | "update" | "replace" | "delete-repla
 /** The plugin as a process, configured for one cluster. */
 export class TestEngine {
   readonly state = new Map<string, StateEntry>();
-  private constructor(private readonly child: ChildProcess, private readonly client: ResourceProviderClient) {}
+  /** What the plugin told the user; without an engine's address it tells that to standard error. */
+  messages = "";
+  private constructor(private readonly child: ChildProcess, private readonly client: ResourceProviderClient) {
+    child.stderr?.on("data", (data: Buffer) => { this.messages += data.toString(); });
+  }
 
   static async start(args: ValueMap): Promise<TestEngine> {
     const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "..", "main.ts")], { stdio: ["ignore", "pipe", "pipe"] });
