@@ -14,7 +14,12 @@ export function authHeader(image: string, auths: readonly RegistryAuth[]): Recor
 /** The header with these credentials; an empty object in it means anonymous access. */
 export function registryAuthHeader(auth: RegistryAuth | undefined): Record<string, string> {
   const content = auth ? { username: auth.username, password: auth.password, serveraddress: auth.address } : {};
-  return { "X-Registry-Auth": Buffer.from(JSON.stringify(content)).toString("base64url") };
+  return { "X-Registry-Auth": headerJson(content) };
+}
+
+/** JSON in a header: URL-safe base64 with padding. Without the padding the daemon takes it for nothing, and says nothing. */
+export function headerJson(content: unknown): string {
+  return Buffer.from(JSON.stringify(content)).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /** What `docker login` has stored in the CLI's configuration file; credential helpers are not asked. */

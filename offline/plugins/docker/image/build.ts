@@ -1,6 +1,6 @@
 /** Building an image by the daemon's builders. */
 import { stripVTControlCharacters } from "node:util";
-import { registryAuthHeader } from "../daemon/auth";
+import { headerJson, registryAuthHeader } from "../daemon/auth";
 import { DockerError } from "../daemon/client";
 import type { Scope } from "../resources/resource";
 import { contextArchive, type Context } from "./context";
@@ -45,7 +45,7 @@ function query(imageName: string, options: BuildOptions, context: Context) {
 function registryConfig({ auths }: Scope): Record<string, string> {
   if (auths.length === 0) return {};
   const config = Object.fromEntries(auths.map(({ address, username, password }) => [address, { username, password }]));
-  return { "X-Registry-Config": Buffer.from(JSON.stringify(config)).toString("base64url"), ...registryAuthHeader(undefined) };
+  return { "X-Registry-Config": headerJson(config), ...registryAuthHeader(undefined) };
 }
 
 function explain(error: unknown, { builder }: BuildOptions): string {

@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Secret, UNKNOWN } from "../../rpc";
-import { CONTAINER, docker, IMAGE, LABELS, REMOTE_IMAGE, Resource, Scope, staticProgram, unique, VOLUME } from "./support";
+import { CONTAINER, docker, freePort, IMAGE, LABELS, pruneImages, REMOTE_IMAGE, Resource, Scope, staticProgram, unique, VOLUME } from "./support";
 
 let scope: Scope;
 beforeEach(() => { scope = new Scope(); });
 afterEach(() => scope.clean());
+afterAll(() => { pruneImages("docker-plugin"); });
 
 const DOCKERFILE = `FROM scratch AS base
 ARG GREETING=hello
@@ -147,12 +147,3 @@ test("types and inputs that only the official plugin has are refused by name", a
   await expect(new Resource(CONTAINER).check({ image: "a", gpus: "all" })).rejects.toThrow("gpus of docker:index/container:Container is not implemented by the registry-only plugin");
   await expect(new Resource(CONTAINER).check({ name: "a" })).rejects.toThrow("Missing required argument: image");
 });
-
-/** A port of 127.0.0.1 on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -3,13 +3,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMap, Secret, UNKNOWN, type DiffResult, type Value, type ValueMap } from "../../rpc";
 import oracle from "./oracle.json";
-import { CONTAINER, docker, IMAGE, LABELS, Resource, Scope, staticProgram, unique, VOLUME } from "./support";
+import { CONTAINER, docker, IMAGE, LABELS, pruneImages, Resource, Scope, staticProgram, unique, VOLUME } from "./support";
 
 interface Change { op: string; detailedDiff?: Record<string, string>; replaceReasons?: string[] }
 const steps = new Map(oracle.steps.map(({ step, changes, errors }) => [step, { changes: changes as Partial<Record<"img" | "ctr" | "vol", Change>>, errors }]));
 
 const DOCKERFILE = `FROM scratch AS base
-LABEL bay-e2e.test=docker-plugin
+LABEL bay-e2e.test=docker-plugin-oracle
 ARG GREETING=hello
 LABEL greeting=$GREETING
 COPY program /program
@@ -40,7 +40,10 @@ beforeAll(async () => {
   vol = await scope.resource(VOLUME, "vol").create({ name: names.volume, labels: LABELS });
   ctr = await scope.resource(CONTAINER, "ctr").create(container());
 }, 60_000);
-afterAll(() => scope.clean());
+afterAll(async () => {
+  await scope.clean();
+  pruneImages("docker-plugin-oracle");
+});
 
 /** The recorded form of a diff. */
 function change({ changes, detailed = {}, replaces = [] }: DiffResult): Change | undefined {

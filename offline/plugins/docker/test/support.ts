@@ -1,6 +1,7 @@
 /** For tests against the real daemon: the plugin's handlers used as the engine uses them, small images, and cleaning up. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Engine, type Context, type DiffResult, type ProviderHandlers, type ReadResult, type ValueMap } from "../../rpc";
@@ -160,4 +161,18 @@ export async function programImage(scope: Scope, extra = ""): Promise<string> {
 /** Runs the docker CLI, which is not the code under test. */
 export function docker(...args: string[]): string {
   return execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+}
+
+/** Removes the untagged images that builds with this label leave: of rebuilt images, and of the classic builder's steps. */
+export function pruneImages(label: string): void {
+  docker("image", "prune", "--force", "--filter", `label=bay-e2e.test=${label}`);
+}
+
+/** A port of 127.0.0.1 on which nothing listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
