@@ -4,6 +4,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached, cacheRoot, entryPath, leftovers, recipeHash, stampOf, withLock } from "./cache";
 
+jest.setTimeout(60_000);
+
 const entry = { name: "thing", version: "1", hash: "abc" };
 let root: string;
 

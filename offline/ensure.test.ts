@@ -4,6 +4,8 @@ import { tryRun } from "../infra/support/exec";
 import { substitutes } from "./images";
 import { OFFICIAL_IMAGES, VERSIONS } from "./versions";
 
+jest.setTimeout(120_000);
+
 const main = (...argv: string[]) => tryRun([process.execPath, "--import", "tsx", join(__dirname, "main.ts"), ...argv], { timeout: 3_600_000 });
 
 describe("the command line", () => {

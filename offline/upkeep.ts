@@ -8,10 +8,9 @@ import { LABEL, REPOSITORIES } from "./versions";
 /** What is cached, with sizes: one line each. */
 export async function status(): Promise<string[]> {
   const root = cacheRoot();
-  const entries = existsSync(root) ? readdirSync(root).sort() : [];
   return [
     `cache ${root}`,
-    ...entries.map((name) => `  ${megabytes(sizeOf(join(root, name))).padStart(9)}  ${name}`),
+    ...ownEntries().map((name) => `  ${megabytes(sizeOf(join(root, name))).padStart(9)}  ${name}`),
     "images",
     ...(await imagesMadeHere()).map((image) => `  ${image.size.padStart(9)}  ${image.name}`),
     await engineStatus(),
@@ -28,8 +27,16 @@ export async function clean(print: (line: string) => void): Promise<void> {
     print(result.exitCode === 0 ? `removed image ${image.name}` : `kept image ${image.name}: ${result.stderr.split("\n")[0] ?? ""}`);
   }
   print(await stopEngine());
-  rmSync(cacheRoot(), { recursive: true, force: true });
-  print(`removed ${cacheRoot()}`);
+  for (const name of ownEntries()) {
+    rmSync(join(cacheRoot(), name), { recursive: true, force: true });
+    print(`removed ${join(cacheRoot(), name)}`);
+  }
+}
+
+/** What of the cache's folder the fallback made; the folder itself may be one that the user chose for more. */
+function ownEntries(): string[] {
+  const ours = /^(pulumi-cli|node-programs|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^(pulumi|docker|locks)$|^\.building-/;
+  return existsSync(cacheRoot()) ? readdirSync(cacheRoot()).filter((name) => ours.test(name)).sort() : [];
 }
 
 /**

@@ -1,11 +1,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tryRun } from "../../infra/support/exec";
-import { type EngineSettings, engineSteps, startEngine, stopEngine } from "./engine";
+import { run, tryRun } from "../../infra/support/exec";
+import { enginePath, type EngineSettings, engineSteps, startEngine, stopEngine } from "./engine";
 
 // The real daemon, beside the one that runs: another socket, other folders, and a network and mounts of its own,
-// without which it would delete the other one's bridge.
+// without which it would delete the other one's bridge. The first test may have to fetch its packages.
+jest.setTimeout(180_000);
+
 const possible = process.platform === "linux" && process.getuid?.() === 0;
 const suite = possible ? describe : describe.skip;
 const links = async () => (await tryRun(["ls", "/sys/class/net"])).stdout;
@@ -39,6 +41,13 @@ suite(`the Docker daemon that the fallback starts${possible ? "" : " (skipped: n
     expect(await answer(settings)).toBe("");
     expect(await stopEngine(root)).toBe("no Docker daemon was started here");
     expect((await links()).includes("docker0")).toBe(bridge);
+  });
+
+  it("runs a container", async () => {
+    await startEngine(settings, root);
+    const program = await enginePath();
+    await run(["bash", "-o", "pipefail", "-c", "tar -C \"$1\" -c tini-static | docker --host \"$2\" import - tiny", "import", join(program, "usr/bin"), `unix://${settings.socket}`]);
+    expect(await run(["docker", "--host", `unix://${settings.socket}`, "run", "--rm", "--privileged", "--network=none", "tiny", "/tini-static", "--version"])).toContain("tini version");
   });
 
   it("starts over what a killed daemon left", async () => {

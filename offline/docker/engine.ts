@@ -5,7 +5,7 @@ import { UserError } from "../../infra/support/errors";
 import { run, tail, tryRun } from "../../infra/support/exec";
 import { waitFor } from "../../infra/support/wait";
 import { cached, cacheRoot, type Entry, entryPath, recipeHash, withLock } from "../cache";
-import { DEBIAN_ARCH, unpackPackages } from "../host/debian";
+import { DEBIAN_ARCH, debianSource, unpackPackages } from "../host/debian";
 import { findProgram, requireDisk, requireLinux, requireRoot } from "../host/preconditions";
 import type { Step } from "../steps";
 import { VERSIONS } from "../versions";
@@ -32,8 +32,11 @@ const DEFAULTS: EngineSettings = { socket: "/var/run/docker.sock", dataRoot: "/v
 /** Seconds that a daemon may take until it answers; a large data root takes longest. */
 const START_SECONDS = 60;
 
-/** Docker's packages by the suite that they are taken from. */
-const PACKAGES = { suite: VERSIONS.suites.docker, names: ["docker.io", "docker-cli", "containerd", "runc", "tini"] };
+/**
+ * Docker's packages. Those of the newer suite are Go programs that run on an older C library; runc and tini do not,
+ * and come from the host's own suite.
+ */
+const PACKAGES = { suite: VERSIONS.suites.docker, newer: ["docker.io", "docker-cli", "containerd"], own: ["runc", "tini"] };
 
 /** The steps to a daemon that answers; none where one does. */
 export async function engineSteps(settings = DEFAULTS): Promise<Step[]> {
@@ -43,7 +46,7 @@ export async function engineSteps(settings = DEFAULTS): Promise<Step[]> {
   const steps: Step[] = [];
   if (!existsSync(entryPath(engineEntry()))) {
     requireDisk(2);
-    steps.push({ name: "dockerEngine", title: "Docker Engine from Debian's packages", work: async () => { await makeEngine(); } });
+    steps.push({ name: "dockerEngine", title: "Docker Engine from Debian's packages", work: async () => { await enginePath(); } });
   }
   steps.push({ name: "dockerStart", title: "starting the Docker daemon", work: () => startEngine(settings) });
   return steps;
@@ -71,11 +74,13 @@ function engineEntry(): Entry {
   return { name: "docker-engine", version: PACKAGES.suite, hash: recipeHash([], [JSON.stringify(PACKAGES), DEBIAN_ARCH]) };
 }
 
-function makeEngine(): Promise<string> {
+/** The folder of the daemon's programs, which are unpacked first where they are missing. */
+export function enginePath(): Promise<string> {
   return cached(engineEntry(), async (folder) => {
     const work = join(folder, "work");
     mkdirSync(work);
-    await unpackPackages(PACKAGES.suite, PACKAGES.names, folder, work);
+    await unpackPackages(PACKAGES.suite, PACKAGES.newer, folder, join(work, "newer"));
+    await unpackPackages(debianSource().codename, PACKAGES.own, folder, join(work, "own"));
     rmSync(work, { recursive: true, force: true });
   });
 }
@@ -89,7 +94,7 @@ function makeEngine(): Promise<string> {
 export async function startEngine(settings = DEFAULTS, root = cacheRoot()): Promise<void> {
   await withLock("docker-start", async () => {
     if (await answers(settings.socket)) return;
-    const engine = await makeEngine();
+    const engine = await enginePath();
     await requireIptables(settings);
     removeStale(settings);
     const env = { ...process.env, PATH: [join(engine, "usr/sbin"), join(engine, "usr/bin"), "/usr/sbin", "/sbin", process.env["PATH"] ?? ""].join(":") };
@@ -164,11 +169,12 @@ function logFile(root = cacheRoot()): string {
   return join(root, "docker", "dockerd.log");
 }
 
+/** Whether a daemon answers; with the default settings the one that the user's own environment or context names. */
 async function answers(socket: string): Promise<boolean> {
-  const host = process.env["DOCKER_HOST"] && socket === DEFAULTS.socket ? process.env["DOCKER_HOST"] : `unix://${socket}`;
   const docker = findProgram("docker") ?? join(entryPath(engineEntry()), "usr/bin/docker");
   if (!existsSync(docker)) return false;
-  return (await tryRun([docker, "--host", host, "version", "--format", "{{.Server.Version}}"], { timeout: 20_000 })).exitCode === 0;
+  const host = socket === DEFAULTS.socket ? [] : ["--host", `unix://${socket}`];
+  return (await tryRun([docker, ...host, "version", "--format", "{{.Server.Version}}"], { timeout: 20_000 })).exitCode === 0;
 }
 
 /** The recorded daemon's pid while that very process runs; a number that another process got meanwhile is none. */

@@ -18,12 +18,12 @@ describe("the host's own source of Debian packages", () => {
   it("is read from a paragraph, not from those of other archives", () => {
     write("sources.list.d/a.sources", `Types: deb\nURIs: http://other.test/apt\nSuites: ${codename}\nComponents: main\n`);
     write("sources.list.d/debian.sources", `# a comment\nTypes: deb\nURIs: http://debian.test/debian-security\nSuites: ${codename}-security\nComponents: main\n\nTypes: deb\n# another\nURIs: http://debian.test/debian\nSuites: ${codename} ${codename}-updates\nComponents: main\nSigned-By: /keys/debian.gpg\n`);
-    expect(debianSource(folder)).toEqual({ uri: "http://debian.test/debian", signedBy: "/keys/debian.gpg" });
+    expect(debianSource(folder)).toEqual({ uri: "http://debian.test/debian", signedBy: "/keys/debian.gpg", codename });
   });
 
   it("is read from a line", () => {
     write("sources.list", `deb-src http://src.test/debian ${codename} main\ndeb [arch=amd64 signed-by=/keys/x.gpg] http://debian.test/debian/ ${codename} main contrib\n`);
-    expect(debianSource(folder)).toEqual({ uri: "http://debian.test/debian/", signedBy: "/keys/x.gpg" });
+    expect(debianSource(folder)).toEqual({ uri: "http://debian.test/debian/", signedBy: "/keys/x.gpg", codename });
   });
 
   it.each([

@@ -8,6 +8,8 @@ export interface DebianSource {
   uri: string;
   /** Path of the keyring that signs them, when the host names one. */
   signedBy: string | undefined;
+  /** The host's own suite, e.g. `bookworm`. */
+  codename: string;
 }
 
 /** Debian's architecture name for this machine. */
@@ -24,13 +26,13 @@ export function debianSource(folder = "/etc/apt"): DebianSource {
   const texts = sourceFiles(folder).map((file) => ({ file, text: readFileSync(file, "utf8") }));
   const sources = texts.flatMap(({ file, text }) => (file.endsWith(".sources") ? parseStanzas(text) : parseLines(text)));
   const main = sources.find((source) => codename !== undefined && source.suites.includes(codename) && source.components.includes("main") && /debian\/?$/.test(source.uri));
-  if (!main) {
+  if (!main || codename === undefined) {
     throw new UserError("E_TOOL_BUILD", {
       seen: `no source of Debian's main archive${codename ? ` for ${codename}` : ""} in ${folder}`, wanted: "a Debian host whose apt sources are set up",
       next: "use a host that reaches an image registry and get.pulumi.com, or run this on Debian",
     });
   }
-  return { uri: main.uri, signedBy: main.signedBy };
+  return { uri: main.uri, signedBy: main.signedBy, codename };
 }
 
 interface ParsedSource { uri: string; suites: string[]; components: string[]; signedBy: string | undefined }

@@ -4,6 +4,8 @@ import { waitFor } from "../../infra/support/wait";
 import { substitutes } from "../images";
 import { OFFICIAL_IMAGES, VERSIONS } from "../versions";
 
+jest.setTimeout(120_000);
+
 const image = substitutes()[OFFICIAL_IMAGES.node]!;
 const base = substitutes()[OFFICIAL_IMAGES.bay]!;
 const made = present(image) && present(base);

@@ -1,4 +1,3 @@
-import { build } from "esbuild";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../cache";
@@ -26,6 +25,8 @@ export const PLUGINS: Readonly<Record<"kubernetes" | "docker", Bundle>> = {
 
 /** Bundles a program into `folder`; gives the source files that it was made from. */
 export async function makeBundle(bundle: Bundle, folder: string): Promise<string[]> {
+  // Loaded here, because a run that finds everything made has no use for it.
+  const { build } = await import("esbuild");
   const result = await build({
     entryPoints: [join(OFFLINE, bundle.source)], outfile: join(folder, bundle.name), absWorkingDir: join(OFFLINE, ".."),
     bundle: true, platform: "node", target: "node20", format: "cjs", metafile: true, logLevel: "silent",
