@@ -1,7 +1,7 @@
 import { Secret } from "../../rpc";
 import { createHandlers } from "../provider";
 import { PASSWORD, registryAvailable, startRegistry, USER } from "./registry";
-import { CONTAINER, docker, IMAGE, LABELS, REMOTE_IMAGE, Resource, Scope, staticProgram, unique } from "./support";
+import { CONTAINER, docker, IMAGE, LABELS, pruneImages, REMOTE_IMAGE, Resource, Scope, staticProgram, unique } from "./support";
 
 const suite = new Scope();
 let address: string;
@@ -10,12 +10,15 @@ const real = registryAvailable ? describe : describe.skip;
 
 real("with a registry that wants a login (skipped where docker-registry is neither installed nor to be had by apt-get)", () => {
   beforeAll(async () => { address = await startRegistry(suite); }, 60_000);
-  afterAll(() => suite.clean());
+  afterAll(async () => {
+    await suite.clean();
+    pruneImages("docker-plugin-push");
+  });
   beforeEach(() => { scope = new Scope(); });
   afterEach(() => scope.clean());
 
   function inputs(imageName: string, password: string) {
-    const context = scope.folder({ program: staticProgram(), Dockerfile: `FROM scratch\nLABEL bay-e2e.test=docker-plugin name=${imageName}\nCOPY program /program\nCMD ["/program"]\n` });
+    const context = scope.folder({ program: staticProgram(), Dockerfile: `FROM scratch\nLABEL bay-e2e.test=docker-plugin-push name=${imageName}\nCOPY program /program\nCMD ["/program"]\n` });
     scope.defer(() => docker("image", "rm", "--force", imageName));
     return { imageName, build: { context }, registry: { server: address, username: USER, password: new Secret(password) } };
   }
