@@ -264,8 +264,11 @@ describeWithCluster("on a real cluster", () => {
     it("names the finalizers that keep an object at the deadline", async () => {
       const kept = object("ConfigMap", "kept", {}, { finalizers: ["example.com/wait"] });
       await engine.up("kept", `${CORE}:ConfigMap`, kept);
-      await expect(engine.remove("kept", 1)).rejects.toThrow(/timed out waiting for ConfigMap ".*\/kept" to be deleted; it is kept by the finalizers .*example.com\/wait/);
-      await cluster.patch(kept, { metadata: { finalizers: null } });
+      try {
+        await expect(engine.remove("kept", 1)).rejects.toThrow(/timed out waiting for ConfigMap ".*\/kept" to be deleted; it is kept by the finalizers .*example.com\/wait/);
+      } finally {
+        await cluster.patch(kept, { metadata: { finalizers: null } });
+      }
       await engine.remove("kept");
     });
   });
