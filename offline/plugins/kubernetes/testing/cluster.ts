@@ -11,9 +11,13 @@ import { listAt, nameOf, textAt } from "../objects";
 /** Path of the kubeconfig, when there is a cluster to test on. */
 export const TEST_KUBECONFIG = process.env["BAY_E2E_TEST_KUBECONFIG"];
 
-/** `describe` where there is a cluster, else a skipped one whose name says what is missing. */
+/** `describe` where there is a cluster, else a skipped one whose name says what is missing; Jest shows no skipped names, so a line does. */
 export const describeWithCluster: jest.Describe = TEST_KUBECONFIG === undefined || TEST_KUBECONFIG === ""
-  ? ((name: string, run: () => void) => { describe.skip(`${name} (needs a cluster: set BAY_E2E_TEST_KUBECONFIG)`, run); }) as jest.Describe
+  ? ((name: string, run: () => void) => {
+    const named = `${name} (needs a cluster: set BAY_E2E_TEST_KUBECONFIG)`;
+    process.stderr.write(`skipped: the kubernetes plugin ${named}\n`);
+    describe.skip(named, run);
+  }) as jest.Describe
   : describe;
 
 export class TestCluster {
