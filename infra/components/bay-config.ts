@@ -54,7 +54,7 @@ export function bayConfig(args: BayConfigArgs, namespace: string, image: string)
       idle_session: { enabled: true }, expired_sandbox: { enabled: true }, orphan_cargo: { enabled: true }, orphan_container: { enabled: true },
     },
     profiles: args.profiles.map((profile) => ({
-      id: profile.id, image, runtime_type: "ship", runtime_port: 8123, description: profile.description, resources: { ...profile.resources },
+      id: profile.id, image, runtime_type: "ship", runtime_port: 8123, description: profile.description, resources: { ...profile.resources }, resource_requests: { ...profile.requests },
       capabilities: [...profile.capabilities], idle_timeout: profile.idleTimeout, env: { ...profile.env },
     })),
   };

@@ -7,6 +7,8 @@ export interface ContainerSpec {
   runtimeType: "ship" | "gull";
   port: number;
   resources: { cpus: number; memory: string };
+  /** What the pod asks for; by default half the processor time and all of the memory. */
+  requests: { cpus: number; memory: string };
   capabilities: string[];
   primaryFor: string[];
   /** Variables of the profile, then those of the proxy. */
@@ -45,15 +47,19 @@ export function containerFor(profile: Profile, capability: string): ContainerSpe
     ?? profile.primary;
 }
 
+function requestsOf({ resources, resource_requests }: Pick<ProfileConfig, "resources" | "resource_requests">): ContainerSpec["requests"] {
+  return resource_requests ?? { cpus: resources.cpus / 2, memory: resources.memory };
+}
+
 function profileOf(given: ProfileConfig, config: Config): Profile {
   const multi = given.containers !== null;
   const containers: ContainerSpec[] = given.containers
     ? given.containers.map((each) => ({
-        name: each.name, image: each.image, runtimeType: each.runtime_type, port: each.runtime_port, resources: each.resources,
+        name: each.name, image: each.image, runtimeType: each.runtime_type, port: each.runtime_port, resources: each.resources, requests: requestsOf(each),
         capabilities: each.capabilities, primaryFor: each.primary_for, env: { ...given.env, ...each.env, ...proxyEnv(config.proxy, given.proxy, each.proxy) },
       }))
     : [{
-        name: "ship", image: given.image, runtimeType: given.runtime_type, port: given.runtime_port, resources: given.resources,
+        name: "ship", image: given.image, runtimeType: given.runtime_type, port: given.runtime_port, resources: given.resources, requests: requestsOf(given),
         capabilities: given.capabilities ?? SINGLE_CAPABILITIES, primaryFor: [], env: { ...given.env, ...proxyEnv(config.proxy, given.proxy) },
       }];
   const union = [...new Set(containers.flatMap(({ capabilities }) => capabilities))].sort();

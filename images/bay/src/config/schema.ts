@@ -31,6 +31,8 @@ const runtime = {
   runtime_type: z.enum(["ship", "gull"]).default("ship"),
   runtime_port: positive().default(8123),
   resources,
+  // Of this reference only: what a pod asks for where half its limit is too much for the node.
+  resource_requests: z.object({ cpus: number(), memory: text() }).nullable().default(null),
   env: environment,
   proxy: z.object(proxy).nullable().default(null),
 };

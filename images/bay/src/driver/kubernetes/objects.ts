@@ -101,7 +101,6 @@ export function cargoClaim(cargo: CargoVolume, settings: ObjectSettings): object
 }
 
 function sessionContainer(container: ContainerSpec, spec: SessionSpec, settings: ObjectSettings): object {
-  const memory = memoryQuantity(container.resources.memory);
   const profileEnv = Object.entries(spec.shellEnv).map(([name, value]) => `${name}=${value}`).join(":");
   const env = {
     ...container.env, BAY_SESSION_ID: spec.id, BAY_SANDBOX_ID: spec.sandboxId, BAY_WORKSPACE_PATH: "/workspace",
@@ -114,10 +113,11 @@ function sessionContainer(container: ContainerSpec, spec: SessionSpec, settings:
     ports: [{ containerPort: container.port }],
     // Kubernetes expands $(NAME) in values; `$$` keeps the user's text as it is.
     env: Object.entries(env).map(([name, value]) => ({ name, value: value.replaceAll("$(", "$$$$(") })),
-    resources: { limits: { cpu: cpuQuantity(container.resources.cpus), memory }, requests: { cpu: cpuQuantity(container.resources.cpus / 2), memory } },
+    resources: { limits: quantities(container.resources), requests: quantities(container.requests) },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
     volumeMounts: [{ name: "workspace", mountPath: "/workspace" }],
   };
 }
 
+const quantities = ({ cpus, memory }: ContainerSpec["resources"]): object => ({ cpu: cpuQuantity(cpus), memory: memoryQuantity(memory) });
 const cpuQuantity = (cpus: number): string => `${Math.max(1, Math.round(cpus * 1000))}m`;
