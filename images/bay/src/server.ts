@@ -1,8 +1,6 @@
 import { pino } from "pino";
 import { ConfigError, loadConfig } from "./config/load";
 import { profilesOf } from "./config/profiles";
-import { configSchema } from "./config/schema";
-import type { Driver } from "./driver/driver";
 import { KubernetesDriver } from "./driver/kubernetes/driver";
 import { apiKey, Auth } from "./http/auth";
 import { buildBay } from "./http/app";
@@ -36,21 +34,7 @@ async function main(): Promise<void> {
   process.once("SIGINT", end);
 }
 
-/**
- * Builds everything once and ends, at image build: Node then keeps the compiled code (NODE_COMPILE_CACHE) and a new
- * pod starts sooner. No cluster is touched.
- */
-async function warmUp(): Promise<void> {
-  const config = configSchema.parse({ driver: { type: "k8s" } });
-  const driver = { close: () => undefined } as unknown as Driver; // never called
-  const services = makeServices({ config, profiles: profilesOf(config), store: new MemoryStore(), driver, log: pino({ level: "silent" }) }, "warm-up");
-  const app = await buildBay(services, new Auth(["warm-up"], false), pino({ level: "silent" }));
-  await app.inject({ method: "POST", url: "/v1/sandboxes", headers: { authorization: "Bearer warm-up" }, payload: { profile: "none" } });
-  await app.inject("/health");
-  await app.close();
-}
-
-(process.argv.includes("--warm-up") ? warmUp() : main()).catch((error: unknown) => {
+main().catch((error: unknown) => {
   const problems = error instanceof ConfigError ? { problems: error.problems, file: error.file } : {};
   process.stderr.write(`${JSON.stringify({ level: "fatal", msg: "Bay cannot start", error: error instanceof Error ? error.message : String(error), ...problems })}\n`);
   process.exit(1);

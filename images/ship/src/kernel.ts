@@ -170,7 +170,8 @@ export class Kernel {
       };
       child.once("error", (error) => { finish(error.message); });
       child.once("exit", (code, signal) => {
-        const reason = `The Python interpreter ended (${signal ?? `exit code ${code}`}) and will be started again; variables are lost`;
+        const how = signal === "SIGKILL" ? "SIGKILL, as the kernel does when memory runs out" : (signal ?? `exit code ${code}`);
+        const reason = `The Python interpreter ended (${how}) and will be started again; variables are lost`;
         // What was printed before the end is still in the pipe; a child that holds it open must not hold the answer.
         const late = setTimeout(() => { finish(reason); }, 200);
         output.once("end", () => { clearTimeout(late); finish(reason); });

@@ -9,7 +9,7 @@ async function main(): Promise<void> {
   const env = process.env;
   const workspace = path.resolve(env["SHIP_WORKSPACE"] ?? "/workspace");
   // The kernel inherits the container's variables (profile variables reach Python this way).
-  const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined, NODE_COMPILE_CACHE: undefined } });
+  const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
   const warm = kernel.start(); // starts while the server is built; requests are taken when it is ready
   writeEnvFile(workspace, env["BAY_PROFILE_ENV"]);
   const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
@@ -22,14 +22,7 @@ async function main(): Promise<void> {
 // Ship keeps nothing that needs an orderly end: a pod that is deleted must go at once.
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 
-/** Builds everything once and ends, at image build: Node then keeps the compiled code (NODE_COMPILE_CACHE). */
-async function warmUp(): Promise<void> {
-  const app = await buildShip({ workspace: "/workspace", kernel: new Kernel({ workspace: "/workspace", env: {} }), skills: [] });
-  await app.inject("/health");
-  await app.close();
-}
-
-(process.argv.includes("--warm-up") ? warmUp() : main()).catch((error: unknown) => {
+main().catch((error: unknown) => {
   log("error", "Ship cannot start", { error: error instanceof Error ? error.message : String(error) });
   process.exit(1);
 });

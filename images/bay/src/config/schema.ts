@@ -2,7 +2,9 @@ import { z } from "zod";
 
 /**
  * The schema of `config.yaml`. Keys and defaults are those of Bay's contract; unknown nested keys are ignored, an
- * unknown top-level key is an error. `server.max_json_bytes` and `server.max_upload_bytes` are limits of this server.
+ * unknown top-level key is an error. Added to the contract (nested, so that another Bay ignores them):
+ * `server.max_json_bytes`, `server.max_upload_bytes`, and `driver.k8s.cpu_request_share`, the part of a profile's cpus
+ * that a pod reserves (the contract's half by default; a small node takes more sandboxes with less).
  */
 
 const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
@@ -61,6 +63,7 @@ export const configSchema = z.strictObject({
     k8s: section({
       namespace: text().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: text().default("1Gi"),
       image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: text().default("bay"),
+      cpu_request_share: z.preprocess(numeric, z.number().min(0).max(1)).default(0.5),
     }),
     docker: z.unknown().optional(),
   }).superRefine(({ type }, context) => {

@@ -6,11 +6,15 @@ import path from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { BayError } from "../errors";
 import { type Problem, readQuery, SchemaError, str } from "../http/fields";
 import { normalizePath } from "../paths";
 import type { Target } from "../services/capabilities";
 import type { Services } from "../services/services";
 import { type SandboxParams, targetOf } from "./target";
+
+/** A file's bytes; the multipart parser marks those that it cut at the limit. */
+type Content = Readable & { truncated?: boolean };
 
 /** Files as bytes, streamed both ways. */
 export function transferRoutes(app: FastifyInstance, services: Services): void {
@@ -40,7 +44,7 @@ async function upload(services: Services, target: Target, request: FastifyReques
   let aside: string | undefined;
   let size: number | undefined;
   let name = "file";
-  const send = async (content: Readable, to: string): Promise<number> =>
+  const send = async (content: Content, to: string): Promise<number> =>
     services.capabilities.upload(target, () => multipartOf(content, to, name));
   try {
     for await (const part of request.parts()) {
@@ -51,6 +55,7 @@ async function upload(services: Services, target: Target, request: FastifyReques
         if (wanted === undefined) {
           aside = path.join(os.tmpdir(), `bay-upload-${randomUUID()}`);
           await pipeline(part.file, createWriteStream(aside, { flags: "wx", mode: 0o600 }));
+          if (part.file.truncated) throw new BayError("payload_too_large", "the file is larger than this server takes");
         } else size = await send(part.file, normalizePath(wanted));
       } else part.file.resume();
     }
@@ -66,14 +71,18 @@ async function upload(services: Services, target: Target, request: FastifyReques
 const missing = (field: string): Problem => ({ type: "missing", loc: ["body", field], msg: "Field required", input: null });
 
 /** The multipart body that Ship takes: the path first. */
-function multipartOf(content: Readable, to: string, name: string): { content: Readable; type: string } {
+function multipartOf(content: Content, to: string, name: string): { content: Readable; type: string } {
   const boundary = `bay-${randomUUID()}`;
   const body = new PassThrough();
   body.write(`--${boundary}\r\ncontent-disposition: form-data; name="file_path"\r\n\r\n${to}\r\n`);
   body.write(`--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${quotable(name)}"\r\ncontent-type: application/octet-stream\r\n\r\n`);
-  content.once("error", (error) => { body.destroy(error); });
+  content.once("error", (error) => { body.destroy(new BayError("validation_error", `the upload broke off: ${error.message}`)); });
   body.once("close", () => { content.resume(); }); // when the runtime refuses, the rest of the client's body is dropped
-  content.once("end", () => { body.end(`\r\n--${boundary}--\r\n`); });
+  content.once("end", () => {
+    // Past the limit the parser ends the part as if it were whole; the runtime must not keep it.
+    if (content.truncated) body.destroy(new BayError("payload_too_large", "the file is larger than this server takes"));
+    else body.end(`\r\n--${boundary}--\r\n`);
+  });
   content.pipe(body, { end: false });
   return { content: body, type: `multipart/form-data; boundary=${boundary}` };
 }

@@ -38,7 +38,11 @@ const CONNECT_MS = 3_000;
 /** Largest JSON answer taken, in bytes. */
 const ANSWER_LIMIT = 128 * 1024 * 1024;
 
-const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 512 });
+/**
+ * Connections stay open between calls, but not as long as a runtime may keep them (uvicorn: 5 s): one that is closed
+ * in the moment it is used again cannot be told from one that broke under the call, and code must not run twice.
+ */
+const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 512, timeout: 4_000 });
 
 /** Calls a runtime and gives its JSON. @throws RuntimeCallError, RuntimeAnswerError */
 export async function callRuntime<T>(base: string, request: RuntimeRequest): Promise<T> {
@@ -97,19 +101,18 @@ function send(base: string, { method, path, json, stream, timeoutMs }: RuntimeRe
       resolve(response);
     });
     request.once("close", () => { clearTimeout(connecting); if (!answer) clearTimeout(deadline); });
-    request.on("error", (error: NodeJS.ErrnoException) => { stream?.content.destroy(); reject(failureOf(error, connected, request.reusedSocket)); });
+    let streamError: Error | undefined; // the client's side broke, not the runtime's
+    request.on("error", (error: NodeJS.ErrnoException) => { stream?.content.destroy(); reject(streamError ?? failureOf(error, connected)); });
     if (stream) {
-      stream.content.once("error", (error) => { request.destroy(error); });
+      stream.content.once("error", (error) => { streamError = error; request.destroy(error); });
       stream.content.pipe(request);
     } else request.end(payload);
   });
 }
 
-function failureOf(error: NodeJS.ErrnoException, connected: boolean, reused: boolean): Error {
+function failureOf(error: NodeJS.ErrnoException, connected: boolean): Error {
   if (error instanceof RuntimeCallError) return error;
-  // An idle connection whose other end went away before it could take a request.
-  const stale = reused && (error.code === "EPIPE" || error.code === "ECONNRESET");
-  const refused = (!connected && NEVER_CONNECTED.has(error.code ?? "")) || stale;
+  const refused = !connected && NEVER_CONNECTED.has(error.code ?? "");
   return new RuntimeCallError(refused ? "refused" : "broken", `the connection to the runtime ${refused ? "was refused" : "broke"}: ${error.message}`);
 }
 
@@ -123,7 +126,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
       chunks.push(chunk as Buffer);
     }
   } catch (error) {
-    throw error instanceof RuntimeAnswerError ? error : failureOf(error as NodeJS.ErrnoException, true, false);
+    throw error instanceof RuntimeAnswerError ? error : failureOf(error as NodeJS.ErrnoException, true);
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -9,6 +9,8 @@ export interface RunningShip {
   url: string;
   workspace: string;
   process: ChildProcess;
+  /** Resolves when the process has ended. */
+  ended: Promise<void>;
   /** Sends JSON and gives status and body. */
   post(path: string, body: object): Promise<{ status: number; body: any }>; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests read answers freely
   /** Ends the process; the workspace stays unless `clean`. */
@@ -47,7 +49,7 @@ export async function startShip(workspace = mkdtempSync(path.join(os.tmpdir(), "
     });
   });
   return {
-    url, workspace, process: child,
+    url, workspace, process: child, ended,
     post: async (route, body) => {
       const response = await fetch(url + route, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
       return { status: response.status, body: await response.json() };

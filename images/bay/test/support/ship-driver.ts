@@ -1,0 +1,80 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { type CargoVolume, type Driver, DriverError, type DriverFailure, type ListedSession, type SessionCondition, type SessionSpec } from "../../src/driver/driver";
+import { type RunningShip, startShip } from "../../../ship/test/support/start-ship";
+
+/** A driver whose pods are local Ship processes and whose volumes are folders. */
+export class ShipDriver implements Driver {
+  readonly folder = mkdtempSync(path.join(os.tmpdir(), "bay-test-"));
+  readonly ships = new Map<string, { ship: RunningShip; spec: SessionSpec }>();
+  readonly volumes = new Set<string>();
+  /** What was asked for, e.g. `start sess-…`. */
+  readonly calls: string[] = [];
+  /** Makes the next starts fail. */
+  failStarts: DriverFailure | undefined;
+  /** Makes the making of volumes fail. */
+  failVolumes: DriverFailure | undefined;
+  /** Holds starts until it resolves. */
+  gate: Promise<void> | undefined;
+
+  async createCargo(cargo: CargoVolume): Promise<void> {
+    this.calls.push(`volume ${cargo.id}`);
+    if (this.failVolumes) return Promise.reject(new DriverError(this.failVolumes, "no volume today"));
+    this.volumes.add(cargo.id);
+    mkdirSync(path.join(this.folder, cargo.id));
+  }
+
+  deleteCargo(id: string): Promise<void> {
+    this.calls.push(`delete volume ${id}`);
+    this.volumes.delete(id);
+    rmSync(path.join(this.folder, id), { recursive: true, force: true });
+    return Promise.resolve();
+  }
+
+  async startSession(spec: SessionSpec): Promise<Record<string, string>> {
+    this.calls.push(`start ${spec.id}`);
+    await this.gate;
+    if (this.failStarts) throw new DriverError(this.failStarts, `cannot start: ${this.failStarts}`);
+    const ship = await startShip(path.join(this.folder, spec.cargoId), spec.containers[0]!.env);
+    this.ships.set(spec.id, { ship, spec });
+    return Object.fromEntries(spec.containers.map(({ name }) => [name, ship.url]));
+  }
+
+  inspectSession(sessionId: string): Promise<SessionCondition> {
+    const alive = this.ships.has(sessionId);
+    return Promise.resolve(alive ? { alive } : { alive, failure: "gone", message: "the process is gone" });
+  }
+
+  async whyLost(sessionId: string): Promise<SessionCondition | undefined> {
+    const found = this.ships.get(sessionId);
+    if (!found) return { alive: false, failure: "gone", message: "the process is gone" };
+    const ended = await Promise.race([found.ship.ended.then(() => true), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+    return ended ? { alive: false, failure: "oom", message: "out of memory" } : undefined;
+  }
+
+  async destroySession(sessionId: string): Promise<void> {
+    this.calls.push(`destroy ${sessionId}`);
+    const found = this.ships.get(sessionId);
+    this.ships.delete(sessionId);
+    await found?.ship.stop({ clean: false });
+  }
+
+  listSessions(): Promise<ListedSession[]> {
+    return Promise.resolve([...this.ships.values()].map(({ spec }) => ({ sessionId: spec.id, sandboxId: spec.sandboxId, cargoId: spec.cargoId })));
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Number of calls that begin with `what`. */
+  count(what: string): number {
+    return this.calls.filter((call) => call.startsWith(what)).length;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.ships.keys()].map((id) => this.destroySession(id)));
+    this.close();
+  }
+}
