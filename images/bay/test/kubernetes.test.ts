@@ -32,7 +32,7 @@ describe("What a pod's status says", () => {
 });
 
 describe("What Bay makes in the cluster", () => {
-  const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi", cpuRequestShare: 0.5 };
+  const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi" };
   const profile = profilesOf(configSchema.parse({ driver: { type: "k8s" }, profiles: [{ id: "p", image: "ship:1", resources: { cpus: 1.5, memory: "512m" }, env: { A: "1", B: "x:$(A)" } }] })).get("p")!;
   const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, multi: false, shellEnv: profile.env };
 
@@ -61,6 +61,11 @@ describe("What Bay makes in the cluster", () => {
         }],
       },
     });
+  });
+
+  test("a profile may ask for less of the node than it may use", () => {
+    const [small] = [...profilesOf(configSchema.parse({ driver: { type: "k8s" }, profiles: [{ id: "p", resource_requests: { cpus: 0.1, memory: "64m" } }] })).values()];
+    expect(sessionPod({ ...spec, containers: small!.containers }, settings)).toMatchObject({ spec: { containers: [{ resources: { limits: { cpu: "1000m", memory: "1Gi" }, requests: { cpu: "100m", memory: "64Mi" } } }] } });
   });
 
   test("a cargo's claim names a class only when one is configured", () => {

@@ -3,8 +3,8 @@ import { z } from "zod";
 /**
  * The schema of `config.yaml`. Keys and defaults are those of Bay's contract; unknown nested keys are ignored, an
  * unknown top-level key is an error. Added to the contract (nested, so that another Bay ignores them):
- * `server.max_json_bytes`, `server.max_upload_bytes`, and `driver.k8s.cpu_request_share`, the part of a profile's cpus
- * that a pod reserves (the contract's half by default; a small node takes more sandboxes with less).
+ * `server.max_json_bytes`, `server.max_upload_bytes`, and a profile's `resource_requests`, what its pod asks of the node
+ * (by default the contract's half of the processor and all of the memory).
  */
 
 const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
@@ -33,7 +33,6 @@ const runtime = {
   runtime_type: z.enum(["ship", "gull"]).default("ship"),
   runtime_port: positive().default(8123),
   resources,
-  // Of this reference only: what a pod asks for where half its limit is too much for the node.
   resource_requests: z.object({ cpus: number(), memory: text() }).nullable().default(null),
   env: environment,
   proxy: z.object(proxy).nullable().default(null),
@@ -63,7 +62,6 @@ export const configSchema = z.strictObject({
     k8s: section({
       namespace: text().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: text().default("1Gi"),
       image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: text().default("bay"),
-      cpu_request_share: z.preprocess(numeric, z.number().min(0).max(1)).default(0.5),
     }),
     docker: z.unknown().optional(),
   }).superRefine(({ type }, context) => {

@@ -27,8 +27,6 @@ export interface ObjectSettings {
   pullSecrets: string[];
   storageClass: string | null;
   storageSize: string;
-  /** Part of a container's cpus that is reserved for it. */
-  cpuRequestShare: number;
 }
 
 /** Seconds that a runtime gets to end; Ship ends at once. */
