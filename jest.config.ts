@@ -13,6 +13,8 @@ const esm = ["@kubernetes/client-node", "openid-client", "oauth4webapi", "jose",
 
 const shared = {
   testEnvironment: "node",
+  // gRPC's generated code keeps what it put on the global object; Jest's cleaning of it only makes warnings.
+  testEnvironmentOptions: { globalsCleanup: "off" },
   transform: { "^.+\\.[jt]s$": ["ts-jest", { tsconfig: "tests/tsconfig.json", diagnostics: false }] },
   transformIgnorePatterns: [`/node_modules/(?!(${esm.join("|")})/)`],
 } satisfies Config["projects"] extends (infer P)[] | undefined ? Partial<Exclude<P, string>> : never;

@@ -1,7 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import type { LocalImage } from "../backends/backend";
 import { PREFIX } from "../naming";
 import type { ImageOutput } from "../outputs";
@@ -49,22 +48,18 @@ export class Images<Name extends string> extends Component {
   }
 
   private build(image: Name, source: ImageSource, { root, stack }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
-    const context = join(root, source.context);
+    const context = resolve(root, source.context);
+    const dockerfile = source.dockerfile === "" ? join(context, "Dockerfile") : resolve(root, source.dockerfile);
     bundle(context);
+    // Paths in the state are relative to the program's folder, so that a moved checkout is no change.
+    const here = (path: string) => relative(process.cwd(), path);
     const built = new docker.Image(image, {
       imageName: `${PREFIX}/${image}:${stack}`,
       build: {
-        context: relative(context), dockerfile: relative(source.dockerfile === "" ? join(context, "Dockerfile") : join(root, source.dockerfile)),
-        platform: "linux/amd64", args: { BASE_IMAGE: source.baseImage },
+        context: here(context), dockerfile: here(dockerfile), platform: `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`, args: { BASE_IMAGE: source.baseImage },
       },
       skipPush: true,
     }, this.child({ deletedWith: undefined }));
     return built.repoDigest.apply((id): LocalImage => ({ name: image, id }));
   }
-}
-
-/** Paths in the state are relative to the program's folder, so that a moved checkout is no change. */
-function relative(path: string): string {
-  const result = path.startsWith(process.cwd()) ? `.${path.slice(process.cwd().length)}` : join("..", path.slice(join(process.cwd(), "..").length));
-  return existsSync(path) ? result : path;
 }
