@@ -1,4 +1,4 @@
-import { EventEmitter, once } from "node:events";
+import { EventEmitter, once, setMaxListeners } from "node:events";
 import { Carrier } from "./forward-carrier";
 import { ForwardError } from "./forward-error";
 import { Kube, kubeProblem } from "./kube";
@@ -103,6 +103,8 @@ class SupervisedForward implements Forward {
 
   constructor(options: ForwardOptions) {
     this.#options = { ...DEFAULTS, ...options };
+    // Every connection and every call listens for the end; how many there are at once is the client's choice.
+    setMaxListeners(0, this.#life.signal);
     this.#kube = new Kube(options.kubeconfig, this.#life.signal);
     this.#carrier = new Carrier({
       dial: () => this.#dial(),
