@@ -35,11 +35,11 @@ describe("Path rules", () => {
         expect(error).toBeInstanceOf(BayError);
         return;
       }
-      expect(path.posix.join("/root/of/it", normal)).toBe(path.posix.join("/root/of/it", given).replace(/(?<=.)\/$/, ""));
+      expect(path.posix.join("/root/of/it", normal)).toBe(path.posix.join("/root/of/it", given).replace(/\/$/, ""));
       expect(normal.split("/")).not.toContain("..");
       expect(normal.startsWith("/")).toBe(false);
       expect(normalizePath(normal)).toBe(normal);
-    }), { numRuns: 2000 });
+    }), { numRuns: 2000, examples: [["a\n/"]] });
   });
 
   test("what climbs out at any point is refused, even when it comes back", () => {
