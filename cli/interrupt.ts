@@ -9,7 +9,7 @@ export interface Interrupt {
 }
 
 /**
- * First Ctrl-C (or SIGTERM, SIGHUP): cancel and go on to the clean-up. Second: say what may be left, end.
+ * First Ctrl-C (or SIGTERM, SIGHUP, or the end of the process that the user sees): cancel and go on to the clean-up. Second: say what may be left, end.
  * @param lastWords told at the second signal, before the process ends with 130
  */
 export function onInterrupt(firstWords: string, lastWords: () => string): Interrupt {
@@ -26,9 +26,16 @@ export function onInterrupt(firstWords: string, lastWords: () => string): Interr
   };
   const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, handle);
+  // start.mjs was killed and can pass on nothing any more. Its channel must not keep this process alive.
+  const orphaned = () => { if (!received) handle("SIGHUP"); };
+  process.on("disconnect", orphaned);
+  process.channel?.unref();
   return {
     signal: controller.signal,
     get received() { return received; },
-    release: () => { for (const signal of signals) process.off(signal, handle); },
+    release: () => {
+      for (const signal of signals) process.off(signal, handle);
+      process.off("disconnect", orphaned);
+    },
   };
 }

@@ -1,5 +1,7 @@
 // The way in for every script of package.json. It needs nothing but Node: it installs the packages that the
-// lock file names when they are missing or old, then hands over to the TypeScript runner in this process.
+// lock file names when they are missing or old, then starts the TypeScript runner (run.mjs) in a session of its
+// own. A terminal sends Ctrl-C to its whole process group; this way only this process gets it and passes one
+// on, and no command that the runner has under way is hit beside it.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,11 +19,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) await install();
 
-process.chdir(root);
-const { register } = await import("tsx/cjs/api");
-register();
-const { createRequire } = await import("node:module");
-createRequire(import.meta.url)("./main.ts");
+const runner = spawn(process.execPath, [join(root, "cli", "run.mjs"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"] });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { runner.kill(signal); });
+runner.on("exit", (code) => { process.exit(code ?? 1); });
 
 /** `npm ci`, with a line now and then, because it takes a minute on a cold machine. */
 async function install() {

@@ -38,6 +38,11 @@ export function lookAtHost(): HostState {
   };
 }
 
+/** Ids of the processes of a run that is under way: the runner, Pulumi, its plugins, Jest. */
+export function runnerProcesses(): number[] {
+  return processes().map((line) => Number(line.split(" ")[0]));
+}
+
 function docker(...argv: string[]): string[] {
   return execFileSync("docker", argv, { encoding: "utf8" }).split("\n").filter(Boolean).sort();
 }
@@ -47,7 +52,7 @@ function processes(): string[] {
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const ours = readlinkSync(`/proc/${pid}/cwd`).startsWith(ROOT) && /pulumi|jest|cli\/start|docker (save|exec|build)/.test(command);
+      const ours = readlinkSync(`/proc/${pid}/cwd`).startsWith(ROOT) && /pulumi|jest|cli\/(start|run)|docker (save|exec|build)/.test(command);
       return ours ? [`${pid} ${command}`] : [];
     } catch {
       return [];

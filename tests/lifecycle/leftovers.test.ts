@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type HostState, lookAtHost, ROOT } from "./host";
-import { npmRun } from "./runner";
+import { type HostState, lookAtHost, ROOT, runnerProcesses } from "./host";
+import { npmRun, type Running } from "./runner";
 
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(300_000);
@@ -43,18 +43,36 @@ describe("after the main job nothing of it is left on the host", () => {
     expectNothingLeft();
   });
 
-  test("when Ctrl-C comes twice, or the runner is killed, once `npm run down` was called", async () => {
-    for (const end of [["SIGINT", "SIGINT"], ["SIGKILL"]] as const) {
-      const run = npmRun(["e2e", ...FEW]);
-      await run.until(/create Pod pod/);
-      for (const signal of end) run.signal(signal);
-      expect(await run.done).not.toBe(0);
-      const down = npmRun(["down"]);
-      expect([await down.done, down.output()]).toEqual([0, expect.stringMatching(/Nothing of stack k3s is left/)]);
-      expectNothingLeft();
-    }
+  test("when the terminal's processes are killed with -9: the runner sees it and cleans up by itself", async () => {
+    const run = npmRun(["e2e", ...FEW]);
+    await run.until(/create Pod pod/);
+    run.signal("SIGKILL");
+    await run.done;
+    await until(same, 120_000);
+    expectNothingLeft();
+  });
+
+  test.each([
+    ["Ctrl-C came twice", (run: Running) => { run.signal("SIGINT"); run.signal("SIGINT"); }],
+    ["every process of the run was killed with -9", () => { for (const pid of runnerProcesses()) process.kill(pid, "SIGKILL"); }],
+  ])("when %s, once `npm run down` was called", async (_, end) => {
+    const run = npmRun(["e2e", ...FEW]);
+    await run.until(/create Pod pod/);
+    end(run);
+    expect(await run.done).not.toBe(0);
+    const down = npmRun(["down"]);
+    expect([await down.done, down.output()]).toEqual([0, expect.stringMatching(/Nothing of stack k3s is left/)]);
+    expectNothingLeft();
   });
 });
+
+/** Waits for something that nobody announces. */
+async function until(holds: () => boolean, deadline: number): Promise<void> {
+  for (const start = Date.now(); !holds();) {
+    if (Date.now() - start > deadline) return;
+    await new Promise((resolve) => { setTimeout(resolve, 500); });
+  }
+}
 
 function same(): boolean {
   return JSON.stringify(lookAtHost()) === JSON.stringify(before);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
 import { ROOT } from "./host";
 
 /** A command of package.json that is under way, with all that it printed. */
@@ -36,5 +37,5 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
 }
 
 function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => { child.on("close", (code) => { resolve(code ?? 128); }); });
+  return new Promise((resolve) => { child.on("close", (code, signal) => { resolve(code ?? 128 + constants.signals[signal!]); }); });
 }
