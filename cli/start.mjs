@@ -1,5 +1,5 @@
 // The way in for every script of package.json. It needs nothing but Node: it installs the packages that the
-// lock file names when they are missing or old, then starts the TypeScript runner (run.mjs) in a session of its
+// lock file names when they are missing or old, then starts the TypeScript runner (main.ts) in a session of its
 // own. A terminal sends Ctrl-C to its whole process group; this way only this process gets it and passes one
 // on, and no command that the runner has under way is hit beside it.
 import { spawn } from "node:child_process";
@@ -19,7 +19,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) await install();
 
-const runner = spawn(process.execPath, [join(root, "cli", "run.mjs"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"] });
+const runner = spawn(process.execPath, ["--import", "tsx", join(root, "cli", "main.ts"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"] });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { runner.kill(signal); });
 runner.on("exit", (code) => { process.exit(code ?? 1); });
 

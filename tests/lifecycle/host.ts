@@ -52,7 +52,7 @@ function processes(): string[] {
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const ours = readlinkSync(`/proc/${pid}/cwd`).startsWith(ROOT) && /pulumi|jest|cli\/(start|run)|docker (save|exec|build)/.test(command);
+      const ours = readlinkSync(`/proc/${pid}/cwd`).startsWith(ROOT) && /pulumi|jest|cli\/(start|main)|docker (save|exec|build)/.test(command);
       return ours ? [`${pid} ${command}`] : [];
     } catch {
       return [];
