@@ -73,11 +73,11 @@ async function choosePort(port: number, name: string): Promise<number> {
 async function ready(id: string, name: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
   const start = Date.now();
   const alive = () => requireRunning(id, name);
-  const port = (await alive()).ports[`${API_PORT}/tcp`];
-  const inside = await waitFor(() => readKubeconfig(id, name), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
+  // Asked together, as a cluster that is up should cost an `up` next to nothing.
+  const [state, inside] = await Promise.all([alive(), waitFor(() => readKubeconfig(id, name), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
     seen: `${name} after ${seconds} s: ${reason}`, wanted: `a kubeconfig at ${KUBECONFIG} in the node`, next: `docker logs ${name}`,
-  }));
-  const kubeconfig = inside.replace(/server: https:\/\/[^\s]+/, `server: https://127.0.0.1:${port}`);
+  }))]);
+  const kubeconfig = inside.replace(/server: https:\/\/[^\s]+/, `server: https://127.0.0.1:${state.ports[`${API_PORT}/tcp`]}`);
   const facts = await clusterReady(kubeconfig, { name, timeout: settings.readyTimeout, alive: async () => { await alive(); }, next: `docker logs ${name}` });
   record({ clusterReadyMs: Date.now() - start });
   return { kubeconfig, facts };
