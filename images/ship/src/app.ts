@@ -1,20 +1,13 @@
 import multipart from "@fastify/multipart";
 import Fastify, { type FastifyInstance } from "fastify";
 import { version } from "../../../package.json";
+import type { ShipContext } from "./context";
 import type { Kernel } from "./kernel";
 import { execRoutes } from "./routes/exec";
 import { fileRoutes } from "./routes/files";
 import { infoRoutes } from "./routes/info";
 import type { BuiltInSkill } from "./startup";
 import { Workspace, WorkspaceError } from "./workspace";
-
-/** What the routes work with. */
-export interface ShipContext {
-  version: string;
-  workspace: Workspace;
-  kernel: Kernel;
-  skills: BuiltInSkill[];
-}
 
 /** Largest JSON body, in bytes. */
 const JSON_LIMIT = 80 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { ShipContext } from "../app";
+import type { ShipContext } from "../context";
 import { runShell } from "../shell";
 import { envFileOf } from "../startup";
 import { WorkspaceError } from "../workspace";

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { ShipContext } from "../app";
+import type { ShipContext } from "../context";
 import { WorkspaceError, type Workspace } from "../workspace";
 
 const text = { type: "string" } as const;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { ShipContext } from "../app";
+import type { ShipContext } from "../context";
 
 /** Health and what this runtime is able to do. */
 export function infoRoutes(app: FastifyInstance, { version, workspace, skills }: ShipContext): void {

@@ -1,7 +1,7 @@
 /** Credentials for registries. */
 import { join } from "node:path";
 import { configFolder, readJson } from "./endpoint";
-import { registryOf } from "./images";
+import { registryOf } from "./reference";
 
 export interface RegistryAuth { address: string; username: string; password: string }
 

@@ -1,6 +1,7 @@
 /** Images in the daemon's store, and getting them there. */
 import type { DockerClient } from "./client";
 import { authHeader, type RegistryAuth } from "./auth";
+import { splitReference } from "./reference";
 
 export interface ImageInspect {
   Id: string;
@@ -47,18 +48,4 @@ export async function pullImage(client: DockerClient, reference: string, { platf
     if (event.error) throw new Error(event.error);
     if (event.status) onStatus(event.status);
   }
-}
-
-/** Name and tag (or digest) of a reference; the tag is `latest` when there is none. */
-export function splitReference(reference: string): { name: string; tag: string } {
-  const at = reference.indexOf("@");
-  if (at > 0) return { name: reference.slice(0, at).replace(/:[^/:]*$/, ""), tag: reference.slice(at + 1) };
-  const [, name = reference, tag = "latest"] = /^(.+?)(?::([^/:]+))?$/.exec(reference) ?? [];
-  return { name, tag };
-}
-
-/** The registry's host of an image name: the first part when it looks like a host, else Docker Hub. */
-export function registryOf(name: string): string {
-  const [first = "", ...rest] = name.split("/");
-  return rest.length > 0 && (/[.:]/.test(first) || first === "localhost") ? first : "docker.io";
 }

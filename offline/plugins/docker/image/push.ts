@@ -1,6 +1,6 @@
 /** Pushing a built image to its registry. */
 import { authHeader, registryAuthHeader } from "../daemon/auth";
-import { splitReference } from "../daemon/images";
+import { splitReference } from "../daemon/reference";
 import type { Inputs } from "../inputs";
 import type { Scope } from "../resources/resource";
 
