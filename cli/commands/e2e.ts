@@ -33,10 +33,10 @@ export async function e2e(options: E2eOptions, jestWords: string[]): Promise<num
     failure = error;
     if (!interrupt.received) report(error, run);
   }
-  if (interrupt.received) run.set({ outcome: "interrupted" });
   const keep = options.keep || (options.keepOnFailure && failure !== undefined && !interrupt.received);
   if (keep) process.stderr.write(`The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`);
   else if (begun) failure = await run.time("destroy", () => down(options.stack)).then(() => failure, (error: unknown) => { report(error, run); return failure ?? error; });
+  if (interrupt.received) run.set({ outcome: "interrupted" });
   process.stderr.write(`${await run.finish(outputs)}\n`);
   interrupt.release();
   if (interrupt.received) return 130;
