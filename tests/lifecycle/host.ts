@@ -38,9 +38,15 @@ export function lookAtHost(): HostState {
   };
 }
 
-/** Ids of the processes of a run that is under way: the runner, Pulumi, its plugins, Jest. */
-export function runnerProcesses(): number[] {
-  return processes().map((line) => Number(line.split(" ")[0]));
+/** A process and all that descend from it, whatever session they are in: the runner, Pulumi, its plugins, Jest. */
+export function descendantsOf(root: number): number[] {
+  const parents = parentsOf();
+  const found = new Set([root]);
+  for (let size = 0; size !== found.size;) {
+    size = found.size;
+    for (const [pid, parent] of parents) if (parent !== undefined && found.has(parent)) found.add(pid);
+  }
+  return [...found];
 }
 
 function docker(...argv: string[]): string[] {
@@ -60,13 +66,16 @@ function processes(): string[] {
   });
 }
 
-/** This test, its parents, and its parents' other children: Jest's workers. */
+/** This test, its parents, and its parent's other children, which are Jest's workers. */
 function family(): Set<number> {
-  const parents = new Map(readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).map((pid) => [Number(pid), parentOf(Number(pid))]));
-  const found = new Set<number>([process.pid]);
-  for (let pid = process.pid; pid > 1; pid = parents.get(pid) ?? 0) found.add(pid);
-  for (const [pid, parent] of parents) if (parent !== undefined && parent > 1 && found.has(parent)) found.add(pid);
-  return found;
+  const parents = parentsOf();
+  const line: number[] = [];
+  for (let pid = process.pid; pid > 1; pid = parents.get(pid) ?? 0) line.push(pid);
+  return new Set([...line, ...[...parents].filter(([, parent]) => parent === process.ppid).map(([pid]) => pid)]);
+}
+
+function parentsOf(): Map<number, number | undefined> {
+  return new Map(readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).map((pid) => [Number(pid), parentOf(Number(pid))]));
 }
 
 function parentOf(pid: number): number | undefined {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type HostState, lookAtHost, ROOT, runnerProcesses } from "./host";
+import { type HostState, lookAtHost, ROOT } from "./host";
 import { npmRun, type Running } from "./runner";
 
 // Each test brings the whole stack up and takes it down again.
@@ -54,7 +54,7 @@ describe("after the main job nothing of it is left on the host", () => {
 
   test.each([
     ["Ctrl-C came twice", (run: Running) => { run.signal("SIGINT"); run.signal("SIGINT"); }],
-    ["every process of the run was killed with -9", () => { for (const pid of runnerProcesses()) process.kill(pid, "SIGKILL"); }],
+    ["every process of the run was killed with -9", (run: Running) => { run.killAll(); }],
   ])("when %s, once `npm run down` was called", async (_, end) => {
     const run = npmRun(["e2e", ...FEW]);
     await run.until(/create Pod pod/);

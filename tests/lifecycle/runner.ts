@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
-import { ROOT } from "./host";
+import { descendantsOf, ROOT } from "./host";
 
 /** A command of package.json that is under way, with all that it printed. */
 export interface Running {
@@ -8,6 +8,8 @@ export interface Running {
   until(pattern: RegExp): Promise<void>;
   /** Sends a signal to the whole process group, as a terminal does at Ctrl-C. */
   signal(name: NodeJS.Signals): void;
+  /** Ends every process of the run at once, with no time for anything. */
+  killAll(): void;
   /** The exit code, once the command has ended. */
   readonly done: Promise<number>;
   output(): string;
@@ -27,6 +29,7 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
   return {
     done, output: () => output,
     signal: (name) => { process.kill(-child.pid!, name); },
+    killAll: () => { for (const pid of descendantsOf(child.pid!)) process.kill(pid, "SIGKILL"); },
     until: (pattern) => new Promise((resolve, reject) => {
       const look = () => { if (pattern.test(output)) { listeners.delete(look); resolve(); } };
       listeners.add(look);
