@@ -4,8 +4,9 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import semver from "semver";
 import { UserError } from "../infra/support/errors";
-import { run, tryRun } from "../infra/support/exec";
+import { tryRun } from "../infra/support/exec";
 import { cacheFolder } from "./cache";
+import { explain } from "./explain";
 import { ROOT } from "./paths";
 import type { Tell } from "./progress";
 
@@ -46,6 +47,11 @@ export async function prepareTools(tell: Tell, { again = false, signal }: SetupO
   const env: Record<string, string> = {};
   const fallBack = remembered ?? await decide(tell, env);
   if (remembered && !remembered.includes("pulumi")) await officialPulumi(tell, env);
+  // A daemon may be gone since: it is asked for at every run.
+  if (!(await hasDocker())) {
+    requireOwnDocker();
+    if (!fallBack.includes("docker")) fallBack.unshift("docker");
+  }
   const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { env: {}, notes: [] };
   writeDecision(fallBack);
   return { env: { ...env, ...tools.env }, notes: tools.notes };
@@ -61,6 +67,12 @@ async function decide(tell: Tell, env: Record<string, string>): Promise<Need[]> 
 
 async function hasDocker(): Promise<boolean> {
   return succeeds(["docker", "info", "--format", "{{.ServerVersion}}"]);
+}
+
+/** A daemon that the user names elsewhere is the user's to start. */
+function requireOwnDocker(): void {
+  const host = process.env["DOCKER_HOST"];
+  if (host) throw new UserError("E_DOCKER_MISSING", { seen: `no daemon answers at DOCKER_HOST=${host}`, wanted: "a Docker daemon that answers", next: "docker info   (or: unset DOCKER_HOST)" });
 }
 
 /** The CLI on PATH, or one that was installed before, or the vendor's; false when none can be had. */
@@ -108,8 +120,9 @@ async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefine
     throw new UserError("E_TOOL_MISSING", { seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`, wanted: "Docker, the Pulumi CLI, and a reachable image registry", next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy" });
   }
   const loader = pathToFileURL(require.resolve("tsx")).href;
-  const answer = await run([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) });
-  const { env, notes } = JSON.parse(answer.slice(answer.lastIndexOf("\n{") + 1)) as Tools;
+  const { exitCode, stdout, stderr } = await tryRun([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) });
+  if (exitCode !== 0) throw explain(stderr, { stack: "" });
+  const { env, notes } = JSON.parse(stdout) as Tools;
   const { PATH_PREPEND, ...rest } = env;
   return { env: { ...rest, ...(PATH_PREPEND ? { PATH: `${PATH_PREPEND}:${process.env["PATH"] ?? ""}` } : {}) }, notes };
 }

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { substitute, type Settings } from "../config";
 import { clusterName, labelsOf, PREFIX, shorten } from "../naming";
 import type { ClusterOutput } from "../outputs";
-import { execIn, inspectContainer, logsOf } from "../support/docker";
+import { execIn, inspectContainer, logsOf, recreateVolume, startContainer } from "../support/docker";
 import { UserError } from "../support/errors";
 import { record } from "../support/facts";
 import { freePort, requirePort } from "../support/ports";
@@ -45,11 +45,10 @@ function declareContainer({ settings, owner }: BackendArgs, parent: pulumi.Resou
   const name = clusterName(owner);
   const node = shorten(`${PREFIX}-${owner.stack}`);
   const labels = Object.entries(labelsOf(owner)).map(([label, value]) => ({ label, value }));
-  const volume = (purpose: string) => new docker.Volume(purpose, { name: `${name}-${purpose}`, labels }, { parent, deleteBeforeReplace: true });
-  const volumes = [
-    { containerPath: "/var/lib/rancher/k3s", volumeName: volume("k3s").name },
-    { containerPath: "/var/lib/kubelet", volumeName: volume("kubelet").name },
-  ];
+  const volumes = Object.entries({ k3s: "/var/lib/rancher/k3s", kubelet: "/var/lib/kubelet" }).map(([purpose, containerPath]) => {
+    const volume = new docker.Volume(purpose, { name: `${name}-${purpose}`, labels }, { parent, deleteBeforeReplace: true });
+    return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, labelsOf(owner))) };
+  });
   const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
   return new docker.Container("node", {
     name, hostname: node, image: substitute(settings.k3sImage, settings.imageSubstitutes), labels, volumes,
@@ -60,6 +59,15 @@ function declareContainer({ settings, owner }: BackendArgs, parent: pulumi.Resou
     ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }],
     destroyGraceSeconds: 1,
   }, { parent, deleteBeforeReplace: true, ...(settings.k3sApiPort === 0 ? { ignoreChanges: ["ports"] } : {}) });
+}
+
+/**
+ * A node that was lost leaves its volumes, and a refresh forgets all that was in its cluster. A new node on the
+ * old data would find the objects there and not own them: it starts on empty volumes instead.
+ */
+async function emptyForNewNode(volume: string, container: string, labels: Record<string, string>): Promise<string> {
+  if (!pulumi.runtime.isDryRun() && !(await inspectContainer(container))) await recreateVolume(volume, labels);
+  return volume;
 }
 
 /** A port that the node itself holds is no conflict. */
@@ -73,6 +81,7 @@ async function choosePort(port: number, name: string): Promise<number> {
 async function ready(id: string, name: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
   const start = Date.now();
   const alive = () => requireRunning(id, name);
+  await startIfStopped(id);
   // Asked together, as a cluster that is up should cost an `up` next to nothing.
   const [state, inside] = await Promise.all([alive(), waitFor(() => readKubeconfig(id, name), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
     seen: `${name} after ${seconds} s: ${reason}`, wanted: `a kubeconfig at ${KUBECONFIG} in the node`, next: `docker logs ${name}`,
@@ -90,13 +99,19 @@ async function readKubeconfig(id: string, name: string): Promise<Look<string>> {
   return { reason: file.stderr || "the kubeconfig is not whole yet" };
 }
 
+/** A node that merely stopped, with its host or its Docker, has everything it needs to go on. */
+async function startIfStopped(id: string): Promise<void> {
+  const state = await inspectContainer(id);
+  if (state && !state.running) await startContainer(id);
+}
+
 async function requireRunning(id: string, name: string): Promise<{ ports: Record<string, number> }> {
   const state = await inspectContainer(id);
   if (!state) {
     throw new UserError("E_NODE_GONE", { seen: `container ${name} (${id.slice(0, 12)}) is in the stack's state and not in Docker`, wanted: "the node's container", next: "pulumi refresh --yes && pulumi up --yes" });
   }
   if (!state.running) {
-    throw new UserError("E_NODE_DIED", { seen: `container ${name} ended with exit code ${state.exitCode}`, wanted: "a running node", next: "pulumi refresh --yes && pulumi up --yes", detail: await logsOf(id) });
+    throw new UserError("E_NODE_DIED", { seen: `container ${name} ended with exit code ${state.exitCode}`, wanted: "a running node", next: `docker rm --force ${name} && pulumi refresh --yes && pulumi up --yes`, detail: await logsOf(id) });
   }
   return state;
 }

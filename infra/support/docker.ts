@@ -25,6 +25,17 @@ export function execIn(container: string, argv: readonly string[]): ReturnType<t
   return tryRun(["docker", "exec", container, ...argv]);
 }
 
+/** Starts a container that stopped; one that ends at once again is for the caller to find. */
+export async function startContainer(container: string): Promise<void> {
+  await tryRun(["docker", "start", container]);
+}
+
+/** Empties a volume that no container uses, by making it anew with the same labels. */
+export async function recreateVolume(volume: string, labels: Record<string, string>): Promise<void> {
+  await run(["docker", "volume", "rm", "--force", volume]);
+  await run(["docker", "volume", "create", ...Object.entries(labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]), volume]);
+}
+
 /** The last lines that a container printed. */
 export async function logsOf(container: string, lines = 20): Promise<string> {
   const result = await tryRun(["docker", "logs", "--tail", String(lines), container]);

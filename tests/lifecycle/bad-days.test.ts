@@ -57,7 +57,6 @@ describe("bad input is told with a code, the value and the next command", () => 
   });
 
   test("no Docker", async () => {
-    // A host without root, where none can be installed: the remembered choice is kept out of it.
     const { exit, code, next } = await refusalOf(["up"], { DOCKER_HOST: "unix:///nonexistent/docker.sock" });
     expect([exit, code]).toEqual([2, "E_DOCKER_MISSING"]);
     expect(next).not.toBe("");

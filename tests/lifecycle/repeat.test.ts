@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { npmRun } from "./runner";
 import { ROOT } from "./host";
+import { clusterName, ownerOf } from "../../infra/naming";
+
+const CLUSTER = clusterName(ownerOf(ROOT, "k3s"));
 
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(300_000);
@@ -15,6 +18,14 @@ function environment(): NodeJS.ProcessEnv {
 
 function pulumi(env: NodeJS.ProcessEnv, ...argv: string[]): string {
   return execFileSync("pulumi", [...argv, "--non-interactive"], { cwd: ROOT, env, encoding: "utf8" });
+}
+
+/** What of an exported state is read here. */
+interface Exported { deployment: { resources: { type: string; outputs: { metadata: { uid: string } } }[] } }
+
+/** Id of the node's container while it runs. */
+function nodeContainer(): string {
+  return execFileSync("docker", ["ps", "--no-trunc", "--filter", `name=^${CLUSTER}$`, "--format", "{{.ID}}"], { encoding: "utf8" }).trim();
 }
 
 describe("a stack that is up", () => {
@@ -41,9 +52,19 @@ describe("a stack that is up", () => {
     }
   });
 
+  test("whose node was stopped goes on with its data at the next up", () => {
+    const container = nodeContainer();
+    execFileSync("docker", ["stop", "--time", "1", container]);
+    const uid = () => (JSON.parse(pulumi(env, "stack", "export")) as Exported).deployment.resources.find(({ type }) => type === "kubernetes:core/v1:Pod")!.outputs.metadata.uid;
+    const before = uid();
+    pulumi(env, "up", "--yes");
+    expect(nodeContainer()).toBe(container);
+    expect(pulumi(env, "up", "--yes", "--expect-no-changes", "--refresh")).toMatch(/unchanged/);
+    expect(uid()).toBe(before);
+  });
+
   test("whose node was lost is seen by a refresh and made again by up", () => {
-    const container = execFileSync("docker", ["ps", "--filter", "label=bay-e2e.dev/stack=k3s", "--format", "{{.Names}}"], { encoding: "utf8" }).trim();
-    execFileSync("docker", ["rm", "--force", container]);
+    execFileSync("docker", ["rm", "--force", nodeContainer()]);
     expect(pulumi(env, "refresh", "--yes")).toMatch(/deleted/);
     pulumi(env, "up", "--yes");
     const outputs = JSON.parse(pulumi(env, "stack", "output", "--json")) as { pod: string };
