@@ -4,7 +4,7 @@ import { LABELS, ownerOf } from "../infra/naming";
 import { run, tryRun } from "../infra/support/exec";
 import { ROOT, STATE } from "./paths";
 import { ancestors, isAlive, readIfThere } from "./procfs";
-import { localBackend } from "./state";
+import { localStack } from "./state";
 
 /** Set in the environment of a run, and so of every process that it starts, to the id of its owner. */
 export const OWNER_VARIABLE = "BAY_E2E_OWNER";
@@ -77,10 +77,8 @@ function fileLeftovers(): Leftover[] {
 }
 
 function stateLeftovers(stack: string): Leftover[] {
-  const folder = localBackend(process.env["PULUMI_BACKEND_URL"]);
-  if (!folder) return [];
-  const base = join(folder, ".pulumi");
-  const places = [join(base, "stacks", "bay-e2e", `${stack}.json`), join(base, "locks", "organization", "bay-e2e", stack)];
-  return places.filter((place) => existsSync(place) && !(place.includes("locks") && readdirSync(place).length === 0))
-    .map((place) => ({ kind: "stack state", name: place, remove: `npm run down -- --stack ${stack}` }));
+  const local = localStack(stack);
+  if (!local) return [];
+  const places = [local.file, ...(existsSync(local.locks) ? readdirSync(local.locks).map((file) => join(local.locks, file)) : [])];
+  return places.filter((place) => existsSync(place)).map((place) => ({ kind: "stack state", name: place, remove: `npm run down -- --stack ${stack}` }));
 }

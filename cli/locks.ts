@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isAlive, readIfThere } from "./procfs";
-import { localBackend } from "./state";
+import { localStack } from "./state";
 
 /** A lock of Pulumi's local backend, as its file tells. */
 interface Lock {
@@ -18,10 +18,8 @@ interface Lock {
  * Anybody else's lock stays.
  */
 export function removeStaleLocks(stack: string): void {
-  const folder = localBackend(process.env["PULUMI_BACKEND_URL"]);
-  if (!folder) return;
-  const locks = join(folder, ".pulumi", "locks", "organization", "bay-e2e", stack);
-  if (!existsSync(locks)) return;
+  const locks = localStack(stack)?.locks;
+  if (!locks || !existsSync(locks)) return;
   for (const name of readdirSync(locks).filter((file) => file.endsWith(".json"))) {
     const file = join(locks, name);
     if (isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) rmSync(file, { force: true });

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { STATE } from "./paths";
 
+/** Name of the project in Pulumi.yaml. */
+const PROJECT = "bay-e2e";
+
 /**
  * The environment that tells Pulumi where the state is. The user's own backend and passphrase win: what is
  * set is never overridden, and nobody is ever asked to log in.
@@ -27,6 +30,13 @@ export function stateEnvironment(env: NodeJS.ProcessEnv = process.env): Record<s
 export function localBackend(url: string | undefined): string | undefined {
   if (!url?.startsWith("file://")) return undefined;
   return decodeURIComponent(url.slice("file://".length)).replace(/^~/, homedir());
+}
+
+/** Where a local backend keeps a stack and its locks; nothing where the state is elsewhere. */
+export function localStack(stack: string, url = process.env["PULUMI_BACKEND_URL"]): { file: string; locks: string } | undefined {
+  const folder = localBackend(url);
+  if (!folder) return undefined;
+  return { file: join(folder, ".pulumi", "stacks", PROJECT, `${stack}.json`), locks: join(folder, ".pulumi", "locks", "organization", PROJECT, stack) };
 }
 
 /** The generated passphrase of this checkout, made at its first use; only its owner may read the file. */
