@@ -21,12 +21,17 @@ export async function preflight(): Promise<void> {
   await requireDisk(facts.DockerRootDir ?? "/");
 }
 
-async function requireDisk(folder: string): Promise<void> {
+/**
+ * Makes sure that a folder's disk has room.
+ * @param needed bytes
+ * @throws UserError E_DISK
+ */
+export async function requireDisk(folder: string, needed = DISK_NEEDED): Promise<void> {
   const disk = await statfs(folder).catch(() => undefined);
   if (!disk) return; // Docker in a virtual machine: its disk is not ours to see.
   const free = disk.bavail * disk.bsize;
-  if (free < DISK_NEEDED) {
-    throw new UserError("E_DISK", { seen: `${(free / 1e9).toFixed(1)} GB free below ${folder}`, wanted: `${DISK_NEEDED / 1e9} GB`, next: "docker system df   (then: npm run clean)" });
+  if (free < needed) {
+    throw new UserError("E_DISK", { seen: `${(free / 1e9).toFixed(1)} GB free below ${folder}`, wanted: `${needed / 1e9} GB`, next: "docker system df   (then: npm run clean)" });
   }
 }
 

@@ -29,6 +29,12 @@ describe("bad input is told with a code, the value and the next command", () => 
     }
   });
 
+  test("tests without a stack: the unit tests run, and one line says how to run E2E", async () => {
+    const run = npmRun(["test", "--", "--", "--testPathPatterns=infra/naming"]);
+    expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/E2E is not run: the stack k3s is not up\. `npm run e2e`/)]);
+    expect(run.output()).not.toMatch(/> Tools/);
+  });
+
   test("unknown keys and bad values, all at once", async () => {
     await withStack("bad-config", { namespce: "x", bayPort: 99999 }, async (stack) => {
       const { exit, code, seen } = await up(stack);
