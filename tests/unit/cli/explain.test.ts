@@ -23,6 +23,7 @@ describe("an error that Pulumi printed", () => {
     ["Diagnostics:\n  docker:index:Image (bay):\n    error: The command '/bin/sh -c false' returned a non-zero code: 1", "E_IMAGE_BUILD"],
     ["Diagnostics:\n  kubernetes:core/v1:Pod (pod):\n    error: container bay crashed with exit code 1", "E_BAY_NOT_READY"],
     ["Diagnostics:\n  docker:index:Container (node):\n    error: failed to create endpoint x on network bridge\n\n  docker:index:Image (bay):\n    warning: old builder", "E_NODE_DIED"],
+    ["error: privileged mode is incompatible with user namespaces", "E_DOCKER_PRIVILEGED"],
     ["error: something nobody thought of", "E_COMMAND"],
   ])("%j is %s", (printed, code) => {
     const error = explain(printed, where);
