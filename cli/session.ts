@@ -39,12 +39,13 @@ export async function up(stackName: string, options: { signal?: AbortSignal; fac
  */
 export async function down(stackName: string, options: { signal?: AbortSignal } = {}): Promise<void> {
   await phase(`Stack ${stackName}: destroy`, async (tell) => {
-    let failure: unknown;
-    if (await stackExists(stackName)) {
-      failure = await tearDown(await openStack(stackName), { tell, ...options }).then(() => undefined, (error: unknown) => error);
-    }
-    for (const { kind, name } of await removeByLabel(stackName)) tell(`removed ${kind} ${name}, which the state did not know`);
-    if (failure) throw failure as Error;
+    const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, ...options }); };
+    const failure = await destroy().then(() => undefined, (error: unknown) => error as Error);
+    const unknown = await removeByLabel(stackName);
+    for (const { kind, name } of unknown) tell(`removed ${kind} ${name}, which the state did not know`);
+    // A container that a killed run made and no state knows holds volumes that the state does know.
+    if (failure && unknown.length > 0) await destroy();
+    else if (failure) throw failure;
     const left = await leftoversOf(stackName);
     if (left.length > 0) {
       throw new UserError("E_DESTROY", { seen: `${left.length} left:\n          ${describeLeftovers(left).replaceAll("\n", "\n          ")}`, wanted: "nothing", next: left[0]!.remove });
