@@ -1,5 +1,5 @@
 import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
-import { UserError } from "../infra/support/errors";
+import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
 import { ownerOf } from "../infra/naming";
 import { describeLeftovers, leftoversOf, OWNER_VARIABLE, removeByLabel } from "./leftovers";
@@ -33,6 +33,9 @@ export async function up(stackName: string, options: { signal?: AbortSignal; fac
   });
 }
 
+/** Failures after which nothing is removed by its label: another run has the stack, or somebody else's key does. */
+const NOT_OURS_NOW: readonly ErrorCode[] = ["E_STACK_LOCKED", "E_PASSPHRASE"];
+
 /**
  * Destroys a stack, removes by label what its state did not know, and looks for what is left.
  * @throws UserError E_DESTROY that names what is left and how to remove it
@@ -41,6 +44,7 @@ export async function down(stackName: string, options: { signal?: AbortSignal } 
   await phase(`Stack ${stackName}: destroy`, async (tell) => {
     const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, ...options }); };
     const failure = await destroy().then(() => undefined, (error: unknown) => error as Error);
+    if (failure instanceof UserError && NOT_OURS_NOW.includes(failure.code)) throw failure;
     const unknown = await removeByLabel(stackName);
     for (const { kind, name } of unknown) tell(`removed ${kind} ${name}, which the state did not know`);
     // A container that a killed run made and no state knows holds volumes that the state does know.

@@ -104,6 +104,7 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
       const first = npmRun(["up", "--", "--stack", stack]);
       await first.until(/create Container node/);
       expect(await up(stack)).toMatchObject({ exit: 2, code: "E_STACK_LOCKED" });
+      expect(await refusalOf(["down", "--", "--stack", stack])).toMatchObject({ exit: 2, code: "E_STACK_LOCKED" });
       expect([await first.done, first.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
     });
   });
