@@ -34,7 +34,7 @@ async function plain<T>(title: string, work: (tell: Tell) => Promise<T>): Promis
   let told = start;
   const say = (line: string) => { told = Date.now(); process.stderr.write(`${line}\n`); };
   say(`> ${title}`);
-  const tick = setInterval(() => { if (Date.now() - told > 14_000) say(`  still at it, ${elapsed(start)} so far`); }, 5_000);
+  const tick = setInterval(() => { if (Date.now() - told > 20_000) say(`  still at it, ${elapsed(start)} so far`); }, 5_000);
   try {
     const value = await work((line) => { say(`  ${line}  [${elapsed(start)}]`); });
     say(`ok ${title} (${elapsed(start)})`);
