@@ -42,10 +42,12 @@ export function pasteable(argv: readonly string[]): string {
 export async function tryRun(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
   const [file, ...args] = argv;
   const timeout = options.timeout ?? 120_000;
+  // A deadline of our own: execa's timer outlives a program that could not be started, and keeps this process alive.
+  const deadline = AbortSignal.timeout(timeout);
   const settings: Options = {
-    cwd: options.cwd, env: options.env, timeout, reject: false, stripFinalNewline: true, maxBuffer: 256 * 1024 * 1024,
+    cwd: options.cwd, env: options.env, reject: false, stripFinalNewline: true, maxBuffer: 256 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: "ignore" } : { input: typeof options.input === "string" ? options.input : Buffer.from(options.input) }),
-    ...(options.signal ? { signal: options.signal } : {}),
+    signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
   };
   const child = execa(file, args, settings);
   const { onLine } = options;
@@ -54,7 +56,7 @@ export async function tryRun(argv: readonly [string, ...string[]], options: RunO
   const text = (value: unknown): string => (typeof value === "string" ? value : "");
   const shown = mask(pasteable(argv), options.secrets);
   if ((result as { code?: string }).code === "ENOENT") throw new UserError("E_TOOL_MISSING", { seen: `no program "${file}" on PATH`, wanted: `"${file}"`, next: "npm run setup", cause: result });
-  if (result.timedOut) {
+  if (result.isCanceled && deadline.aborted && !options.signal?.aborted) {
     throw new UserError("E_COMMAND_TIMEOUT", { seen: `still running after ${timeout / 1000} s`, wanted: "an end", next: shown, detail: mask(tail(text(result.stderr) || text(result.stdout)), options.secrets) });
   }
   return { exitCode: result.exitCode ?? 128, stdout: text(result.stdout), stderr: text(result.stderr) };
