@@ -22,7 +22,9 @@ export function removeStaleLocks(stack: string): void {
   if (!locks || !existsSync(locks)) return;
   for (const name of readdirSync(locks).filter((file) => file.endsWith(".json"))) {
     const file = join(locks, name);
-    if (isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) rmSync(file, { force: true });
+    if (!isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) continue;
+    // The backend keeps the file's attributes in a file beside it.
+    for (const part of [file, `${file}.attrs`]) rmSync(part, { force: true });
   }
 }
 

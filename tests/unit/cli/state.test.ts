@@ -50,14 +50,16 @@ describe("a lock of the local backend", () => {
     const locks = join(folder, ".pulumi", "locks", "organization", "bay-e2e", "k3s");
     mkdirSync(locks, { recursive: true });
     const file = join(locks, "one.json");
+    writeFileSync(`${file}.attrs`, "{}");
     writeFileSync(file, JSON.stringify({ username: "u", timestamp: "2026-01-01T00:00:00Z", ...facts }));
     process.env["PULUMI_BACKEND_URL"] = `file://${folder}`;
     loaded.locks.removeStaleLocks("k3s");
     return file;
   };
 
-  test("whose owner is dead is removed", () => {
-    expect(existsSync(lock({ pid: 2 ** 22 + 1, hostname: hostname() }))).toBe(false);
+  test("whose owner is dead is removed, with what lies beside it", () => {
+    const file = lock({ pid: 2 ** 22 + 1, hostname: hostname() });
+    expect([existsSync(file), existsSync(`${file}.attrs`)]).toEqual([false, false]);
   });
 
   test("whose process id now belongs to something else is removed", () => {
