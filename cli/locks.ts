@@ -20,10 +20,10 @@ interface Lock {
 export function removeStaleLocks(stack: string): void {
   const locks = localStack(stack)?.locks;
   if (!locks || !existsSync(locks)) return;
-  for (const name of readdirSync(locks).filter((file) => file.endsWith(".json"))) {
-    const file = join(locks, name);
-    if (!isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) continue;
-    // The backend keeps the file's attributes in a file beside it.
+  for (const name of readdirSync(locks)) {
+    const file = join(locks, name.replace(/\.attrs$/, ""));
+    // The backend keeps a file's attributes in a file beside it; without a lock they are nobody's.
+    if (existsSync(file) && !isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) continue;
     for (const part of [file, `${file}.attrs`]) rmSync(part, { force: true });
   }
 }
