@@ -12,8 +12,6 @@ import { detachedPulumi } from "./pulumi-command";
 export interface Operation {
   tell: Tell;
   signal?: AbortSignal;
-  /** Added to Pulumi's environment. */
-  env?: Record<string, string>;
 }
 
 /** Opens the stack of that name in this checkout, making it where it does not exist. */
@@ -49,13 +47,7 @@ export async function tearDown(stack: Stack, operation: Operation): Promise<void
   dropSalt(stack.name);
 }
 
-/** The stack's outputs in clear, or nothing where it has none. */
-export async function outputsOf(stack: Stack): Promise<Record<string, unknown> | undefined> {
-  const outputs = valuesOf(await guarded(stack.name, () => stack.outputs()));
-  return Object.keys(outputs).length > 0 ? outputs : undefined;
-}
-
-type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent) => void; signal?: AbortSignal; color: "never"; refresh?: boolean };
+type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent) => void; signal?: AbortSignal; color: "never" };
 
 async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (options: Options) => Promise<T>): Promise<T> {
   let output = "";
