@@ -8,3 +8,6 @@ export const STATE = join(ROOT, ".state");
 
 /** Where runs leave their reports and evidence. Ignored by git. */
 export const ARTIFACTS = join(ROOT, "artifacts");
+
+/** The registry-only fallback; a checkout may be without it. */
+export const OFFLINE = join(ROOT, "offline");

@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { BackendFacts } from "../infra/backends/detect";
+import { OFFLINE } from "./paths";
+import { probeDocker } from "./probe-docker";
+import { currentContext } from "./probe-kubeconfig";
+import { reach } from "./probe-server";
+import { onPath } from "./probe-tools";
+import { readStackFile } from "./stack-file";
+
+/** Name of the stack whose configuration says which contexts count as local; the one that detection chooses. */
+const EXISTING = "existing";
+
+/**
+ * Looks at this host for what a cluster can be made on or found in. Everything is asked at once; each
+ * question has a deadline of two seconds, so that a server that swallows packets delays nothing more.
+ */
+export async function probeBackends(env: NodeJS.ProcessEnv = process.env): Promise<BackendFacts> {
+  const [context, docker, kind] = await Promise.all([probeContext(env), probeDockerFact(env), onPath("kind", env)]);
+  return { ...context, docker, ...(kind ? { kind } : {}) };
+}
+
+async function probeContext(env: NodeJS.ProcessEnv): Promise<Pick<BackendFacts, "kubeconfig" | "context" | "allowedContexts">> {
+  const settings = readStackFile(EXISTING)?.config ?? {};
+  const found = currentContext(env, textOf(settings["kubeconfig"]));
+  const named = textOf(settings["kubeContext"]);
+  const allowed = Array.isArray(settings["allowedContexts"]) ? settings["allowedContexts"].map(String) : [];
+  const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: named ? [...allowed, named] : allowed };
+  if (!found.context) return facts;
+  const { name, server, proxy } = found.context;
+  return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...(await reach(found.context)) } };
+}
+
+async function probeDockerFact(env: NodeJS.ProcessEnv): Promise<BackendFacts["docker"]> {
+  const { info, problem } = await probeDocker();
+  // What offline/ needs to install a daemon: Debian's package tools and root, and a user who named no other daemon.
+  const installable = !env["DOCKER_HOST"] && process.getuid?.() === 0 && existsSync("/etc/debian_version") && existsSync(join(OFFLINE, "main.ts"));
+  return { rootless: info?.rootless ?? false, installable, ...(info ? { version: info.version } : { problem: problem ?? "no answer" }) };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}

@@ -1,0 +1,139 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createPlainServer, type Server } from "node:http";
+import { createServer, type Server as SecureServer } from "node:https";
+import { createServer as createSocketServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { stringify } from "yaml";
+import { parseInfo } from "../../../cli/probe-docker";
+import { currentContext } from "../../../cli/probe-kubeconfig";
+import { reach } from "../../../cli/probe-server";
+import { onPath } from "../../../cli/probe-tools";
+
+let folder: string;
+beforeAll(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-probe-")); });
+afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+
+function write(name: string, content: unknown): string {
+  const file = join(folder, name);
+  writeFileSync(file, typeof content === "string" ? content : stringify(content));
+  return file;
+}
+
+const cluster = (name: string, server: string, more: object = {}) => ({ name, cluster: { server, ...more } });
+const context = (name: string, of: string) => ({ name, context: { cluster: of, user: "u" } });
+
+describe("the current context", () => {
+  test("is that of the one file", () => {
+    const file = write("one", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://127.0.0.1:1")] });
+    expect(currentContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", insecure: false } });
+  });
+
+  test("is put together from several files, of which the first that says a thing wins", () => {
+    const first = write("first", { "current-context": "a", clusters: [cluster("c", "https://first")] });
+    const second = write("second", { "current-context": "b", contexts: [context("a", "c"), context("b", "c")], clusters: [cluster("c", "https://second")] });
+    const missing = join(folder, "missing");
+    expect(currentContext({ KUBECONFIG: [missing, first, second].join(delimiter) }).context).toMatchObject({ name: "a", server: "https://first" });
+  });
+
+  test("is that of the file which the configuration names, whatever KUBECONFIG says", () => {
+    const other = write("other", { "current-context": "o", contexts: [context("o", "c")], clusters: [cluster("c", "https://other")] });
+    expect(currentContext({ KUBECONFIG: join(folder, "one") }, other)).toMatchObject({ files: [other], context: { name: "o" } });
+  });
+
+  test("is looked for in the home folder without KUBECONFIG", () => {
+    expect(currentContext({ HOME: folder })).toEqual({ files: [join(folder, ".kube", "config")] });
+  });
+
+  test("comes with its proxy and its authority, whose path starts at the file's folder", () => {
+    write("ca.pem", "PEM");
+    const file = write("with-ca", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://x", { "certificate-authority": "ca.pem", "proxy-url": "http://p", "tls-server-name": "n" })] });
+    expect(currentContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", authority: Buffer.from("PEM"), serverName: "n" });
+  });
+
+  test("that no file describes, and a file that is no YAML, are problems and no crash", () => {
+    expect(currentContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe("the current context gone is in no kubeconfig file");
+    expect(currentContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig .*broken cannot be read: /);
+  });
+
+  test("is nothing in an empty file", () => {
+    expect(currentContext({ KUBECONFIG: write("empty", "") })).not.toHaveProperty("context");
+  });
+});
+
+describe("an API server", () => {
+  let secure: SecureServer;
+  let plain: Server;
+  const silent = createSocketServer();
+  const sockets = new Set<Socket>();
+  const at = (server: { address(): AddressInfo | string | null }, scheme = "https") => `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let certificate: Buffer;
+
+  beforeAll(async () => {
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem"), "-days", "1", "-subj", "/CN=probe", "-addext", "subjectAltName=IP:127.0.0.1"], { stdio: "ignore" });
+    certificate = readFileSync(join(folder, "cert.pem"));
+    secure = createServer({ key: readFileSync(join(folder, "key.pem")), cert: certificate }, (request, response) => { response.writeHead(request.url === "/version" ? 401 : 404).end(); });
+    plain = createPlainServer((_, response) => { response.end(); });
+    silent.on("connection", (socket) => { sockets.add(socket); });
+    await Promise.all([secure, plain, silent].map((server) => new Promise<void>((done) => { server.listen(0, "127.0.0.1", done); })));
+  });
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    for (const server of [secure, plain, silent]) server.close();
+  });
+
+  test("answers when it refuses", async () => {
+    await expect(reach({ server: at(secure), authority: certificate, insecure: false })).resolves.toEqual({ reachable: true, answer: "HTTP 401" });
+  });
+
+  test("is not there when somebody else's certificate answers", async () => {
+    await expect(reach({ server: at(secure), insecure: false })).resolves.toMatchObject({ reachable: false, answer: expect.stringContaining("SELF_SIGNED") });
+  });
+
+  test("is taken with any certificate where the kubeconfig says so", async () => {
+    await expect(reach({ server: at(secure), insecure: true })).resolves.toMatchObject({ reachable: true });
+  });
+
+  test("may speak plain HTTP", async () => {
+    await expect(reach({ server: at(plain, "http"), insecure: false })).resolves.toMatchObject({ reachable: true });
+  });
+
+  test("that refuses the connection, or has no address, is not there", async () => {
+    await expect(reach({ server: "https://127.0.0.1:1", insecure: false })).resolves.toEqual({ reachable: false, answer: "ECONNREFUSED" });
+    await expect(reach({ server: "", insecure: false })).resolves.toEqual({ reachable: false, answer: "no server is named" });
+  });
+
+  test("that takes the connection and says nothing is given up at the deadline", async () => {
+    await expect(reach({ server: at(silent), insecure: true }, 200)).resolves.toEqual({ reachable: false, answer: "no answer within 0.2 s" });
+  });
+});
+
+describe("a Docker daemon", () => {
+  const info = (raw: object) => parseInfo(JSON.stringify({ ServerVersion: "29.0.0", ...raw }), 0);
+
+  test("that no server is behind gives nothing", () => {
+    expect(parseInfo('{"ServerErrors":["Cannot connect"]}', 0)).toBeUndefined();
+    expect(parseInfo("not JSON", 0)).toBeUndefined();
+  });
+
+  test.each([
+    ["rootless", { SecurityOptions: ["name=seccomp,profile=builtin", "name=rootless"] }, { rootless: true, remapped: false }],
+    ["with remapped users", { SecurityOptions: ["name=userns"] }, { rootless: false, remapped: true }],
+    ["with containerd's image store", { Driver: "overlayfs", DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]] }, { store: { driver: "overlayfs", containerd: true } }],
+    ["with a graph driver", { Driver: "overlay2", DriverStatus: [["Backing Filesystem", "extfs"]] }, { store: { driver: "overlay2", containerd: false } }],
+    ["on another machine", { KernelVersion: "1.0-other" }, { here: false }],
+    ["whose clock is ahead", { SystemTime: "1970-01-01T00:01:00Z" }, { clockAhead: 60_000 }],
+  ])("%s is told by what it says of itself", (_, raw, facts) => {
+    expect(info(raw)).toMatchObject(facts);
+  });
+});
+
+describe("a program", () => {
+  test("is found on PATH when it can be run, and not otherwise", async () => {
+    write("notes", "text");
+    expect(await onPath("node", { PATH: `${folder}${delimiter}${process.execPath.replace(/\/node$/, "")}` })).toBe(process.execPath);
+    expect(await onPath("notes", { PATH: folder })).toBeUndefined();
+    expect(await onPath("node", {})).toBeUndefined();
+  });
+});
