@@ -7,7 +7,7 @@ import { Images } from "./components/images";
 import { Namespace } from "./components/namespace";
 import { PROFILES, profileOutputs } from "./components/profiles";
 import { imageSources } from "./config";
-import { labelsOf, ownerOf } from "./naming";
+import { annotationsOf, labelsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
 import { readProgramConfig } from "./program-config";
 
@@ -17,7 +17,7 @@ const owner = ownerOf(root, stack);
 const cluster = new Cluster("cluster", { settings, owner });
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns };
 const { images, pullPolicy } = new Images("images", { root, stack, sources: imageSources(settings), load: (list) => cluster.load(list) });
-const { namespace } = new Namespace("namespace", { name: settings.namespace, labels: labelsOf(owner) }, inCluster);
+const { namespace } = new Namespace("namespace", { name: settings.namespace, labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster);
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES,

@@ -9,11 +9,15 @@ export const LABELS = {
   owner: "bay-e2e.dev/owner",
   /** The stack's name, for people who look. */
   stack: "bay-e2e.dev/stack",
+  /** Folder of the checkout. On Docker's things a label; in a cluster, whose labels are short, an annotation. */
+  checkout: "bay-e2e.dev/checkout",
 } as const;
 
 /** Who owns what a stack makes on this host. */
 export interface Owner {
   stack: string;
+  /** Folder that holds Pulumi.yaml. */
+  checkout: string;
   /** Twelve hex digits that differ between checkouts and between stacks. */
   id: string;
 }
@@ -24,7 +28,7 @@ export interface Owner {
  * @param root the folder that holds Pulumi.yaml
  */
 export function ownerOf(root: string, stack: string): Owner {
-  return { stack, id: digest(`${root}\0${stack}`, 12) };
+  return { stack, checkout: root, id: digest(`${root}\0${stack}`, 12) };
 }
 
 /** Name of the cluster and, on container backends, of its node container; at most 63 characters. */
@@ -32,9 +36,19 @@ export function clusterName(owner: Owner): string {
   return shorten(`${PREFIX}-${owner.stack}-${owner.id.slice(0, 6)}`);
 }
 
-/** The labels of something that `owner` makes. */
+/** The labels of an object that `owner` makes in a cluster. */
 export function labelsOf(owner: Owner): Record<string, string> {
   return { [LABELS.owner]: owner.id, [LABELS.stack]: shorten(owner.stack) };
+}
+
+/** The annotations of such an object: what does not fit into a label. */
+export function annotationsOf(owner: Owner): Record<string, string> {
+  return { [LABELS.checkout]: owner.checkout };
+}
+
+/** The labels of something that `owner` makes in Docker. */
+export function dockerLabelsOf(owner: Owner): Record<string, string> {
+  return { ...labelsOf(owner), ...annotationsOf(owner) };
 }
 
 /**

@@ -2,7 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { substitute, type Settings } from "../config";
-import { clusterName, labelsOf, PREFIX, shorten } from "../naming";
+import { clusterName, dockerLabelsOf, PREFIX, shorten } from "../naming";
 import type { ClusterOutput } from "../outputs";
 import { execIn, inspectContainer, logsOf, recreateVolume, startContainer } from "../support/docker";
 import { UserError } from "../support/errors";
@@ -44,10 +44,10 @@ export const k3s: Backend = {
 function declareContainer({ settings, owner }: BackendArgs, parent: pulumi.Resource): docker.Container {
   const name = clusterName(owner);
   const node = shorten(`${PREFIX}-${owner.stack}`);
-  const labels = Object.entries(labelsOf(owner)).map(([label, value]) => ({ label, value }));
+  const labels = Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value }));
   const volumes = Object.entries({ k3s: "/var/lib/rancher/k3s", kubelet: "/var/lib/kubelet" }).map(([purpose, containerPath]) => {
     const volume = new docker.Volume(purpose, { name: `${name}-${purpose}`, labels }, { parent, deleteBeforeReplace: true });
-    return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, labelsOf(owner))) };
+    return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, dockerLabelsOf(owner))) };
   });
   const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
   return new docker.Container("node", {

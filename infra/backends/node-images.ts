@@ -45,7 +45,7 @@ async function tagAll(images: readonly (LocalImage & ImageOutput)[]): Promise<vo
     throw new UserError("E_IMAGE_LOST", {
       seen: `${lost.map((image) => `${image.name} (${image.id})`).join(", ")} is in the stack's state, but no longer in the local image store`,
       wanted: "the image in the store, or on the node",
-      next: `pulumi up ${lost.map((image) => `--target-replace '**docker:index/image:Image::${image.name}'`).join(" ")}`,
+      next: `pulumi up --yes ${lost.map((image) => `--replace '**docker:index/image:Image::${image.name}'`).join(" ")}`,
     });
   }
   await Promise.all(images.map((image) => tagImage(image.id, image.reference.replace(/^docker\.io\//, ""))));

@@ -5,6 +5,7 @@ import { Component, type ComponentOptions } from "./component";
 export interface NamespaceArgs {
   name: string;
   labels: Record<string, string>;
+  annotations: Record<string, string>;
 }
 
 /** The namespace of one Bay and its sandboxes: made by the stack and removed with it. */
@@ -15,7 +16,7 @@ export class Namespace extends Component {
 
   constructor(name: string, args: NamespaceArgs, options: ComponentOptions = {}) {
     super("Namespace", name, options);
-    const namespace = new k8s.core.v1.Namespace("namespace", { metadata: { name: args.name, labels: args.labels } }, this.child());
+    const namespace = new k8s.core.v1.Namespace("namespace", { metadata: { name: args.name, labels: args.labels, annotations: args.annotations } }, this.child());
     this.namespace = namespace.metadata.name;
     this.nodes = { namespace };
     this.registerOutputs({ namespace: this.namespace });

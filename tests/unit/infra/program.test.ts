@@ -47,7 +47,7 @@ describe("the declared objects", () => {
   });
 
   test("make the namespace by the name that the configuration gives", async () => {
-    new Namespace("namespace", { name: "somewhere", labels: { a: "b" } });
+    new Namespace("namespace", { name: "somewhere", labels: { a: "b" }, annotations: {} });
     expect((await declaredOf("kubernetes:core/v1:Namespace")).inputs).toMatchObject({ metadata: { name: "somewhere", labels: { a: "b" } } });
   });
 
