@@ -29,13 +29,28 @@ const schema = z.strictObject({
   shipDockerfile: z.string().default(""),
   shipBaseImage: z.string().min(1).default("docker.io/nikolaik/python-nodejs:python3.13-nodejs24-slim"),
   imageSubstitutes: z.record(z.string(), z.string()).default({}),
+  registry: z.string().regex(/^([a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*)?$/, "wanted a registry such as registry.example:5000/team").default(""),
+  registryUsername: z.string().default(""),
+  registryPassword: z.string().default(""),
   storageClass: z.string().default(""),
   storageSize: quantity.default("1Gi"),
   podStartupTimeout: seconds.default(120),
   readyTimeout: seconds.default(120),
+  clusterName: z.string().regex(/^([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?)?$/, "wanted a DNS label of at most 48 characters, or nothing").default(""),
   k3sImage: z.string().min(1).default("docker.io/rancher/k3s:v1.36.3-k3s1"),
   k3sApiPort: z.union([z.literal(0), port]).default(0),
+  k3sAgents: z.int().min(0).max(9).default(0),
+  kindImage: z.string().min(1).default("kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"),
+  kindNodes: z.int().min(1).max(10).default(1),
+  kindExtraMounts: z.array(z.strictObject({ hostPath: z.string().min(1), containerPath: z.string().startsWith("/"), readOnly: z.boolean().default(false) })).default([]),
+  kindContainerdPatches: z.array(z.string().min(1)).default([]),
+  kubeconfig: z.string().default(""),
+  kubeContext: z.string().default(""),
+  allowedContexts: z.array(z.string().min(1)).default([]),
 });
+
+/** Keys whose values are never shown. */
+const SECRET_KEYS = ["apiKey", "registryPassword"];
 
 /** The whole configuration of a stack, checked and with every default filled in. */
 export type Settings = Omit<z.infer<typeof schema>, "backend"> & { backend: BackendName };
@@ -119,6 +134,6 @@ function describe(issue: z.core.$ZodIssue, raw: Record<string, string>): string[
     });
   }
   const key = String(issue.path[0]);
-  const shown = key === "apiKey" ? "[secret]" : JSON.stringify(raw[key]);
+  const shown = SECRET_KEYS.includes(key) ? "[secret]" : JSON.stringify(raw[key]);
   return [`${issue.path.join(".")}: ${issue.message} (value: ${shown})`];
 }

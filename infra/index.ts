@@ -4,8 +4,9 @@ import { Bay } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
 import { Cluster } from "./components/cluster";
 import { Images } from "./components/images";
-import { Namespace } from "./components/namespace";
+import { freeNamespace, Namespace } from "./components/namespace";
 import { PROFILES, profileOutputs } from "./components/profiles";
+import { PullSecret, registryOf } from "./components/registry";
 import { imageSources } from "./config";
 import { annotationsOf, labelsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
@@ -14,17 +15,21 @@ import { readProgramConfig } from "./program-config";
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
 
-const cluster = new Cluster("cluster", { settings, owner });
-const inCluster = { provider: cluster.provider, deletedWith: cluster.owns };
-const { images, pullPolicy } = new Images("images", { root, stack, sources: imageSources(settings), load: (list) => cluster.load(list) });
-const { namespace } = new Namespace("namespace", { name: settings.namespace, labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster);
+const cluster = new Cluster("cluster", { settings, owner, root });
+const registry = registryOf(settings);
+const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: imageSources(settings), load: (list) => cluster.load(list) });
+const { namespace, nodes } = new Namespace("namespace", {
+  name: cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout })), labels: labelsOf(owner), annotations: annotationsOf(owner),
+}, { provider: cluster.provider, deletedWith: cluster.owns });
+const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
+const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
 const config = new BayConfig("bay-config", {
-  ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES,
+  ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets,
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship,
 }, inCluster);
 const bay = new Bay("bay", {
-  ...settings, name: settings.pod, namespace, port: settings.bayPort, image: images.bay.reference, pullPolicy: pullPolicy.bay,
+  ...settings, name: settings.pod, namespace, port: settings.bayPort, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets,
   serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, security: settings.bayPodSecurity,
 }, inCluster);
 

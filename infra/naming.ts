@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 
 /** Prefix of every name and label that this project makes outside the cluster. */
 export const PREFIX = "bay-e2e";
@@ -31,9 +32,14 @@ export function ownerOf(root: string, stack: string): Owner {
   return { stack, checkout: root, id: digest(`${root}\0${stack}`, 12) };
 }
 
-/** Name of the cluster and, on container backends, of its node container; at most 63 characters. */
+/** Name of the cluster that a stack makes and, on k3s, of its node container; short enough that kind can add `-control-plane`. */
 export function clusterName(owner: Owner): string {
-  return shorten(`${PREFIX}-${owner.stack}-${owner.id.slice(0, 6)}`);
+  return shorten(`${PREFIX}-${owner.stack}-${owner.id.slice(0, 6)}`, 48);
+}
+
+/** The kubeconfig file that a stack's own tools may write: one for each stack, beside the state, never the user's. */
+export function kubeconfigFile(root: string, stack: string): string {
+  return join(root, ".state", "kubeconfig", `${shorten(stack)}.yaml`);
 }
 
 /** The labels of an object that `owner` makes in a cluster. */

@@ -16,6 +16,8 @@ export interface LocalImage {
 export interface BackendArgs {
   settings: Settings;
   owner: Owner;
+  /** The folder that holds Pulumi.yaml, which relative paths of the configuration start from. */
+  root: string;
 }
 
 /**

@@ -1,19 +1,13 @@
 import type { BackendName } from "../outputs";
-import { UserError } from "../support/errors";
 import type { Backend } from "./backend";
+import { dockerDesktop } from "./docker-desktop";
+import { existing } from "./existing";
 import { k3s } from "./k3s";
+import { kind } from "./kind";
 
-const backends: Partial<Record<BackendName, Backend>> = { k3s };
+const backends: Record<BackendName, Backend> = { kind, "docker-desktop": dockerDesktop, existing, k3s };
 
-/**
- * The backend of that name.
- * @throws UserError E_CONFIG for one that this version does not have
- */
+/** The backend of that name. */
 export function backendOf(name: BackendName): Backend {
-  const backend = backends[name];
-  if (backend) return backend;
-  throw new UserError("E_CONFIG", {
-    seen: `backend "${name}"`, wanted: `a backend that this version has: ${Object.keys(backends).join(", ")}`,
-    next: "pulumi stack select k3s",
-  });
+  return backends[name];
 }

@@ -1,64 +1,108 @@
 import * as docker from "@pulumi/docker";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { randomBytes } from "node:crypto";
 import { substitute, type Settings } from "../config";
-import { clusterName, dockerLabelsOf, PREFIX, shorten } from "../naming";
+import { clusterName, dockerLabelsOf, type Owner } from "../naming";
 import type { ClusterOutput } from "../outputs";
-import { execIn, inspectContainer, logsOf, recreateVolume, startContainer } from "../support/docker";
+import { execIn, inspectContainer, recreateVolume } from "../support/docker";
 import { UserError } from "../support/errors";
 import { record } from "../support/facts";
 import { freePort, requirePort } from "../support/ports";
 import { type Look, waitFor } from "../support/wait";
 import type { Backend, BackendArgs, Cluster } from "./backend";
-import { contentReference, loadIntoNode } from "./node-images";
+import { requireRunning, startIfStopped, type NodeContainer } from "./node-containers";
+import { loadInto } from "./node-images";
 import { clusterReady } from "./ready";
 
 const API_PORT = 6443;
 const KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
 
-/** A k3s server in one privileged container: the container is the cluster, and goes with it. */
+/** A k3s server in one privileged container, and agents beside it where the configuration wants some: the containers are the cluster. */
 export const k3s: Backend = {
   name: "k3s",
 
   declare(args: BackendArgs, parent: pulumi.Resource): Cluster {
-    const container = declareContainer(args, parent);
-    const name = clusterName(args.owner);
-    const running = container.id.apply((id) => ready(id, name, args.settings));
+    const name = args.settings.clusterName || clusterName(args.owner);
+    const { server, agents } = declareNodes(name, args, parent);
+    const nodes = pulumi.all([server, ...agents].map((container) => container.id)).apply((ids) => ids.map((id, index) => ({ container: id, name: nodeName(name, index) })));
+    const running = nodes.apply((containers) => ready(containers, name, args.settings));
     const kubeconfig = pulumi.secret(running.apply((state) => state.kubeconfig));
     const provider = new k8s.Provider("cluster", {
       kubeconfig, clusterIdentifier: name, deleteUnreachable: true,
-    }, { parent, deletedWith: container });
+    }, { parent, deletedWith: server });
     return {
-      provider, kubeconfig, owns: container,
+      provider, kubeconfig, owns: server,
       facts: running.apply((state) => state.facts),
-      load: (images) => pulumi.all([container.id, images]).apply(async ([id, list]) => {
-        if (pulumi.runtime.isDryRun()) return Object.fromEntries(list.map((image) => [image.name, contentReference(image)]));
-        return loadIntoNode(id, list, { timeout: args.settings.readyTimeout });
-      }),
+      load: (images) => loadInto(nodes.apply((containers) => containers.map(({ container }) => container)), images, args.settings.readyTimeout),
     };
   },
 };
 
 // --- declare ---------------------------------------------------------------------------------------------
 
-function declareContainer({ settings, owner }: BackendArgs, parent: pulumi.Resource): docker.Container {
-  const name = clusterName(owner);
-  const node = shorten(`${PREFIX}-${owner.stack}`);
-  const labels = Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value }));
+function declareNodes(name: string, args: BackendArgs, parent: pulumi.Resource): { server: docker.Container; agents: docker.Container[] } {
+  const { settings } = args;
+  const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
+  const join = settings.k3sAgents > 0 ? declareJoin(name, args, parent) : undefined;
+  const server = declareNode({
+    ...args, name, index: 0, join, ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }], keepPort: settings.k3sApiPort === 0,
+    command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false"],
+  }, parent);
+  const agents = Array.from({ length: settings.k3sAgents }, (_, number) => declareNode({
+    ...args, name, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, "--kubelet-arg=fail-cgroupv1=false"],
+  }, parent, [server]));
+  return { server, agents };
+}
+
+/** What agents need to find the server and to be let in: a network in which names resolve, and a token that is made once. */
+function declareJoin(name: string, { owner }: BackendArgs, parent: pulumi.Resource): Join {
+  const network = new docker.Network("network", { name, labels: dockerLabels(owner) }, { parent, deleteBeforeReplace: true });
+  return { network: network.name, token: pulumi.secret(randomBytes(24).toString("hex")) };
+}
+
+interface Join { network: pulumi.Output<string>; token: pulumi.Output<string> }
+
+interface NodeArgs extends BackendArgs {
+  /** Name of the cluster. */
+  name: string;
+  /** 0 is the server. */
+  index: number;
+  command: string[];
+  join: Join | undefined;
+  ports?: docker.types.input.ContainerPort[];
+  /** The port was chosen at the first `up` and stays. */
+  keepPort?: boolean;
+}
+
+function declareNode(args: NodeArgs, parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []): docker.Container {
+  const { settings, owner, index, join } = args;
+  const name = nodeName(args.name, index);
+  const suffix = index === 0 ? "" : `-agent-${index}`;
   const volumes = Object.entries({ k3s: "/var/lib/rancher/k3s", kubelet: "/var/lib/kubelet" }).map(([purpose, containerPath]) => {
-    const volume = new docker.Volume(purpose, { name: `${name}-${purpose}`, labels }, { parent, deleteBeforeReplace: true });
+    const volume = new docker.Volume(`${purpose}${suffix}`, { name: `${name}-${purpose}`, labels: dockerLabels(owner) }, { parent, deleteBeforeReplace: true });
     return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, dockerLabelsOf(owner))) };
   });
-  const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
-  return new docker.Container("node", {
-    name, hostname: node, image: substitute(settings.k3sImage, settings.imageSubstitutes), labels, volumes,
-    command: ["server", `--node-name=${node}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false"],
+  // What is random is made at every run of the program, and only the first counts.
+  const ignoreChanges = [...(args.keepPort ? ["ports"] : []), ...(join ? ["envs"] : [])];
+  return new docker.Container(`node${suffix}`, {
+    name, hostname: name, image: substitute(settings.k3sImage, settings.imageSubstitutes), labels: dockerLabels(owner), volumes, command: args.command,
     privileged: true, cgroupnsMode: "private", mustRun: true, restart: "no",
     // The image declares these as volumes; anonymous ones would stay behind when the container is lost.
     tmpfs: { "/run": "", "/tmp": "", "/var/lib/cni": "", "/var/log": "" },
-    ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }],
+    ...(args.ports ? { ports: args.ports } : {}),
+    ...(join ? { networksAdvanced: [{ name: join.network }], envs: [pulumi.interpolate`K3S_TOKEN=${join.token}`] } : {}),
     destroyGraceSeconds: 1,
-  }, { parent, deleteBeforeReplace: true, ...(settings.k3sApiPort === 0 ? { ignoreChanges: ["ports"] } : {}) });
+  }, { parent, deleteBeforeReplace: true, dependsOn, ignoreChanges });
+}
+
+/** Name of a node and of its container: the server has the cluster's. */
+function nodeName(cluster: string, index: number): string {
+  return index === 0 ? cluster : `${cluster}-agent-${index}`;
+}
+
+function dockerLabels(owner: Owner): { label: string; value: string }[] {
+  return Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value }));
 }
 
 /**
@@ -78,40 +122,24 @@ async function choosePort(port: number, name: string): Promise<number> {
 
 // --- ready -----------------------------------------------------------------------------------------------
 
-async function ready(id: string, name: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
+async function ready(nodes: NodeContainer[], name: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
   const start = Date.now();
-  const alive = () => requireRunning(id, name);
-  await startIfStopped(id);
+  const [server] = nodes as [NodeContainer, ...NodeContainer[]];
+  const alive = async () => { await Promise.all(nodes.map(requireRunning)); };
+  await Promise.all(nodes.map(startIfStopped));
   // Asked together, as a cluster that is up should cost an `up` next to nothing.
-  const [state, inside] = await Promise.all([alive(), waitFor(() => readKubeconfig(id, name), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
+  const [state, inside] = await Promise.all([requireRunning(server), waitFor(() => readKubeconfig(server), { deadline: settings.readyTimeout * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
     seen: `${name} after ${seconds} s: ${reason}`, wanted: `a kubeconfig at ${KUBECONFIG} in the node`, next: `docker logs ${name}`,
   }))]);
   const kubeconfig = inside.replace(/server: https:\/\/[^\s]+/, `server: https://127.0.0.1:${state.ports[`${API_PORT}/tcp`]}`);
-  const facts = await clusterReady(kubeconfig, { name, timeout: settings.readyTimeout, alive: async () => { await alive(); }, next: `docker logs ${name}` });
+  const facts = await clusterReady(kubeconfig, { name, nodes: nodes.length, timeout: settings.readyTimeout, alive, next: `docker logs ${name}` });
   record({ clusterReadyMs: Date.now() - start });
   return { kubeconfig, facts };
 }
 
-async function readKubeconfig(id: string, name: string): Promise<Look<string>> {
-  const file = await execIn(id, ["cat", KUBECONFIG]);
+async function readKubeconfig(server: NodeContainer): Promise<Look<string>> {
+  const file = await execIn(server.container, ["cat", KUBECONFIG]);
   if (file.exitCode === 0 && file.stdout.includes("client-key-data")) return { value: file.stdout };
-  await requireRunning(id, name);
+  await requireRunning(server);
   return { reason: file.stderr || "the kubeconfig is not whole yet" };
-}
-
-/** A node that merely stopped, with its host or its Docker, has everything it needs to go on. */
-async function startIfStopped(id: string): Promise<void> {
-  const state = await inspectContainer(id);
-  if (state && !state.running) await startContainer(id);
-}
-
-async function requireRunning(id: string, name: string): Promise<{ ports: Record<string, number> }> {
-  const state = await inspectContainer(id);
-  if (!state) {
-    throw new UserError("E_NODE_GONE", { seen: `container ${name} (${id.slice(0, 12)}) is in the stack's state and not in Docker`, wanted: "the node's container", next: "pulumi refresh --yes && pulumi up --yes" });
-  }
-  if (!state.running) {
-    throw new UserError("E_NODE_DIED", { seen: `container ${name} ended with exit code ${state.exitCode}`, wanted: "a running node", next: `docker rm --force ${name} && pulumi refresh --yes && pulumi up --yes`, detail: await logsOf(id) });
-  }
-  return state;
 }

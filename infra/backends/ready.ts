@@ -6,6 +6,12 @@ import { type Look, waitFor } from "../support/wait";
 export interface ReadyOptions {
   /** The cluster's name, for messages and outputs. */
   name: string;
+  /** How many nodes there must be; default 1. */
+  nodes?: number;
+  /** Where pods get their volumes when there is no default StorageClass. */
+  storageClass?: string;
+  /** Nodes of which some may be down: one that is ready is enough. */
+  lenient?: boolean;
   /** Seconds until a cluster that is not ready is an error. */
   timeout: number;
   /** Throws when the cluster can no longer become ready, because its node ended for example. */
@@ -19,10 +25,10 @@ export interface ReadyOptions {
  * @throws UserError E_CLUSTER_NOT_READY with the last reason; whatever `alive` throws
  */
 export async function clusterReady(kubeconfig: string, options: ReadyOptions): Promise<ClusterOutput> {
-  const api = openKubeApi(kubeconfig);
+  const api = await openKubeApi(kubeconfig);
   try {
     return await waitFor(async () => {
-      const look = await lookAt(api, options.name);
+      const look = await lookAt(api, options);
       if ("reason" in look) await options.alive();
       return look;
     }, { deadline: options.timeout * 1000, interval: 150 }, (reason, seconds) => new UserError("E_CLUSTER_NOT_READY", {
@@ -34,7 +40,7 @@ export async function clusterReady(kubeconfig: string, options: ReadyOptions): P
 }
 
 /** One look at everything that ready means; the first thing that is missing is the reason. */
-async function lookAt(api: KubeApi, name: string): Promise<Look<ClusterOutput>> {
+async function lookAt(api: KubeApi, options: ReadyOptions): Promise<Look<ClusterOutput>> {
   try {
     const [nodes, account, dns, classes] = await Promise.all([
       api.get<KubeList<Node>>("/api/v1/nodes"),
@@ -42,18 +48,20 @@ async function lookAt(api: KubeApi, name: string): Promise<Look<ClusterOutput>> 
       api.get<KubeList<EndpointSlice>>("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns"),
       api.get<KubeList<StorageClass>>("/apis/storage.k8s.io/v1/storageclasses"),
     ]);
-    const reason = missingNode(nodes) ?? (account ? undefined : "no default ServiceAccount") ?? missingDns(dns) ?? (await missingStorage(api, classes));
-    return reason === undefined ? { value: factsOf(name, nodes!.items) } : { reason };
+    const reason = missingNode(nodes, options) ?? (account ? undefined : "no default ServiceAccount") ?? missingDns(dns) ?? (await missingStorage(api, classes, options.storageClass));
+    return reason === undefined ? { value: factsOf(options.name, nodes!.items) } : { reason };
   } catch (error) {
     return { reason: `the API server at ${api.server} does not answer: ${(error as Error).message}` };
   }
 }
 
-function missingNode(nodes: KubeList<Node> | undefined): string | undefined {
-  if (!nodes || nodes.items.length === 0) return "no node has registered";
+function missingNode(nodes: KubeList<Node> | undefined, { nodes: wanted = 1, lenient = false }: ReadyOptions): string | undefined {
+  const found = nodes?.items ?? [];
+  if (found.length < wanted) return found.length === 0 ? "no node has registered" : `${found.length} of ${wanted} nodes have registered`;
   const condition = (node: Node) => node.status.conditions.find((entry) => entry.type === "Ready");
-  const waiting = nodes.items.find((node) => condition(node)?.status !== "True");
-  return waiting && `node ${waiting.metadata.name} is not ready: ${condition(waiting)?.message ?? "no condition yet"}`;
+  const waiting = found.filter((node) => condition(node)?.status !== "True");
+  if (waiting.length === 0 || (lenient && waiting.length < found.length)) return undefined;
+  return `node ${waiting[0]!.metadata.name} is not ready: ${condition(waiting[0]!)?.message ?? "no condition yet"}`;
 }
 
 function missingDns(slices: KubeList<EndpointSlice> | undefined): string | undefined {
@@ -61,13 +69,15 @@ function missingDns(slices: KubeList<EndpointSlice> | undefined): string | undef
   return ready ? undefined : "cluster DNS (kube-system/kube-dns) has no ready endpoint";
 }
 
-/** A class alone binds nothing: the provisioner of k3s and kind is a Deployment that must be available. */
-async function missingStorage(api: KubeApi, classes: KubeList<StorageClass> | undefined): Promise<string | undefined> {
-  const standard = classes?.items.find((entry) => entry.metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true");
-  if (!standard) return "no default StorageClass";
-  const provisioner = await api.get<Deployment>("/apis/apps/v1/namespaces/kube-system/deployments/local-path-provisioner");
-  if (provisioner && (provisioner.status.availableReplicas ?? 0) === 0) return `the provisioner of StorageClass ${standard.metadata.name} is not available`;
-  return undefined;
+/** Where k3s and kind keep the provisioner of their class: a class alone binds nothing. */
+const PROVISIONERS = ["kube-system", "local-path-storage"].map((namespace) => `/apis/apps/v1/namespaces/${namespace}/deployments/local-path-provisioner`);
+
+async function missingStorage(api: KubeApi, classes: KubeList<StorageClass> | undefined, named = ""): Promise<string | undefined> {
+  const used = classes?.items.find((entry) => (named === "" ? entry.metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true" : entry.metadata.name === named));
+  if (!used) return named === "" ? "no default StorageClass" : `no StorageClass ${named}`;
+  const provisioners = await Promise.all(PROVISIONERS.map((path) => api.get<Deployment>(path)));
+  const waiting = provisioners.some((provisioner) => provisioner && (provisioner.status.availableReplicas ?? 0) === 0);
+  return waiting ? `the provisioner of StorageClass ${used.metadata.name} is not available` : undefined;
 }
 
 function factsOf(name: string, nodes: Node[]): ClusterOutput {

@@ -13,6 +13,8 @@ export interface BayConfigArgs {
   /** Image of the sandboxes. */
   shipImage: pulumi.Input<string>;
   pullPolicy: "Never" | "IfNotPresent";
+  /** Names of the Secrets by which sandboxes' images may be pulled. */
+  pullSecrets: pulumi.Input<string[]>;
   storageClass: string;
   storageSize: string;
   /** Seconds that Bay waits for a sandbox's pod. */
@@ -30,7 +32,7 @@ export class BayConfig extends Component {
 
   constructor(name: string, args: BayConfigArgs, options: ComponentOptions = {}) {
     super("BayConfig", name, options);
-    const content = pulumi.all([args.namespace, args.shipImage]).apply(([namespace, image]) => stringify(bayConfig(args, namespace, image)));
+    const content = pulumi.all([args.namespace, args.shipImage, args.pullSecrets]).apply(([namespace, image, pullSecrets]) => stringify(bayConfig(args, namespace, image, pullSecrets)));
     const configMap = new k8s.core.v1.ConfigMap("config", { metadata: { name: args.name, namespace: args.namespace }, data: { "config.yaml": content } }, this.child());
     this.configMap = configMap.metadata.name;
     this.digest = content.apply((text) => createHash("sha256").update(text).digest("hex").slice(0, 16));
@@ -40,13 +42,16 @@ export class BayConfig extends Component {
 }
 
 /** The content of Bay's config.yaml; the key of the API is not in it, Bay gets that from a Secret. */
-export function bayConfig(args: BayConfigArgs, namespace: string, image: string): Record<string, unknown> {
+export function bayConfig(args: BayConfigArgs, namespace: string, image: string, pullSecrets: string[]): Record<string, unknown> {
   return {
     server: { host: "0.0.0.0", port: args.port },
     database: { url: "sqlite+aiosqlite:////var/lib/bay/bay.db" },
     driver: {
       type: "k8s", image_pull_policy: args.pullPolicy === "Never" ? "never" : "if_not_present",
-      k8s: { namespace, storage_class: args.storageClass || null, default_storage_size: args.storageSize, pod_startup_timeout: args.podStartupTimeout },
+      k8s: {
+        namespace, storage_class: args.storageClass || null, default_storage_size: args.storageSize, pod_startup_timeout: args.podStartupTimeout,
+        ...(pullSecrets.length > 0 ? { image_pull_secrets: pullSecrets } : {}),
+      },
     },
     security: { allow_anonymous: false },
     gc: {

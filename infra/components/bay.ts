@@ -9,6 +9,8 @@ export interface BayArgs {
   namespace: pulumi.Input<string>;
   image: pulumi.Input<string>;
   pullPolicy: "Never" | "IfNotPresent";
+  /** Names of the Secrets by which the image may be pulled. */
+  pullSecrets: pulumi.Input<string[]>;
   port: number;
   serviceAccount: pulumi.Input<string>;
   configMap: pulumi.Input<string>;
@@ -52,6 +54,7 @@ export class Bay extends Component {
       metadata: { name: args.name, namespace: args.namespace, labels: { app: "bay" }, annotations: { "bay-e2e.dev/config": args.configDigest } },
       spec: {
         serviceAccountName: args.serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: 5,
+        imagePullSecrets: pulumi.output(args.pullSecrets).apply((names) => names.map((name) => ({ name }))),
         ...podSecurity(args.security),
         containers: [{
           name: "bay", image: args.image, imagePullPolicy: args.pullPolicy, ports: [{ name: "http", containerPort: args.port }],

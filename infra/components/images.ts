@@ -6,6 +6,7 @@ import { PREFIX } from "../naming";
 import type { ImageOutput } from "../outputs";
 import { bundle } from "../support/bundle";
 import { Component, type ComponentOptions } from "./component";
+import { hostOf, type Registry } from "./registry";
 
 /** Where one image comes from. */
 export interface ImageSource {
@@ -25,11 +26,13 @@ export interface ImagesArgs<Name extends string> {
   /** Part of the built images' names, so that stacks do not overwrite each other's. */
   stack: string;
   sources: Record<Name, ImageSource>;
+  /** Where built images are pushed to; without it they are loaded. */
+  registry?: Registry | undefined;
   /** Brings local images to the cluster and gives their references. */
   load: (images: pulumi.Output<LocalImage[]>) => pulumi.Output<Record<string, ImageOutput>>;
 }
 
-/** The images of the stack: built here and loaded into the cluster, or taken as given. */
+/** The images of the stack: built here and loaded into the cluster or pushed to a registry, or taken as given. */
 export class Images<Name extends string> extends Component {
   /** Each image as the cluster knows it, once the cluster has it. */
   readonly images: Record<Name, pulumi.Output<ImageOutput>>;
@@ -40,26 +43,32 @@ export class Images<Name extends string> extends Component {
     super("Images", name, options);
     const sources = Object.entries(args.sources) as [Name, ImageSource][];
     const built = sources.filter(([, source]) => source.reference === "").map(([image, source]) => this.build(image, source, args));
-    const loaded = args.load(pulumi.all(built));
+    const delivered = args.registry ? pulumi.all(built).apply(pushed) : args.load(pulumi.all(built));
     const each = <T>(value: (image: Name, source: ImageSource) => T) => Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
-    this.images = each((image, { reference }) => reference === "" ? loaded.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
-    this.pullPolicy = each((_, { reference }) => (reference === "" ? "Never" : "IfNotPresent"));
+    this.images = each((image, { reference }) => reference === "" ? delivered.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
+    this.pullPolicy = each((_, { reference }) => (reference === "" && !args.registry ? "Never" : "IfNotPresent"));
     this.registerOutputs(this.images);
   }
 
-  private build(image: Name, source: ImageSource, { root, stack }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
+  private build(image: Name, source: ImageSource, { root, stack, registry }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
     const context = resolve(root, source.context);
     const dockerfile = source.dockerfile === "" ? join(context, "Dockerfile") : resolve(root, source.dockerfile);
     bundle(context);
     // Paths in the state are relative to the program's folder, so that a moved checkout is no change.
     const here = (path: string) => relative(process.cwd(), path);
     const built = new docker.Image(image, {
-      imageName: `${PREFIX}/${image}:${stack}`,
+      imageName: `${registry ? registry.prefix : PREFIX}/${image}:${stack}`,
       build: {
         context: here(context), dockerfile: here(dockerfile), platform: `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`, args: { BASE_IMAGE: source.baseImage },
       },
-      skipPush: true,
+      skipPush: !registry,
+      ...(registry?.login ? { registry: { server: hostOf(registry), ...registry.login } } : {}),
     }, this.child({ deletedWith: undefined }));
     return built.repoDigest.apply((id): LocalImage => ({ name: image, id }));
   }
+}
+
+/** What was pushed is known by its manifest's digest: `registry/bay@sha256:…`. */
+function pushed(images: LocalImage[]): Record<string, ImageOutput> {
+  return Object.fromEntries(images.map(({ name, id }) => [name, { reference: id, id: id.slice(id.indexOf("@") + 1) }]));
 }

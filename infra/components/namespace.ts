@@ -1,14 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import { LABELS, type Owner } from "../naming";
+import { UserError } from "../support/errors";
+import { openKubeApi } from "../support/kube-api";
+import { type Look, waitFor } from "../support/wait";
 import { Component, type ComponentOptions } from "./component";
 
 export interface NamespaceArgs {
-  name: string;
+  name: pulumi.Input<string>;
   labels: Record<string, string>;
   annotations: Record<string, string>;
 }
 
-/** The namespace of one Bay and its sandboxes: made by the stack and removed with it. */
+/** The namespace of one Bay and its sandboxes: made by the stack and removed with it, and never anybody else's. */
 export class Namespace extends Component {
   /** Known once the namespace exists. */
   readonly namespace: pulumi.Output<string>;
@@ -20,5 +24,35 @@ export class Namespace extends Component {
     this.namespace = namespace.metadata.name;
     this.nodes = { namespace };
     this.registerOutputs({ namespace: this.namespace });
+  }
+}
+
+interface Found { metadata: { labels?: Record<string, string>; deletionTimestamp?: string }; status: { conditions?: { message: string }[] } }
+
+/**
+ * The name of a namespace, once nobody else's has it. Server-side apply would take over what is there, and a
+ * destroy would then delete it with all that is in it.
+ * @param timeout seconds that an earlier namespace of the name may take to go
+ * @throws UserError E_NAMESPACE_FOREIGN
+ */
+export async function freeNamespace(kubeconfig: string, { name, owner, timeout }: { name: string; owner: Owner; timeout: number }): Promise<string> {
+  const api = await openKubeApi(kubeconfig);
+  const look = async (): Promise<Look<Found | undefined>> => {
+    const found = await api.get<Found>(`/api/v1/namespaces/${name}`);
+    if (!found?.metadata.deletionTimestamp) return { value: found };
+    return { reason: found.status.conditions?.map(({ message }) => message).join("; ") || "no condition tells why" };
+  };
+  try {
+    const found = await waitFor(look, { deadline: timeout * 1000, interval: 500 }, (reason, seconds) => new UserError("E_NAMESPACE_FOREIGN", {
+      seen: `namespace ${name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name", next: `kubectl describe namespace ${name}   (or: pulumi config set --stack ${owner.stack} namespace NAME)`,
+    }));
+    if (!found || found.metadata.labels?.[LABELS.owner] === owner.id) return name;
+    const whose = found.metadata.labels?.[LABELS.stack];
+    throw new UserError("E_NAMESPACE_FOREIGN", {
+      seen: `namespace ${name} exists, made by ${whose ? `stack ${whose} (owner ${found.metadata.labels?.[LABELS.owner]})` : "somebody else"}`,
+      wanted: "a namespace of this stack's own", next: `pulumi config set --stack ${owner.stack} namespace NAME`,
+    });
+  } finally {
+    api.close();
   }
 }

@@ -20,6 +20,22 @@ export async function inspectContainer(container: string): Promise<ContainerStat
   return { running: facts.State.Running, exitCode: facts.State.ExitCode, ports: Object.fromEntries(bound) as Record<string, number> };
 }
 
+/** Names of all containers, stopped ones too, that carry a label (`key=value`). */
+export async function containersBy(label: string): Promise<string[]> {
+  return (await run(["docker", "ps", "--all", "--format", "{{.Names}}", "--filter", `label=${label}`])).split("\n").filter(Boolean);
+}
+
+/** Names and host names of the containers that run; empty where no Docker answers. */
+export async function runningContainers(): Promise<{ name: string; hostname: string }[]> {
+  const ids = (await tryRun(["docker", "ps", "--quiet"])).stdout.split("\n").filter(Boolean);
+  if (ids.length === 0) return [];
+  const { stdout } = await tryRun(["docker", "inspect", "--format", "{{.Name}} {{.Config.Hostname}}", ...ids]);
+  return stdout.split("\n").filter(Boolean).map((line) => {
+    const [name = "", hostname = ""] = line.split(" ");
+    return { name: name.replace(/^\//, ""), hostname };
+  });
+}
+
 /** Runs a command in a container and gives its result whatever its exit code. */
 export function execIn(container: string, argv: readonly string[]): ReturnType<typeof tryRun> {
   return tryRun(["docker", "exec", container, ...argv]);

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   E_CONTEXT_MISSING: "The kubeconfig has no such context",
   E_CONTEXT_NOT_ALLOWED: "The context is neither named in the configuration nor on the list of local ones",
   E_CLUSTER_UNREACHABLE: "The cluster's API server does not answer",
+  E_CLUSTER_CREATE: "The cluster could not be made",
   E_CLUSTER_NAME_TAKEN: "A cluster of that name exists and is not this stack's",
   E_NAMESPACE_FOREIGN: "The namespace exists and is not this stack's",
   E_NODE_GONE: "The node's container is gone or stopped",

@@ -53,7 +53,7 @@ describe("the declared objects", () => {
 
   test("put Bay's configuration into a ConfigMap, without its key", async () => {
     new BayConfig("config", {
-      name: "bay-config", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never", storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES,
+      name: "bay-config", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never", storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES, pullSecrets: [],
     });
     const { inputs } = await declaredOf("kubernetes:core/v1:ConfigMap");
     const file = parse((inputs as unknown as { data: Record<string, string> }).data["config.yaml"]!) as Record<string, never>;
@@ -62,7 +62,7 @@ describe("the declared objects", () => {
     expect(JSON.stringify(file)).not.toContain("api_key");
   });
 
-  const bayArgs = { name: "bay", namespace: "ns", image: "bay:1", pullPolicy: "Never" as const, port: 8114, serviceAccount: "bay", configMap: "bay-config", configDigest: "d1", apiKey: "", readyTimeout: 120 };
+  const bayArgs = { name: "bay", namespace: "ns", image: "bay:1", pullPolicy: "Never" as const, port: 8114, serviceAccount: "bay", configMap: "bay-config", configDigest: "d1", apiKey: "", readyTimeout: 120, pullSecrets: [] };
 
   test("lock Bay's pod down: no root, no capabilities, a read-only file system, limits and probes", async () => {
     new Bay("bay", { ...bayArgs, security: "restricted" });

@@ -1,0 +1,88 @@
+import * as pulumi from "@pulumi/pulumi";
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** A kind cluster as the kind CLI makes it. */
+export interface KindClusterArgs {
+  name: pulumi.Input<string>;
+  /** Node image. */
+  image: pulumi.Input<string>;
+  /** kind's own configuration, as YAML. */
+  config: pulumi.Input<string>;
+  /** File that kind writes its kubeconfig to; it goes with the cluster. */
+  kubeconfigFile: pulumi.Input<string>;
+  /** Docker network of the nodes, which exists already. */
+  network: pulumi.Input<string>;
+}
+
+type Inputs = pulumi.Unwrap<KindClusterArgs>;
+type Outputs = Inputs & { kubeconfig: string };
+
+/**
+ * A cluster by the kind CLI as a resource: made at the first `up`, deleted at the `destroy`, missed by a
+ * `refresh` when its containers are gone. Every change replaces it, as kind cannot change a cluster.
+ */
+export class KindCluster extends pulumi.dynamic.Resource {
+  /** Kubeconfig (YAML) that reaches the cluster from this host. Secret. */
+  declare readonly kubeconfig: pulumi.Output<string>;
+
+  constructor(name: string, args: KindClusterArgs, options: pulumi.CustomResourceOptions = {}) {
+    super(provider, name, { ...args, kubeconfig: undefined }, { ...options, deleteBeforeReplace: true, additionalSecretOutputs: ["kubeconfig"] }, "bay-e2e", "KindCluster");
+  }
+}
+
+// --- provider --------------------------------------------------------------------------------------------
+// Pulumi writes the text of these functions into the stack's state, so that a destroy needs no program. They
+// call nothing but Node itself and each other.
+
+const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
+  async create(inputs) {
+    mkdirSync(dirname(inputs.kubeconfigFile), { recursive: true, mode: 0o700 });
+    const { code, output } = await command("kind", [
+      "create", "cluster", "--name", inputs.name, "--image", inputs.image, "--config", "-", "--kubeconfig", inputs.kubeconfigFile,
+    ], { input: inputs.config, network: inputs.network });
+    if (code !== 0) {
+      const taken = /already exist for a cluster with the name/.test(output);
+      throw new Error([
+        taken ? "E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's" : "E_CLUSTER_CREATE: The cluster could not be made",
+        `  seen:   kind create cluster --name ${inputs.name} ended with exit code ${code}`,
+        `  wanted: ${taken ? "a name that is free" : "exit code 0"}`,
+        `  next:   ${taken ? `kind get nodes --name ${inputs.name}   (then: kind delete cluster --name ${inputs.name}, or npm run sweep)` : "npm run doctor"}`,
+        "", ...output.trim().split("\n").slice(-25).map((line) => `        ${line}`),
+      ].join("\n"));
+    }
+    return { id: inputs.name, outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8") } };
+  },
+
+  async read(id, props) {
+    const { code, output } = await command("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${id}`], {});
+    // Where Docker cannot be asked, nothing is known to be gone.
+    return code === 0 && output.trim() === "" ? {} : { id, props: props! };
+  },
+
+  diff(_id, olds, news) {
+    const replaces = (["name", "image", "config", "kubeconfigFile", "network"] as const).filter((key) => olds[key] !== news[key]);
+    return Promise.resolve({ changes: replaces.length > 0, replaces, deleteBeforeReplace: true });
+  },
+
+  async delete(id, props) {
+    const { code, output } = await command("kind", ["delete", "cluster", "--name", id, "--kubeconfig", props.kubeconfigFile], {});
+    if (code !== 0) throw new Error(`kind delete cluster --name ${id} ended with exit code ${code}:\n${output}`);
+    for (const file of [props.kubeconfigFile, `${props.kubeconfigFile}.lock`]) rmSync(file, { force: true });
+  },
+};
+
+/** Runs a program to its end; a network other than kind's own is told to kind by its environment. */
+function command(file: string, words: string[], { input, network }: { input?: string; network?: string }): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(file, words, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...(network ? { KIND_EXPERIMENTAL_DOCKER_NETWORK: network } : {}) } });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => { output += chunk.toString(); });
+    child.stderr.on("data", (chunk: Buffer) => { output += chunk.toString(); });
+    child.on("error", (error) => { resolve({ code: 127, output: error.message }); });
+    child.on("close", (code) => { resolve({ code: code ?? 128, output }); });
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input ?? "");
+  });
+}
