@@ -1,6 +1,7 @@
 import { UserError } from "../infra/support/errors";
 import { usageErrorOf, refuseSwallowedFlags } from "./usage";
-import { command, program, STACK, type StackOption } from "./program";
+import type { Purpose, Wish } from "./choose";
+import { BACKEND, command, program, STACK } from "./program";
 import type { E2eOptions } from "./commands/e2e";
 
 // One place a command: its words, its options, examples, and what it calls. Each is loaded when it is called: Pulumi's
@@ -10,35 +11,38 @@ command("e2e [jest...]", "set up what is missing, bring the stack up, test it, d
   ["", "the whole job"],
   ["--keep-on-failure", "leave the stack up when something fails"],
   [`-- -t "wakes"`, "words after a second -- go to Jest"],
-]).option(...STACK).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
-  .action((jest: string[], options: E2eOptions) => end(import("./commands/e2e").then(({ e2e }) => e2e(options, jest))));
+]).option(...STACK).option(...BACKEND).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
+  .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(on(options, "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
 
 command("test [jest...]", "run the unit tests, and E2E when the stack is up", [
   ["", "all that can run now"],
   [`-- -t "wakes"`, "words after a second -- go to Jest"],
-]).option(...STACK)
-  .action((jest: string[], options: StackOption) => end(import("./commands/test").then(({ test }) => test(options, jest))));
+]).option(...STACK).option(...BACKEND)
+  .action((jest: string[], options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test(chosen, jest))));
 
-command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK)
-  .action((options: StackOption) => end(import("./commands/stack").then(({ upCommand }) => upCommand(options))));
+command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));
 
-command("down", "destroy the stack and prove that nothing is left", [["", "also after a run that was killed"]]).alias("destroy").option(...STACK)
-  .action((options: StackOption) => end(import("./commands/stack").then(({ downCommand }) => downCommand(options))));
+command("down", "destroy the stack and prove that nothing is left", [["", "also after a run that was killed"]]).alias("destroy").option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(on(options, "remove", async (chosen) => (await import("./commands/stack")).downCommand(chosen))));
 
-command("status", "say whether the stack is up and what of it is on this host", [["", ""]]).option(...STACK)
-  .action((options: StackOption) => end(import("./commands/stack").then(({ statusCommand }) => statusCommand(options))));
+command("status", "list the stacks of this checkout, and what is known of one", [["", "all stacks, and the one that is up"], ["--stack k3s", "all stacks, and that one"]]).option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(import("./commands/status").then(({ statusCommand }) => statusCommand(options))));
 
-command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubectl --kubeconfig kc.yaml"]]).option(...STACK)
-  .action((options: StackOption) => end(import("./commands/stack").then(({ kubeconfigCommand }) => kubeconfigCommand(options))));
+command("detect", "say which backend this host has, and why", [["", "the facts and the decision"], ["--json", "the same for a program"]]).option("--json", "print JSON", false)
+  .action((options: { json: boolean }) => end(import("./commands/detect").then(({ detectCommand }) => detectCommand(options))));
+
+command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubectl --kubeconfig kc.yaml"]]).option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
 
 command("setup", "find or make the tools", [["--again", "try the official ones once more"]]).option("--again", "try the official ones once more", false)
   .action((options: { again: boolean }) => end(import("./commands/tools").then(({ setupCommand }) => setupCommand(options))));
 
-command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK)
-  .action((options: StackOption) => end(import("./commands/tools").then(({ envCommand }) => envCommand(options))));
+command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/tools")).envCommand(chosen))));
 
-command("bench", "time the main job, phase by phase", [["--rounds 5", "minimum, median and maximum of five"]]).option(...STACK).option("--rounds <n>", "how often", Number, 3)
-  .action((options: StackOption & { rounds: number }) => end(import("./commands/bench").then(({ bench }) => bench(options))));
+command("bench", "time the main job, phase by phase", [["--rounds 5", "minimum, median and maximum of five"]]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3)
+  .action((options: Wish & { rounds: number }) => end(on(options, "make", async (chosen) => (await import("./commands/bench")).bench(chosen))));
 
 command("clean", "remove images and tools that stay between runs", [["", ""]])
   .action(() => end(import("./commands/tools").then(({ cleanCommand }) => cleanCommand())));
@@ -51,6 +55,12 @@ Promise.resolve().then(() => { refuseSwallowedFlags(program); }).then(() => prog
 
 async function end(work: Promise<number>): Promise<void> {
   process.exitCode = await work;
+}
+
+/** Calls a command with the stack that its options mean. */
+async function on<T extends Wish>(options: T, purpose: Purpose, run: (chosen: T & { stack: string }) => Promise<number>): Promise<number> {
+  const { chooseStack } = await import("./choose");
+  return run({ ...options, stack: await chooseStack(options, purpose) });
 }
 
 /** Exit code 2 is the user's to act on, 1 is a failure or a bug. */

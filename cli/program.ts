@@ -1,8 +1,8 @@
 import { Command } from "commander";
 
-export interface StackOption { stack: string }
+export const STACK = ["--stack <name>", "stack to use; default: the one that is up, else what `npm run detect` finds"] as const;
 
-export const STACK = ["--stack <name>", "stack to use", "k3s"] as const;
+export const BACKEND = ["--backend <name>", "kind, docker-desktop, existing or k3s; alone it is the stack of that name"] as const;
 
 /** The runner's command line; main.ts adds the commands. */
 export const program = new Command("npm run")

@@ -8,6 +8,7 @@ import { preflight } from "./preflight";
 import { phase } from "./progress";
 import { prepareTools, type SetupOptions, type Tools } from "./setup";
 import { bringUp, openStack, stackExists, tearDown } from "./stack";
+import { removeMadeStackFile } from "./stack-file";
 import { stateEnvironment } from "./state";
 
 /** Tools and state of a command: this process's environment is what every child gets. */
@@ -54,6 +55,7 @@ export async function down(stackName: string, options: { signal?: AbortSignal } 
     if (left.length > 0) {
       throw new UserError("E_DESTROY", { seen: `${left.length} left:\n          ${describeLeftovers(left).replaceAll("\n", "\n          ")}`, wanted: "nothing", next: left[0]!.remove });
     }
+    removeMadeStackFile(stackName);
   });
 }
 

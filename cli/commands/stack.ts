@@ -1,5 +1,4 @@
 import { onInterrupt } from "../interrupt";
-import { describeLeftovers, leftoversOf } from "../leftovers";
 import { down, outputsIfUp, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */
@@ -19,21 +18,6 @@ export async function downCommand({ stack }: { stack: string }): Promise<number>
   await down(stack);
   interrupt.release();
   process.stdout.write(`Nothing of stack ${stack} is left but its images.\n`);
-  return 0;
-}
-
-/** Says whether the stack is up and what of it is on this host. */
-export async function statusCommand({ stack }: { stack: string }): Promise<number> {
-  await prepare();
-  const outputs = await outputsIfUp(stack);
-  const found = await leftoversOf(stack);
-  if (outputs) {
-    const { cluster, images } = outputs;
-    process.stdout.write(`Stack ${stack} is up: ${cluster.name}, ${cluster.distribution}, ${cluster.runtime}\n  Bay:   pod ${outputs.pod} in ${outputs.namespace}, ${images.bay.reference}\n  Ship:  ${images.ship.reference}\n`);
-  } else {
-    process.stdout.write(`Stack ${stack} is not up.\n`);
-  }
-  if (found.length > 0) process.stdout.write(`On this host:\n${describeLeftovers(found)}\n`);
   return 0;
 }
 
