@@ -1,6 +1,6 @@
 import http from "node:http";
 import https from "node:https";
-import type { CurrentContext } from "./probe-kubeconfig";
+import type { FoundContext } from "./probe-kubeconfig";
 
 /** Whether a server answers, and how. */
 export interface Reach {
@@ -13,7 +13,7 @@ export interface Reach {
  * certificate is checked as the kubeconfig says, so that another server on the same port is not taken for it.
  * @param timeout milliseconds for the whole request, default 2000
  */
-export async function reach(context: Omit<CurrentContext, "name">, timeout = 2_000): Promise<Reach> {
+export async function reach(context: Omit<FoundContext, "name">, timeout = 2_000): Promise<Reach> {
   if (!URL.canParse(context.server)) return { reachable: false, answer: context.server === "" ? "no server is named" : "no URL" };
   const url = new URL("version", context.server.replace(/\/?$/, "/"));
   const deadline = AbortSignal.timeout(timeout);

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { BackendFacts } from "../infra/backends/detect";
-import { OFFLINE } from "./paths";
+import { OFFLINE, ROOT } from "./paths";
 import { probeDocker } from "./probe-docker";
-import { currentContext } from "./probe-kubeconfig";
+import { findContext } from "./probe-kubeconfig";
 import { reach } from "./probe-server";
 import { onPath } from "./probe-tools";
 import { readStackFile } from "./stack-file";
@@ -22,10 +22,10 @@ export async function probeBackends(env: NodeJS.ProcessEnv = process.env): Promi
 
 async function probeContext(env: NodeJS.ProcessEnv): Promise<Pick<BackendFacts, "kubeconfig" | "context" | "allowedContexts">> {
   const settings = readStackFile(EXISTING)?.config ?? {};
-  const found = currentContext(env, textOf(settings["kubeconfig"]));
-  const named = textOf(settings["kubeContext"]);
+  const [file, context] = [textOf(settings["kubeconfig"]), textOf(settings["kubeContext"])];
+  const found = findContext(env, { ...(file ? { file: resolve(ROOT, file) } : {}), ...(context ? { context } : {}) });
   const allowed = Array.isArray(settings["allowedContexts"]) ? settings["allowedContexts"].map(String) : [];
-  const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: named ? [...allowed, named] : allowed };
+  const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: context ? [...allowed, context] : allowed };
   if (!found.context) return facts;
   const { name, server, proxy } = found.context;
   return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...(await reach(found.context)) } };

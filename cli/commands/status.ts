@@ -51,7 +51,7 @@ interface Pod { status: { phase: string; conditions?: { type: string; status: st
 /** What the cluster itself says of Bay's pod: the state only knows how it was at the last up. */
 async function podNow({ kubeconfig, namespace, pod }: StackOutputs): Promise<string> {
   try {
-    const api = openKubeApi(kubeconfig);
+    const api = await openKubeApi(kubeconfig);
     try {
       const found = await api.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${pod}`);
       if (!found) return "GONE: the cluster has no such pod";

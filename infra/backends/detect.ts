@@ -4,7 +4,7 @@ import { DOCKER_DESKTOP_CONTEXTS, isLocalContext, isLocalServer } from "./local-
 
 export { isLocalContext, isLocalServer, LOCAL_CONTEXTS, type LocalContext } from "./local-contexts";
 
-/** The current context of the kubeconfig. */
+/** The context that the stack `existing` would use: the one that its configuration names, else the current one. */
 export interface ContextFact {
   name: string;
   /** URL of its API server; empty where the kubeconfig has no such cluster. */
@@ -25,7 +25,7 @@ export interface BackendFacts {
     /** Why they could not be read. */
     problem?: string;
   };
-  /** Nothing where no context is the current one. */
+  /** Nothing where there is none. */
   context?: ContextFact;
   /** Names that count as local beside the known ones, from the configuration of the stack `existing`. */
   allowedContexts: string[];
@@ -125,11 +125,10 @@ function lookAtK3s({ docker }: BackendFacts): Look {
 }
 
 /** Whether a context may be used without anybody's word, and can be. */
-function usable(context: ContextFact, allowed: readonly string[]): Look {
-  const { name, server, proxy, reachable, answer } = context;
-  if (!isLocalContext(name, allowed)) return no(`context ${name} is not on the list of local ones`);
+function usable({ name, server, proxy, reachable, answer }: ContextFact, allowed: readonly string[]): Look {
   // A name that the configuration allows is meant as it stands, wherever its server is.
   if (!allowed.includes(name)) {
+    if (!isLocalContext(name)) return no(`context ${name} is not on the list of local ones`);
     if (proxy) return no(`context ${name} is reached through the proxy ${proxy}, so it need not be local`);
     if (!isLocalServer(server)) return no(`context ${name} has a local name, but its server ${server || "is missing"} is not local`);
   }

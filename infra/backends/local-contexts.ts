@@ -27,12 +27,9 @@ export const LOCAL_CONTEXTS: readonly LocalContext[] = [
 /** The contexts of Docker Desktop's own cluster. */
 export const DOCKER_DESKTOP_CONTEXTS: readonly string[] = ["docker-desktop", "docker-for-desktop"];
 
-/**
- * Whether a context has the name of a local one.
- * @param extra more names that count as local, `*` for any characters; config key `allowedContexts`
- */
-export function isLocalContext(name: string, extra: readonly string[] = []): boolean {
-  return [...LOCAL_CONTEXTS.map((context) => context.name), ...extra].some((pattern) => glob(name, pattern, ".*"));
+/** Whether a context has the name of a local one. */
+export function isLocalContext(name: string): boolean {
+  return LOCAL_CONTEXTS.some((context) => glob(name, context.name, ".*"));
 }
 
 /** Ranges that do not leave the machine or its local network: loopback, private, link-local. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { stringify } from "yaml";
 import { parseInfo } from "../../../cli/probe-docker";
-import { currentContext } from "../../../cli/probe-kubeconfig";
+import { findContext } from "../../../cli/probe-kubeconfig";
 import { reach } from "../../../cli/probe-server";
 import { onPath } from "../../../cli/probe-tools";
 
@@ -27,38 +27,39 @@ const context = (name: string, of: string) => ({ name, context: { cluster: of, u
 describe("the current context", () => {
   test("is that of the one file", () => {
     const file = write("one", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://127.0.0.1:1")] });
-    expect(currentContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", insecure: false } });
+    expect(findContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", insecure: false } });
   });
 
   test("is put together from several files, of which the first that says a thing wins", () => {
     const first = write("first", { "current-context": "a", clusters: [cluster("c", "https://first")] });
     const second = write("second", { "current-context": "b", contexts: [context("a", "c"), context("b", "c")], clusters: [cluster("c", "https://second")] });
     const missing = join(folder, "missing");
-    expect(currentContext({ KUBECONFIG: [missing, first, second].join(delimiter) }).context).toMatchObject({ name: "a", server: "https://first" });
+    expect(findContext({ KUBECONFIG: [missing, first, second].join(delimiter) }).context).toMatchObject({ name: "a", server: "https://first" });
   });
 
   test("is that of the file which the configuration names, whatever KUBECONFIG says", () => {
     const other = write("other", { "current-context": "o", contexts: [context("o", "c")], clusters: [cluster("c", "https://other")] });
-    expect(currentContext({ KUBECONFIG: join(folder, "one") }, other)).toMatchObject({ files: [other], context: { name: "o" } });
+    expect(findContext({ KUBECONFIG: join(folder, "one") }, { file: other })).toMatchObject({ files: [other], context: { name: "o" } });
   });
 
-  test("is looked for in the home folder without KUBECONFIG", () => {
-    expect(currentContext({ HOME: folder })).toEqual({ files: [join(folder, ".kube", "config")] });
+  test("gives way to the one that the configuration names", () => {
+    const file = write("two", { "current-context": "a", contexts: [context("a", "c"), context("b", "d")], clusters: [cluster("c", "https://c"), cluster("d", "https://d")] });
+    expect(findContext({ KUBECONFIG: file }, { context: "b" }).context).toMatchObject({ name: "b", server: "https://d" });
   });
 
   test("comes with its proxy and its authority, whose path starts at the file's folder", () => {
     write("ca.pem", "PEM");
     const file = write("with-ca", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://x", { "certificate-authority": "ca.pem", "proxy-url": "http://p", "tls-server-name": "n" })] });
-    expect(currentContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", authority: Buffer.from("PEM"), serverName: "n" });
+    expect(findContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", authority: Buffer.from("PEM"), serverName: "n" });
   });
 
   test("that no file describes, and a file that is no YAML, are problems and no crash", () => {
-    expect(currentContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe("the current context gone is in no kubeconfig file");
-    expect(currentContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig .*broken cannot be read: /);
+    expect(findContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe("context gone, or its cluster, is in no kubeconfig file");
+    expect(findContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig cannot be read: .*broken: /);
   });
 
   test("is nothing in an empty file", () => {
-    expect(currentContext({ KUBECONFIG: write("empty", "") })).not.toHaveProperty("context");
+    expect(findContext({ KUBECONFIG: write("empty", "") })).not.toHaveProperty("context");
   });
 });
 

@@ -80,12 +80,6 @@ describe("a context is local by name", () => {
   test.each(["", "prod", "kind", "my-kind-dev", "gke_project_zone_kind-dev", "arn:aws:eks:eu-west-1:1:cluster/minikube", "admin@docker-desktop", "docker-desktop-2", "MINIKUBE"])("but not %j", (name) => {
     expect(isLocalContext(name)).toBe(false);
   });
-
-  test("or by a name that the configuration adds, which may have a *", () => {
-    expect(isLocalContext("team-7", ["team-*"])).toBe(true);
-    expect(isLocalContext("team.7", ["team-*"])).toBe(false);
-    expect(isLocalContext("teamX7", ["team.7"])).toBe(false);
-  });
 });
 
 describe("a server is local by address", () => {
