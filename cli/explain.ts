@@ -30,6 +30,7 @@ const RULES: readonly Rule[] = [
   { pattern: /port is already allocated|address already in use/i, code: "E_PORT_IN_USE", wanted: "a free port", next: () => "pulumi config set k3sApiPort 0" },
   { pattern: /Cannot connect to the Docker daemon|error during connect|connect E\w+ .*docker\.sock/i, code: "E_DOCKER_MISSING", wanted: "a Docker daemon that answers", next: () => "docker info   (then: npm run setup)" },
   { pattern: /privileged mode is incompatible|cannot enable .*capabilit|permission denied.*(cgroup|mount)/i, code: "E_DOCKER_PRIVILEGED", wanted: "a Docker that may run privileged containers", next: () => "docker info --format '{{.SecurityOptions}}'" },
+  { pattern: /configured Kubernetes cluster is unreachable/i, code: "E_CLUSTER_UNREACHABLE", wanted: "an API server that answers", next: ({ stack }) => `npm run down -- --stack ${stack} --cluster-gone   (only when the cluster is gone for good)` },
   { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
   { type: /^docker:.*Container$/, code: "E_NODE_DIED", wanted: "a node container that starts", next: () => "docker ps --all --filter label=bay-e2e.dev/owner" },
   { type: /^kubernetes:core\/v1:Pod$/, code: "E_BAY_NOT_READY", wanted: "Bay's pod ready", next: ({ stack }) => `npm run status -- --stack ${stack}` },

@@ -1,37 +1,46 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { LABELS, ownerOf } from "../infra/naming";
-import { run, tryRun } from "../infra/support/exec";
+import { ownerOf } from "../infra/naming";
+import { removalOf, removeThings, thingsOf } from "./docker-things";
+import { RUN_FOLDER } from "./marks";
+import { namespacesBy, removeNamespaces } from "./namespaces";
+import { orphansOf } from "./orphans";
 import { ROOT, STATE } from "./paths";
-import { ancestors, isAlive, readIfThere } from "./procfs";
+import { isAlive } from "./procfs";
 import { localStack } from "./state";
-
-/** Set in the environment of a run, and so of every process that it starts, to the id of its owner. */
-export const OWNER_VARIABLE = "BAY_E2E_OWNER";
 
 /** One thing that a run left, and the command that removes it. */
 export interface Leftover {
-  kind: "container" | "volume" | "network" | "process" | "listener" | "file" | "stack state";
+  kind: "container" | "volume" | "network" | "namespace" | "process" | "file" | "stack state";
   name: string;
   remove: string;
 }
 
 /**
- * Everything of a stack that is still on this host, by its labels and places. Empty after a `down`. Images
- * are not among it: they stay, by design, for the next run.
+ * Everything of a stack that is still there, by its labels and places. Empty after a `down`. Images are not
+ * among it: they stay, by design, for the next run.
+ * @param kubeconfig of a cluster that outlives the stack, whose namespaces are looked at too
  */
-export async function leftoversOf(stack: string): Promise<Leftover[]> {
-  return [...await dockerLeftovers(stack), ...processLeftovers(stack), ...fileLeftovers(), ...stateLeftovers(stack)];
+export async function leftoversOf(stack: string, kubeconfig?: string): Promise<Leftover[]> {
+  const owner = ownerOf(ROOT, stack);
+  const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
+  return [
+    ...things.map((thing): Leftover => ({ kind: thing.kind, name: thing.name, remove: removalOf(thing) })),
+    ...namespaces.map(({ name }): Leftover => ({ kind: "namespace", name, remove: `kubectl delete namespace ${name}` })),
+    // A process that still listens is among these: a listener is not removed but by its process.
+    ...orphansOf(stack).map(({ pid, command }): Leftover => ({ kind: "process", name: `${pid} ${command.slice(0, 100)}`, remove: `kill ${pid}` })),
+    ...filesOf(stack).map((file): Leftover => ({ kind: "file", name: file, remove: `rm ${file}` })),
+    ...stateLeftovers(stack),
+  ];
 }
 
-/** Removes containers, volumes and networks that carry the stack's label: what no state knows any more. */
-export async function removeByLabel(stack: string): Promise<Leftover[]> {
-  const left = await dockerLeftovers(stack);
-  for (const kind of ["container", "network", "volume"] as const) {
-    const names = left.filter((entry) => entry.kind === kind).map((entry) => entry.name);
-    if (names.length > 0) await run(["docker", kind, "rm", ...(kind === "network" ? [] : ["--force"]), ...names]);
-  }
-  return left;
+/** Removes what carries the stack's label once its state is gone, or does not know it. Gives what it removed. */
+export async function removeByLabel(stack: string, kubeconfig?: string): Promise<{ kind: string; name: string }[]> {
+  const owner = ownerOf(ROOT, stack);
+  const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
+  await removeThings(things);
+  if (kubeconfig && namespaces.length > 0) await removeNamespaces(kubeconfig, namespaces.map(({ name }) => name));
+  return [...things, ...namespaces.map(({ name }) => ({ kind: "namespace", name }))];
 }
 
 /** Leftovers as lines for a person. */
@@ -39,41 +48,22 @@ export function describeLeftovers(left: readonly Leftover[]): string {
   return left.map(({ kind, name, remove }) => `${kind} ${name}   (${remove})`).join("\n");
 }
 
-async function dockerLeftovers(stack: string): Promise<Leftover[]> {
-  const filter = `label=${LABELS.owner}=${ownerOf(ROOT, stack).id}`;
-  const list = async (kind: "container" | "volume" | "network", argv: [string, ...string[]]): Promise<Leftover[]> => {
-    const { stdout, exitCode } = await tryRun([...argv, "--filter", filter]).catch(() => ({ stdout: "", exitCode: 1 }));
-    if (exitCode !== 0) return [];
-    return stdout.split("\n").filter(Boolean).map((name) => ({ kind, name, remove: `docker ${kind} rm ${kind === "network" ? "" : "--force "}${name}` }));
-  };
-  return (await Promise.all([
-    list("container", ["docker", "ps", "--all", "--format", "{{.Names}}"]),
-    list("volume", ["docker", "volume", "ls", "--format", "{{.Name}}"]),
-    list("network", ["docker", "network", "ls", "--format", "{{.Name}}"]),
-  ])).flat();
+/** Files that live only while a run, or a stack, does: with secrets in them, or the mark of a run. */
+export function filesOf(stack: string): string[] {
+  const ofRuns = existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter((name) => !isAlive(ownerPid(name)) && !isOfOther(name, stack)) : [];
+  const kubeconfig = join(STATE, "kubeconfig", `${stack}.yaml`);
+  return [...ofRuns.map((name) => join(RUN_FOLDER, name)), ...(existsSync(kubeconfig) ? [kubeconfig] : [])];
 }
 
-/**
- * Processes that a run of this stack started and that outlived it: each inherited the owner's mark in its
- * environment. This process, its parents and its children are the run itself.
- */
-function processLeftovers(stack: string): Leftover[] {
-  if (!existsSync("/proc/self")) return [];
-  const mark = `${OWNER_VARIABLE}=${ownerOf(ROOT, stack).id}\0`;
-  const own = ancestors();
-  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid): Leftover[] => {
-    if (!readIfThere(join("/proc", pid, "environ")).includes(mark)) return [];
-    const command = readIfThere(join("/proc", pid, "cmdline")).replaceAll("\0", " ").trim();
-    return command === "" ? [] : [{ kind: "process", name: `${pid} ${command.slice(0, 100)}`, remove: `kill ${pid}` }];
-  });
+/** Each file's name ends in the id of the process that it belongs to. */
+function ownerPid(name: string): number {
+  return Number(/(\d+)\.\w+$/.exec(name)?.[1] ?? 0);
 }
 
-/** Files with secrets that live only while a run does. */
-function fileLeftovers(): Leftover[] {
-  const folder = join(STATE, "run");
-  const files = existsSync(folder) ? readdirSync(folder) : [];
-  // Each file's name ends in the id of the process that owns it.
-  return files.filter((file) => !isAlive(Number(/(\d+)\.\w+$/.exec(file)?.[1] ?? 0))).map((file) => ({ kind: "file", name: join(folder, file), remove: `rm ${join(folder, file)}` }));
+/** The mark of another stack's killed run stays until that stack is dealt with: it tells that it was interrupted. */
+function isOfOther(name: string, stack: string): boolean {
+  const marked = /^run-(.*)-\d+\.json$/.exec(name)?.[1];
+  return marked !== undefined && marked !== stack;
 }
 
 function stateLeftovers(stack: string): Leftover[] {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../infra/support/errors";
 import { isAlive, readIfThere } from "./procfs";
 import { localStack } from "./state";
 
@@ -26,6 +27,21 @@ export function removeStaleLocks(stack: string): void {
     if (existsSync(file) && !isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) continue;
     for (const part of [file, `${file}.attrs`]) rmSync(part, { force: true });
   }
+}
+
+/**
+ * Makes sure that nobody has the stack's lock; to be called once the locks of the dead are removed.
+ * @throws UserError E_STACK_LOCKED that names who has it
+ */
+export function requireNoLock(stack: string): void {
+  const locks = localStack(stack)?.locks;
+  const held = locks && existsSync(locks) ? readdirSync(locks).find((name) => name.endsWith(".json")) : undefined;
+  if (!locks || !held) return;
+  const { pid, username, hostname: host, timestamp } = JSON.parse(readFileSync(join(locks, held), "utf8")) as Lock;
+  throw new UserError("E_STACK_LOCKED", {
+    seen: `Pulumi (pid ${pid} of ${username} on ${host}) has the stack ${stack} since ${timestamp}`, wanted: "one run of a stack at a time",
+    next: host === hostname() ? "wait for it to end" : `wait for it to end, or if it is dead: pulumi cancel --stack ${stack}`,
+  });
 }
 
 function isStale(lock: Lock): boolean {

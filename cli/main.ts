@@ -23,8 +23,11 @@ command("test [jest...]", "run the unit tests, and E2E when the stack is up", [
 command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));
 
-command("down", "destroy the stack and prove that nothing is left", [["", "also after a run that was killed"]]).alias("destroy").option(...STACK).option(...BACKEND)
-  .action((options: Wish) => end(on(options, "remove", async (chosen) => (await import("./commands/stack")).downCommand(chosen))));
+command("down", "destroy the stack and prove that nothing is left", [
+  ["", "also after a run that was killed"],
+  ["--cluster-gone", "the cluster itself is gone for good: forget what was in it"],
+]).alias("destroy").option(...STACK).option(...BACKEND).option("--cluster-gone", "forget what was in a cluster that does not answer any more", false)
+  .action((options: Wish & { clusterGone: boolean }) => end(on(options, "remove", async (chosen) => (await import("./commands/stack")).downCommand({ ...chosen, clusterGone: options.clusterGone }))));
 
 command("status", "list the stacks of this checkout, and what is known of one", [["", "all stacks, and the one that is up"], ["--stack k3s", "all stacks, and that one"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(import("./commands/status").then(({ statusCommand }) => statusCommand(options))));

@@ -2,17 +2,24 @@ import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
 import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
 import { ownerOf } from "../infra/naming";
-import { describeLeftovers, leftoversOf, OWNER_VARIABLE, removeByLabel } from "./leftovers";
+import { kubeconfigOf } from "./cluster-access";
+import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
+import { underMark } from "./marks";
+import { OWNER_VARIABLE } from "./orphans";
 import { ROOT } from "./paths";
 import { preflight } from "./preflight";
-import { phase } from "./progress";
+import { phase, type Tell } from "./progress";
+import { recover, removePending } from "./recover";
 import { prepareTools, type SetupOptions, type Tools } from "./setup";
-import { bringUp, openStack, stackExists, tearDown } from "./stack";
+import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack";
 import { removeMadeStackFile } from "./stack-file";
+import { stateOf } from "./stack-state";
 import { stateEnvironment } from "./state";
 
 /** Tools and state of a command: this process's environment is what every child gets. */
 export async function prepare(options: SetupOptions = {}): Promise<Tools> {
+  // A daemon that the set-up starts belongs to no run: without the mark no clean-up takes it for one's process.
+  Reflect.deleteProperty(process.env, OWNER_VARIABLE);
   const tools = await phase("Tools", (tell) => prepareTools(tell, options));
   Object.assign(process.env, tools.env);
   Object.assign(process.env, stateEnvironment());
@@ -21,53 +28,90 @@ export async function prepare(options: SetupOptions = {}): Promise<Tools> {
 }
 
 /**
- * Brings a stack up and gives its outputs.
+ * Brings a stack up and gives its outputs. What a killed run left of it is put right first.
  * @throws UserError whatever stands in the way, by its cause
  */
 export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string } = {}): Promise<StackOutputs> {
-  process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
-  await preflight();
-  return phase(`Stack ${stackName}: up`, async (tell) => {
-    const stack = await openStack(stackName);
-    if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;
-    return checkOutputs(await bringUp(stack, { tell, ...(options.signal ? { signal: options.signal } : {}) }));
+  return underMark(stackName, "up", "up", async () => {
+    process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
+    await preflight();
+    return phase(`Stack ${stackName}: up`, async (tell) => {
+      await recover(stackName, tell);
+      const stack = await openStack(stackName);
+      if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;
+      const operation = { tell, ...(options.signal ? { signal: options.signal } : {}) };
+      if (((await stateOf(stackName))?.pending.length ?? 0) > 0) {
+        await removePending(stackName, tell);
+        await clearPending(stack, operation);
+      }
+      return requireOutputs(await bringUp(stack, operation));
+    });
   });
 }
 
 /** Failures after which nothing is removed by its label: another run has the stack, or somebody else's key does. */
 const NOT_OURS_NOW: readonly ErrorCode[] = ["E_STACK_LOCKED", "E_PASSPHRASE"];
 
+export interface DownOptions {
+  signal?: AbortSignal;
+  /** The stack's cluster is gone for good: forget what was in it. */
+  clusterGone?: boolean;
+}
+
 /**
  * Destroys a stack, removes by label what its state did not know, and looks for what is left.
  * @throws UserError E_DESTROY that names what is left and how to remove it
  */
-export async function down(stackName: string, options: { signal?: AbortSignal } = {}): Promise<void> {
-  await phase(`Stack ${stackName}: destroy`, async (tell) => {
-    const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, ...options }); };
+export async function down(stackName: string, { signal, clusterGone = false }: DownOptions = {}): Promise<void> {
+  await underMark(stackName, "down", "destroy", () => phase(`Stack ${stackName}: destroy`, async (tell) => {
+    process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
+    await recover(stackName, tell);
+    if (clusterGone) await sayForgotten(stackName, tell);
+    // Of a cluster that outlives the stack, and that nobody knows how to reach once the state is gone.
+    const kubeconfig = clusterGone ? undefined : await outsideKubeconfig(stackName);
+    const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, clusterGone, ...(signal ? { signal } : {}) }); };
     const failure = await destroy().then(() => undefined, (error: unknown) => error as Error);
     if (failure instanceof UserError && NOT_OURS_NOW.includes(failure.code)) throw failure;
-    const unknown = await removeByLabel(stackName);
+    const unknown = await removeByLabel(stackName, kubeconfig);
     for (const { kind, name } of unknown) tell(`removed ${kind} ${name}, which the state did not know`);
     // A container that a killed run made and no state knows holds volumes that the state does know.
     if (failure && unknown.length > 0) await destroy();
     else if (failure) throw failure;
-    const left = await leftoversOf(stackName);
-    if (left.length > 0) {
-      throw new UserError("E_DESTROY", { seen: `${left.length} left:\n          ${describeLeftovers(left).replaceAll("\n", "\n          ")}`, wanted: "nothing", next: left[0]!.remove });
-    }
     removeMadeStackFile(stackName);
-  });
+    await requireNothingLeft(stackName, kubeconfig);
+  }));
 }
 
 /** The stack's outputs when it is up, without making anything: for tests, status and others that only look. */
 export async function outputsIfUp(stackName: string): Promise<StackOutputs | undefined> {
   const json = await run(["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", stackName]).catch(() => "{}");
   const outputs = JSON.parse(json) as Record<string, unknown>;
-  return problemsOfOutputs(outputs).length === 0 ? (outputs as unknown as StackOutputs) : undefined;
+  return isOutputs(outputs) ? outputs : undefined;
 }
 
-function checkOutputs(outputs: Record<string, unknown>): StackOutputs {
-  const problems = problemsOfOutputs(outputs);
-  if (problems.length > 0) throw new UserError("E_OUTPUTS", { seen: problems.join("; "), wanted: "every output of infra/outputs.ts", next: "pulumi stack output" });
-  return outputs as unknown as StackOutputs;
+function isOutputs(value: Record<string, unknown>): value is Record<string, unknown> & StackOutputs {
+  return problemsOfOutputs(value).length === 0;
+}
+
+function requireOutputs(outputs: Record<string, unknown>): StackOutputs {
+  if (isOutputs(outputs)) return outputs;
+  throw new UserError("E_OUTPUTS", { seen: problemsOfOutputs(outputs).join("; "), wanted: "every output of infra/outputs.ts", next: "pulumi stack output" });
+}
+
+/** The kubeconfig of a stack whose cluster is not removed with it; nothing where it is, or was never reached. */
+async function outsideKubeconfig(stackName: string): Promise<string | undefined> {
+  const resources = (await stateOf(stackName))?.resources ?? [];
+  const inCluster = resources.filter(({ type }) => type.startsWith("kubernetes:"));
+  return inCluster.some(({ deletedWith }) => !deletedWith) ? kubeconfigOf(stackName) : undefined;
+}
+
+async function sayForgotten(stackName: string, tell: Tell): Promise<void> {
+  const objects = ((await stateOf(stackName))?.resources ?? []).filter(({ type }) => type.startsWith("kubernetes:"));
+  for (const { type, id } of objects) tell(`forgetting ${type.replace("kubernetes:", "")} ${id ?? ""}, if its cluster does not answer`);
+}
+
+async function requireNothingLeft(stackName: string, kubeconfig: string | undefined): Promise<void> {
+  const left = await leftoversOf(stackName, kubeconfig);
+  if (left.length === 0) return;
+  throw new UserError("E_DESTROY", { seen: `${left.length} left:\n          ${describeLeftovers(left).replaceAll("\n", "\n          ")}`, wanted: "nothing", next: left[0]!.remove });
 }

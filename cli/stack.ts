@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../infra/support/errors";
 import { explain } from "./explain";
-import { removeStaleLocks } from "./locks";
 import { ROOT } from "./paths";
 import type { Tell } from "./progress";
 import { detachedPulumi } from "./pulumi-command";
@@ -12,11 +11,12 @@ import { detachedPulumi } from "./pulumi-command";
 export interface Operation {
   tell: Tell;
   signal?: AbortSignal;
+  /** The cluster is gone for good: what was in it is forgotten, whichever plugin option the program chose. */
+  clusterGone?: boolean;
 }
 
 /** Opens the stack of that name in this checkout, making it where it does not exist. */
 export async function openStack(name: string): Promise<Stack> {
-  removeStaleLocks(name);
   return guarded(name, async () => LocalWorkspace.createOrSelectStack({ stackName: name, workDir: ROOT }, { pulumiCommand: await detachedPulumi() }));
 }
 
@@ -26,13 +26,24 @@ export async function stackExists(name: string): Promise<boolean> {
   return (await guarded(name, () => workspace.listStacks())).some((stack) => stack.name === name || stack.name.endsWith(`/${name}`));
 }
 
-/** Brings the stack up; a node that was lost is noticed first, so that it is made again. */
+/** Operations that were cut off are settled by a look at what is really there; creations that were, are begun anew. */
+export async function clearPending(stack: Stack, operation: Operation): Promise<void> {
+  operation.tell("a run was cut off: comparing the state with what is there");
+  await withOutput(stack.name, operation, (options) => stack.refresh({ ...options, clearPendingCreates: true }));
+}
+
+/** Brings the stack up; a node or an image that was lost is made again. */
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
-  const up = () => withOutput(stack.name, operation, (options) => stack.up(options));
+  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more }));
   try {
     return valuesOf((await up()).outputs);
   } catch (error) {
-    if (!(error instanceof UserError) || !["E_NODE_GONE", "E_NODE_DIED"].includes(error.code) || operation.signal?.aborted) throw error;
+    const code = error instanceof UserError && !operation.signal?.aborted ? error.code : undefined;
+    if (code === "E_IMAGE_LOST") {
+      operation.tell("an image is neither in Docker nor on the node: building it again");
+      return valuesOf((await up({ replace: ["**docker:index/image:Image::*"] })).outputs);
+    }
+    if (code !== "E_NODE_GONE" && code !== "E_NODE_DIED") throw error;
     operation.tell("the node is gone: refreshing the state, then making it again");
     await withOutput(stack.name, operation, (options) => stack.refresh(options));
     return valuesOf((await up()).outputs);
@@ -41,7 +52,7 @@ export async function bringUp(stack: Stack, operation: Operation): Promise<Recor
 
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
 export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
-  removeStaleLocks(stack.name);
+  if (operation.clusterGone) process.env["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
   await withOutput(stack.name, operation, (options) => stack.destroy(options));
   await guarded(stack.name, () => stack.workspace.removeStack(stack.name, { preserveConfig: true }));
   dropSalt(stack.name);

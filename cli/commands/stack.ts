@@ -12,10 +12,10 @@ export async function upCommand({ stack }: { stack: string }): Promise<number> {
 }
 
 /** Destroys the stack and proves that nothing of it is left. */
-export async function downCommand({ stack }: { stack: string }): Promise<number> {
+export async function downCommand({ stack, clusterGone }: { stack: string; clusterGone: boolean }): Promise<number> {
   const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run down -- --stack ${stack}`);
   await prepare();
-  await down(stack);
+  await down(stack, { clusterGone });
   interrupt.release();
   process.stdout.write(`Nothing of stack ${stack} is left but its images.\n`);
   return 0;

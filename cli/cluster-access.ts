@@ -1,0 +1,97 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import { existsSync, readFileSync } from "node:fs";
+import https from "node:https";
+import { join } from "node:path";
+import { clusterName, ownerOf } from "../infra/naming";
+import { tryRun } from "../infra/support/exec";
+import { ROOT, STATE } from "./paths";
+import { clear, stateInClear, type StackState } from "./stack-state";
+
+/** Milliseconds for one call: who asks here asks about something that may be dead. */
+const CALL_DEADLINE = 8_000;
+
+/** A cluster, as far as clean-up and evidence need it: any credentials that a kubeconfig can hold, any path. */
+export interface ClusterAccess {
+  readonly server: string;
+  /** What stands at a path of the API; nothing where the server says 404. */
+  get<T>(path: string): Promise<T | undefined>;
+  /** The same as it is: a log. */
+  text(path: string): Promise<string>;
+  /** Deletes what stands at a path; what is gone already is no error. */
+  remove(path: string): Promise<void>;
+  close(): void;
+}
+
+/**
+ * The kubeconfig of a stack whatever became of its `up`: from its state, its file, or its node.
+ * @param state of the stack in clear, where the caller has it already
+ */
+export async function kubeconfigOf(stack: string, state?: StackState, signal?: AbortSignal): Promise<string | undefined> {
+  const known = state ?? await stateInClear(stack, signal);
+  const inputs = known?.resources.find(({ type }) => type === "pulumi:providers:kubernetes")?.inputs;
+  const fromState = clear(inputs?.["kubeconfig"]);
+  if (typeof fromState === "string" && fromState.includes("apiVersion")) return fromState;
+  const file = join(STATE, "kubeconfig", `${stack}.yaml`);
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  return fromNode(clusterName(ownerOf(ROOT, stack)), signal);
+}
+
+/** Opens the current context of a kubeconfig. */
+export async function openCluster(kubeconfig: string, signal?: AbortSignal): Promise<ClusterAccess> {
+  const client = await import("@kubernetes/client-node");
+  const config = new client.KubeConfig();
+  config.loadFromString(kubeconfig);
+  const server = config.getCurrentCluster()?.server.replace(/\/+$/, "");
+  if (!server) throw new Error("the kubeconfig has no current cluster");
+  const agent = new https.Agent({ keepAlive: true });
+  const call = (method: "GET" | "DELETE", path: string) => request(config, `${server}${path}`, { method, agent, signal });
+  const demand = async (method: "GET" | "DELETE", path: string): Promise<string | undefined> => {
+    const { status, body } = await call(method, path);
+    if (status === 404) return undefined;
+    if (status >= 300) throw new Error(`${path} answered ${status}: ${messageOf(body)}`);
+    return body;
+  };
+  return {
+    server,
+    get: async <T>(path: string) => { const body = await demand("GET", path); return body === undefined ? undefined : JSON.parse(body) as T; },
+    text: async (path) => (await demand("GET", path)) ?? "",
+    remove: async (path) => { await demand("DELETE", path); },
+    close: () => { agent.destroy(); },
+  };
+}
+
+/** k3s and kubeadm keep one in the node, for a port that means something only in there. */
+async function fromNode(name: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const options = { timeout: 10_000, ...(signal ? { signal } : {}) };
+  for (const [container, file] of [[name, "/etc/rancher/k3s/k3s.yaml"], [`${name}-control-plane`, "/etc/kubernetes/admin.conf"]] as const) {
+    const inside = await tryRun(["docker", "exec", container, "cat", file], options).catch(() => undefined);
+    const port = await tryRun(["docker", "port", container, "6443/tcp"], options).catch(() => undefined);
+    const address = port?.stdout.split("\n")[0];
+    if (inside?.exitCode === 0 && address) return inside.stdout.replace(/server: https:\/\/\S+/, `server: https://${address.replace("0.0.0.0", "127.0.0.1")}`);
+  }
+  return undefined;
+}
+
+async function request(config: KubeConfig, url: string, { method, agent, signal }: { method: string; agent: https.Agent; signal: AbortSignal | undefined }): Promise<{ status: number; body: string }> {
+  const deadline = AbortSignal.timeout(CALL_DEADLINE);
+  const options: https.RequestOptions = { method, agent, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
+  await config.applyToHTTPSOptions(options);
+  // Its own agent would be thrown away after each call, with its connection.
+  if (!config.getCurrentCluster()?.proxyUrl) options.agent = agent;
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => { reject(deadline.aborted ? new Error(`${url} did not answer within ${CALL_DEADLINE / 1000} s`) : error); };
+    https.request(url, options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
+        .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }); });
+    }).on("error", failed).end();
+  });
+}
+
+function messageOf(body: string): string {
+  try {
+    return (JSON.parse(body) as { message?: string }).message ?? "";
+  } catch {
+    return body.slice(0, 200);
+  }
+}

@@ -1,0 +1,83 @@
+import { ownerOf } from "../infra/naming";
+import { type DockerThing, KIND_LABEL, removeThings, thingsOf } from "./docker-things";
+import { kubeconfigOf, openCluster } from "./cluster-access";
+import { removeStaleLocks, requireNoLock } from "./locks";
+import { deadRuns, forgetDeadRuns } from "./marks";
+import { namespacesBy, removeNamespaces } from "./namespaces";
+import { endOrphans } from "./orphans";
+import { ROOT } from "./paths";
+import type { Tell } from "./progress";
+import { type StackState, stateOf } from "./stack-state";
+import { localStack } from "./state";
+
+/**
+ * Puts right what a killed run of this stack left, before the next one changes it: locks of the dead, processes
+ * that go on without their runner, and what carries the stack's label and is not in its state. What the state
+ * knows stays.
+ * @throws UserError E_STACK_LOCKED when a Pulumi that lives has the stack
+ */
+export async function recover(stack: string, tell: Tell): Promise<void> {
+  const killed = deadRuns(stack).length > 0;
+  await endOrphans(stack, tell);
+  removeStaleLocks(stack);
+  requireNoLock(stack);
+  // Of a state elsewhere nobody can tell here whether another host changes it: only a killed run's things are touched.
+  if (killed || localStack(stack)) await removeUnknown(stack, await stateOf(stack), tell);
+  forgetDeadRuns(stack);
+}
+
+/**
+ * Removes the Kubernetes objects whose creation was cut off: they may be there, half made, and the next `up`
+ * would run into them. Their operations are cleared from the state by the refresh that follows.
+ */
+export async function removePending(stack: string, tell: Tell): Promise<void> {
+  const state = await stateOf(stack);
+  const cutOff = (state?.pending ?? []).filter(({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace)/.test(resource.type));
+  const kubeconfig = cutOff.length > 0 ? await kubeconfigOf(stack) : undefined;
+  if (!kubeconfig) return;
+  const cluster = await openCluster(kubeconfig);
+  try {
+    for (const { resource } of cutOff) {
+      const path = await pathOf(cluster.get, resource.inputs as unknown as KubernetesInputs);
+      if (!path || (await cluster.get(path)) === undefined) continue;
+      tell(`removing ${path}, whose creation was cut off`);
+      await cluster.remove(`${path}?gracePeriodSeconds=0`);
+    }
+  } finally {
+    cluster.close();
+  }
+}
+
+interface KubernetesInputs { apiVersion: string; kind: string; metadata?: { name?: string; namespace?: string } }
+
+/** The path of an object; nothing where its kind or name is not known. */
+async function pathOf(get: <T>(path: string) => Promise<T | undefined>, { apiVersion, kind, metadata }: KubernetesInputs): Promise<string | undefined> {
+  const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const known = await get<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(group);
+  const resource = known?.resources.find((entry) => entry.kind === kind && !entry.name.includes("/"));
+  if (!resource || !metadata?.name) return undefined;
+  return `${group}${resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : ""}/${resource.name}/${metadata.name}`;
+}
+
+async function removeUnknown(stack: string, state: StackState | undefined, tell: Tell): Promise<void> {
+  const owner = ownerOf(ROOT, stack);
+  const unknown = unknownThings(await thingsOf(owner), state);
+  for (const { kind, name } of unknown) tell(`removing ${kind} ${name}, which a killed run made and no state knows`);
+  await removeThings(unknown);
+  if (!state?.pending.some(({ resource }) => resource.type === "kubernetes:core/v1:Namespace")) return;
+  const kubeconfig = await kubeconfigOf(stack);
+  const names = (await namespacesBy(kubeconfig, owner)).map(({ name }) => name).filter((name) => !knownNames(state).has(name));
+  for (const name of names) tell(`removing namespace ${name}, which a killed run made and no state knows`);
+  if (kubeconfig && names.length > 0) await removeNamespaces(kubeconfig, names);
+}
+
+/** A kind node is in no state: it belongs to its cluster's network, which is. */
+export function unknownThings(things: readonly DockerThing[], state: StackState | undefined): DockerThing[] {
+  const known = knownNames(state);
+  return things.filter(({ name, labels }) => !known.has(name) && !known.has(labels[KIND_LABEL] ?? ""));
+}
+
+/** Names that the state's resources have outside of Pulumi. */
+function knownNames(state: StackState | undefined): Set<string> {
+  return new Set((state?.resources ?? []).flatMap(({ inputs }) => [inputs?.["name"], (inputs?.["metadata"] as { name?: string } | undefined)?.name]).filter((name) => typeof name === "string"));
+}

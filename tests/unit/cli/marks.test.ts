@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { deadRuns, enterPhase, forgetDeadRuns, markFile, RUN_FOLDER, runsOf, underMark } from "../../../cli/marks";
+import { startOf } from "../../../cli/procfs";
+
+/** A stack that nobody else has, with marks of this test alone. */
+const stack = `marks-${process.pid}`;
+const marksLeft = () => (existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter((name) => name.includes(stack)) : []);
+
+afterEach(() => { for (const pid of [...runsOf(stack), ...deadRuns(stack)].map((mark) => mark.pid)) rmSync(markFile({ stack, pid }), { force: true }); });
+
+/** The mark that another process would have written. */
+function otherMark(pid: number, facts: { started?: string; host?: string; exclusive?: boolean } = {}): void {
+  mkdirSync(RUN_FOLDER, { recursive: true });
+  writeFileSync(markFile({ stack, pid }), JSON.stringify({ stack, pid, started: startOf(pid), host: hostname(), command: "e2e", phase: "test", since: "2026-01-01T00:00:00Z", exclusive: true, ...facts }));
+}
+
+async function alive(work: (pid: number) => Promise<void>): Promise<void> {
+  const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  try {
+    await work(child.pid!);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+describe("the mark of a run", () => {
+  test("is there while the run is, follows its phase, and goes with it, also when it fails", async () => {
+    await underMark(stack, "e2e", "set-up", async () => {
+      expect(runsOf(stack)).toMatchObject([{ pid: process.pid, command: "e2e", phase: "set-up" }]);
+      await underMark(stack, "up", "up", () => Promise.resolve());
+      expect(runsOf(stack)).toMatchObject([{ command: "e2e", phase: "up" }]);
+      enterPhase(stack, "test");
+      expect(runsOf(stack)).toMatchObject([{ command: "e2e", phase: "test" }]);
+    });
+    await expect(underMark(stack, "up", "up", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(marksLeft()).toEqual([]);
+  });
+
+  test("keeps a second run out, which is told who has the stack, at what, since when", async () => {
+    await alive(async (pid) => {
+      otherMark(pid);
+      const work = jest.fn(() => Promise.resolve());
+      await expect(underMark(stack, "up", "up", work)).rejects.toMatchObject({ code: "E_STACK_LOCKED", seen: expect.stringMatching(new RegExp(`e2e \\(pid ${pid}\\).*at test since 2026-01-01`)) });
+      expect(work).not.toHaveBeenCalled();
+      expect(marksLeft()).toHaveLength(1);
+    });
+  });
+
+  test("of tests that only use the stack keeps out who would change it, and nobody else", async () => {
+    await alive(async (pid) => {
+      otherMark(pid, { exclusive: false });
+      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({ code: "E_STACK_LOCKED" });
+      await expect(underMark(stack, "test", "test", () => Promise.resolve("ran"), { exclusive: false })).resolves.toBe("ran");
+    });
+  });
+
+  test("of a process that is gone is that of a killed run, also when its id is used again", async () => {
+    otherMark(2 ** 22 - 1);
+    expect(deadRuns(stack)).toHaveLength(1);
+    await alive((pid) => {
+      otherMark(pid, { started: "1" });
+      expect([runsOf(stack).length, deadRuns(stack).length]).toEqual([0, 2]);
+      return Promise.resolve();
+    });
+    forgetDeadRuns(stack);
+    expect(marksLeft()).toEqual([]);
+  });
+
+  test("of another host is never taken for dead, and half a file for a run of nobody", () => {
+    otherMark(2 ** 22 - 1, { host: "elsewhere" });
+    expect([runsOf(stack).length, deadRuns(stack).length]).toEqual([1, 0]);
+    writeFileSync(markFile({ stack, pid: 2 ** 22 - 2 }), '{"stack":');
+    expect(deadRuns(stack)).toHaveLength(1);
+  });
+});
