@@ -42,16 +42,7 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
     const { code, output } = await command("kind", [
       "create", "cluster", "--name", inputs.name, "--image", inputs.image, "--config", "-", "--kubeconfig", inputs.kubeconfigFile,
     ], { input: inputs.config, network: inputs.network });
-    if (code !== 0) {
-      const taken = /already exist for a cluster with the name/.test(output);
-      throw new Error([
-        taken ? "E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's" : "E_CLUSTER_CREATE: The cluster could not be made",
-        `  seen:   kind create cluster --name ${inputs.name} ended with exit code ${code}`,
-        `  wanted: ${taken ? "a name that is free" : "exit code 0"}`,
-        `  next:   ${taken ? `kind get nodes --name ${inputs.name}   (then: kind delete cluster --name ${inputs.name}, or npm run sweep)` : "npm run doctor"}`,
-        "", ...output.trim().split("\n").slice(-25).map((line) => `        ${line}`),
-      ].join("\n"));
-    }
+    if (code !== 0) throw failure(inputs.name, code, output);
     return { id: inputs.name, outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8") } };
   },
 
@@ -72,6 +63,18 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
     for (const file of [props.kubeconfigFile, `${props.kubeconfigFile}.lock`]) rmSync(file, { force: true });
   },
 };
+
+/** What the runner shows as an error of its own: Pulumi hands on nothing but text. */
+function failure(name: string, code: number, output: string): Error {
+  const facts = (title: string, seen: string, wanted: string, next: string) => [title, `  seen:   ${seen}`, `  wanted: ${wanted}`, `  next:   ${next}`];
+  const ended = `kind create cluster --name ${name} ended with exit code ${code}`;
+  const lines = /spawn kind ENOENT/.test(output)
+    ? facts("E_TOOL_MISSING: A tool is missing and cannot be had", "no program \"kind\" on PATH", "the kind CLI", "npm run setup -- --backend kind   (or: https://kind.sigs.k8s.io/docs/user/quick-start)")
+    : /already exist for a cluster with the name/.test(output)
+      ? facts("E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's", ended, "a name that is free", `kind get nodes --name ${name}   (then: npm run sweep, or kind delete cluster --name ${name})`)
+      : facts("E_CLUSTER_CREATE: The cluster could not be made", ended, "exit code 0", "npm run doctor");
+  return new Error([...lines, "", ...output.trim().split("\n").slice(-25).map((line) => `        ${line}`)].join("\n"));
+}
 
 /** Runs a program to its end; a network other than kind's own is told to kind by its environment. */
 function command(file: string, words: string[], { input, network }: { input?: string; network?: string }): Promise<{ code: number; output: string }> {

@@ -1,0 +1,105 @@
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { chooseContext } from "../../../infra/backends/contexts";
+import { readConfig } from "../../../infra/config";
+import { type ErrorCode, UserError } from "../../../infra/support/errors";
+import { contextOf, kubeconfigFiles, readKubeconfigs } from "../../../infra/support/kubeconfig";
+
+let folder: string;
+beforeEach(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-contexts-")); });
+afterEach(() => { rmSync(folder, { recursive: true }); });
+
+/** A kubeconfig file with one context and one cluster for each entry, the first being the current one. */
+function kubeconfig(name: string, contexts: Record<string, string>, user: object = { token: `token-of-${name}` }): string {
+  const file = join(folder, name);
+  writeFileSync(file, stringify({
+    apiVersion: "v1", kind: "Config", "current-context": Object.keys(contexts)[0] ?? "",
+    contexts: Object.keys(contexts).map((context) => ({ name: context, context: { cluster: `cluster-${context}`, user: `user-of-${name}` } })),
+    clusters: Object.entries(contexts).map(([context, server]) => ({ name: `cluster-${context}`, cluster: { server, "certificate-authority": "ca.crt" } })),
+    users: [{ name: `user-of-${name}`, user }],
+  }));
+  writeFileSync(join(folder, "ca.crt"), "the authority");
+  return file;
+}
+
+const settingsOf = (config: Record<string, string>) => ({ settings: readConfig(config, "existing"), root: folder });
+
+function refusal(choose: () => unknown): { code: ErrorCode; seen: string; next: string } {
+  try {
+    choose();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    return error as UserError;
+  }
+  throw new Error("the context was accepted");
+}
+
+describe("the context of a stack", () => {
+  test("is the current one where none is named, if it is a local one on a local address", () => {
+    kubeconfig("config", { "kind-dev": "https://127.0.0.1:6443", other: "https://10.0.0.1:6443" });
+    expect(chooseContext(settingsOf({ kubeconfig: "config" }))).toMatchObject({ name: "kind-dev", server: "https://127.0.0.1:6443" });
+  });
+
+  test.each([
+    ["has a name that no local tool gives", { production: "https://127.0.0.1:6443" }],
+    ["has a local tool's name and a public address", { "kind-dev": "https://api.example.com:6443" }],
+  ])("is refused when the current one %s", (_, contexts) => {
+    kubeconfig("config", contexts as unknown as Record<string, string>);
+    const { code, seen, next } = refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })));
+    expect([code, seen]).toEqual(["E_CONTEXT_NOT_ALLOWED", expect.stringContaining(Object.keys(contexts)[0]!)]);
+    expect(next).toContain(`kubeContext ${Object.keys(contexts)[0]!}`);
+  });
+
+  test.each([["is named itself", { kubeContext: "production" }], ["is on the stack's own list", { allowedContexts: '["production"]' }]])("may be any that %s", (_, config) => {
+    kubeconfig("config", { production: "https://api.example.com" });
+    expect(chooseContext(settingsOf({ kubeconfig: "config", ...config })).name).toBe("production");
+  });
+
+  test("that does not exist is an error that lists those that do", () => {
+    kubeconfig("config", { "kind-dev": "https://127.0.0.1:6443" });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "kind-old" })))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringMatching(/"kind-old".*config/), wanted: expect.stringContaining("kind-dev") });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "nowhere" })))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringContaining("no current context") });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop"]))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringContaining("docker-desktop") });
+  });
+
+  test("in a file that is no kubeconfig is an error that names the file", () => {
+    writeFileSync(join(folder, "config"), "a: b: c");
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringMatching(/config: /) });
+  });
+
+  test("of Docker Desktop is the one of its names that there is, whatever the current one is", () => {
+    kubeconfig("config", { other: "https://127.0.0.1:1", "docker-for-desktop": "https://kubernetes.docker.internal:6443" });
+    expect(chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop", "docker-for-desktop"]).name).toBe("docker-for-desktop");
+  });
+});
+
+describe("kubeconfig files", () => {
+  test("are those of KUBECONFIG, in order, else the one in the user's home", () => {
+    expect(kubeconfigFiles({ KUBECONFIG: "/a:/b" })).toEqual(["/a", "/b"]);
+    expect(kubeconfigFiles({})).toEqual([expect.stringMatching(/\.kube\/config$/)]);
+  });
+
+  test("are merged: the first entry of a name counts, and a missing file is empty", () => {
+    const files = [kubeconfig("a", { one: "https://127.0.0.1:1" }), join(folder, "none"), kubeconfig("b", { one: "https://127.0.0.1:2", two: "https://127.0.0.1:3" })];
+    const merged = readKubeconfigs(files);
+    expect(merged["current-context"]).toBe("one");
+    expect(contextOf(merged, "one")!.server).toBe("https://127.0.0.1:1");
+    expect(contextOf(merged, "two")!.server).toBe("https://127.0.0.1:3");
+  });
+
+  test("give a context that stands alone: nobody else's credentials, and files' contents in place of paths", () => {
+    mkdirSync(join(folder, "keys"));
+    writeFileSync(join(folder, "keys", "me.key"), "my key");
+    writeFileSync(join(folder, "keys", "me.crt"), "my certificate");
+    const files = [kubeconfig("a", { one: "https://127.0.0.1:1" }, { "client-key": "keys/me.key", "client-certificate": "keys/me.crt" }), kubeconfig("b", { two: "https://127.0.0.1:2" })];
+    const alone = parse(contextOf(readKubeconfigs(files), "one")!.kubeconfig) as Record<string, unknown>;
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    expect(alone).toMatchObject({
+      "current-context": "one", clusters: [{ cluster: { "certificate-authority-data": base64("the authority") } }],
+      users: [{ user: { "client-key-data": base64("my key"), "client-certificate-data": base64("my certificate") } }],
+    });
+    expect(JSON.stringify(alone)).not.toContain("token-of-b");
+  });
+});
