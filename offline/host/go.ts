@@ -15,6 +15,8 @@ export interface GoBuild {
   output: string;
   /** Values that the linker sets: variable to value. */
   variables?: Record<string, string>;
+  /** Build tags. */
+  tags?: readonly string[];
   /** Without the C library: the program then runs on any Linux, also in an image. Default true. */
   static?: boolean;
 }
@@ -25,7 +27,7 @@ export interface GoBuild {
  */
 export async function goBuild(build: GoBuild): Promise<void> {
   const flags = ["-s", "-w", ...Object.entries(build.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)].join(" ");
-  const argv: [string, ...string[]] = [await goProgram(), "build", "-buildvcs=false", "-ldflags", flags, "-o", build.output, build.package];
+  const argv: [string, ...string[]] = [await goProgram(), "build", "-buildvcs=false", "-tags", (build.tags ?? []).join(","), "-ldflags", flags, "-o", build.output, build.package];
   const result = await tryRun(argv, { cwd: build.module, timeout: 45 * 60_000, env: build.static === false ? {} : { CGO_ENABLED: "0" } });
   if (result.exitCode === 0) return;
   throw new UserError("E_TOOL_BUILD", {

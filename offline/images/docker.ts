@@ -23,8 +23,3 @@ export async function buildImage(folder: string, tag: string, args: Record<strin
   const given = Object.entries(args).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   await run(["docker", "build", "--label", LABEL, ...given, "-t", tag, folder], { timeout: 10 * 60_000 });
 }
-
-/** Writes an image into an archive for another image store. */
-export async function saveImage(tag: string, file: string): Promise<void> {
-  await run(["docker", "save", "-o", file, tag]);
-}

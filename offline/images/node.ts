@@ -1,15 +1,15 @@
-import { copyFileSync, mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
-import { type Entry, cached, recipeHash, withLock } from "../cache";
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Entry, cached, entryPath, recipeHash, withLock } from "../cache";
 import { DEBIAN_ARCH } from "../host/debian";
-import { goBuild } from "../host/go";
+import { type GoBuild, goBuild } from "../host/go";
 import { VERSIONS } from "../versions";
-import { buildImage, importFolder, saveImage } from "./docker";
+import { buildImage, importFolder, presentImages } from "./docker";
 import { withScratch } from "../scratch";
 import { makeRootfs, type Rootfs } from "./rootfs";
 
 const MODULE = join(__dirname, "..", "go", "kube");
-const RECIPE = ["Dockerfile", "containerd.toml"].map((name) => join(__dirname, "..", "node", name));
+const RECIPES = join(__dirname, "..", "node");
 
 /** The node's operating system: what a kubelet, containerd and checkpoints need. */
 const ROOTFS: Rootfs = {
@@ -21,67 +21,104 @@ const ROOTFS: Rootfs = {
 const release = `v${VERSIONS.kubernetes}`;
 const [major, minor] = VERSIONS.kubernetes.split(".");
 
+type Program = { folder: string } & Pick<GoBuild, "variables" | "tags">;
+
 /** The programs of the node, by file name. */
-const PROGRAMS: Record<string, { package: string; variables?: Record<string, string> }> = {
+const PROGRAMS = {
   kube: {
-    package: "./components",
+    folder: "components",
     variables: { "k8s.io/component-base/version.gitVersion": release, "k8s.io/component-base/version.gitMajor": major!, "k8s.io/component-base/version.gitMinor": minor! },
   },
-  coredns: { package: "./coredns" },
-  k3s: { package: "./node", variables: { "main.version": release, "main.contract": VERSIONS.k3s.replace("-k3s", "+k3s") } },
-  pause: { package: "./pause" },
-};
+  coredns: { folder: "coredns" },
+  // gRPC's tracing pages would keep every method of every type in the program, and make it 20 MB larger.
+  node: { folder: "node", tags: ["grpcnotrace"], variables: { "main.version": release, "main.contract": VERSIONS.k3s.replace("-k3s", "+k3s") } },
+  pause: { folder: "pause" },
+} satisfies Record<string, Program>;
 
-/** What the node image is made of, as cache entries. */
-export function nodeEntries(): { os: Entry; programs: Entry } {
-  return {
-    os: { name: "node-os", version: VERSIONS.suites.node, hash: recipeHash([], [JSON.stringify(ROOTFS), DEBIAN_ARCH]) },
-    programs: { name: "node-programs", version: release, hash: recipeHash([MODULE], [JSON.stringify(PROGRAMS), DEBIAN_ARCH]) },
-  };
+/** The contracts that a node image can answer: each is a thin layer on the same system and programs. */
+export const NODES = {
+  k3s: "bay-e2e/node",
+  kind: "bay-e2e/kind-node",
+} as const;
+export type NodeKind = keyof typeof NODES;
+
+/** A node image's name; its tag changes with everything that the image is made from. */
+export function nodeImageTag(kind: NodeKind): string {
+  return `${NODES[kind]}:${release}-${recipeHash([join(RECIPES, kind)], [programsHash()])}`;
 }
 
-/** The image's name; its tag changes with everything that the image is made from. */
-export function nodeImageTag(): string {
-  const { os, programs } = nodeEntries();
-  return `bay-e2e/node:${release}-${recipeHash(RECIPE, [os.hash, programs.hash])}`;
+/** What is yet to be done for a node image. */
+export interface NodeParts {
+  /** The operating system. */
+  os: boolean;
+  /** The Go programs: the longest step of all. */
+  programs: boolean;
 }
 
-/** Builds the node's Go programs: the longest step of all. */
-export async function makeNodePrograms(): Promise<string> {
-  return cached(nodeEntries().programs, async (folder) => {
-    for (const [name, program] of Object.entries(PROGRAMS)) {
-      await goBuild({ module: MODULE, output: join(folder, name), ...program });
-    }
-  });
+/** Which of the parts that all node images share are missing. */
+export async function missingParts(): Promise<NodeParts> {
+  const present = await presentImages([osTag(), programsTag()]);
+  const programs = !present.has(programsTag());
+  return { os: programs && !present.has(osTag()), programs: programs && Object.values(programEntries()).some((entry) => !existsSync(entryPath(entry))) };
 }
 
 /** Makes the node's root file system as an image of its own, which node images of later recipes share. */
-export async function makeNodeOs(present: (tag: string) => Promise<boolean>): Promise<string> {
-  const tag = `bay-e2e/node-os:${nodeEntries().os.hash}`;
-  return withLock("node-os-image", async () => {
-    if (!(await present(tag))) await withScratch("node-os", async (work) => {
+export async function makeNodeOs(): Promise<void> {
+  await withLock("node-os-image", async () => {
+    if ((await presentImages([osTag()])).size > 0) return;
+    await withScratch("node-os", async (work) => {
       await makeRootfs(join(work, "root"), ROOTFS, work);
-      await importFolder(join(work, "root"), tag);
+      await importFolder(join(work, "root"), osTag());
     });
-    return tag;
   });
 }
 
-/** Puts the parts together. */
-export async function makeNodeImage(os: string, programs: string): Promise<void> {
+/** Builds the node's Go programs. A program is built again when its own sources change, or the modules. */
+export async function makeNodePrograms(): Promise<Record<keyof typeof PROGRAMS, string>> {
+  const entries = programEntries();
+  const made: [string, string][] = [];
+  for (const [name, program] of Object.entries<Program>(PROGRAMS)) {
+    const { folder: source, ...settings } = program;
+    const folder = await cached(entries[name]!, (path) => goBuild({ module: MODULE, package: `./${source}`, output: join(path, name), ...settings }));
+    made.push([name, join(folder, name)]);
+  }
+  return Object.fromEntries(made) as Record<keyof typeof PROGRAMS, string>;
+}
+
+/** Puts the parts together, and makes them first where they are missing. */
+export async function makeNodeImage(kind: NodeKind): Promise<void> {
+  await makeNodeOs();
+  const programs = await makeNodePrograms();
   await withScratch("node-image", async (work) => {
-    const context = join(work, "context");
-    mkdirSync(join(context, "kube"), { recursive: true });
-    copyFileSync(join(programs, "kube"), join(context, "kube", "kube"));
-    for (const name of ["coredns", "k3s"]) copyFileSync(join(programs, name), join(context, name));
-    for (const file of RECIPE) copyFileSync(file, join(context, basename(file)));
-    mkdirSync(join(work, "pause"));
-    copyFileSync(join(programs, "pause"), join(work, "pause", "pause"));
-    await importFolder(join(work, "pause"), PAUSE_IMAGE, ["ENTRYPOINT [\"/pause\"]", "USER 65535:65535"]);
-    await saveImage(PAUSE_IMAGE, join(context, "pause.tar"));
-    await buildImage(context, nodeImageTag(), { OS: os });
+    if ((await presentImages([programsTag()])).size === 0) {
+      const context = folderOf(join(RECIPES, "programs"), join(work, "programs"));
+      for (const [name, file] of Object.entries(programs)) copyFileSync(file, join(context, name));
+      await buildImage(context, programsTag(), { OS: osTag() });
+    }
+    await buildImage(folderOf(join(RECIPES, kind), join(work, kind)), nodeImageTag(kind), { PROGRAMS: programsTag(), VERSION: release });
   });
 }
 
-/** Also named in node/containerd.toml. */
-const PAUSE_IMAGE = "bay-e2e/pause:1";
+function folderOf(recipe: string, copy: string): string {
+  mkdirSync(copy, { recursive: true });
+  for (const name of readdirSync(recipe)) copyFileSync(join(recipe, name), join(copy, name));
+  return copy;
+}
+
+function osTag(): string {
+  return `bay-e2e/node-os:${recipeHash([], [JSON.stringify(ROOTFS), DEBIAN_ARCH])}`;
+}
+
+function programsTag(): string {
+  return `bay-e2e/node-programs:${release}-${programsHash()}`;
+}
+
+function programsHash(): string {
+  return recipeHash([join(RECIPES, "programs")], [osTag(), ...Object.values(programEntries()).map((entry) => entry.hash)]);
+}
+
+function programEntries(): Record<string, Entry> {
+  const modules = ["go.mod", "go.sum"].map((name) => join(MODULE, name));
+  return Object.fromEntries(Object.entries<Program>(PROGRAMS).map(([name, program]) =>
+    [name, { name: `node-program-${name}`, version: release, hash: recipeHash([...modules, join(MODULE, program.folder)], [JSON.stringify(program), DEBIAN_ARCH]) }]));
+}

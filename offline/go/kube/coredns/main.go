@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with the plugins that a one-node cluster uses.
+// Command coredns is CoreDNS with the plugins that kubeadm's and this node's configurations use.
 package main
 
 import (
@@ -13,12 +13,13 @@ import (
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/loop"
+	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
 )
 
 func main() {
 	// The order in which the plugins see a query: a plugin that answers must come after those that only watch.
-	dnsserver.Directives = []string{"bind", "reload", "errors", "health", "ready", "cache", "loadbalance", "hosts", "kubernetes", "loop", "forward"}
+	dnsserver.Directives = []string{"bind", "reload", "errors", "health", "ready", "prometheus", "cache", "loadbalance", "hosts", "kubernetes", "loop", "forward"}
 	coremain.Run()
 }

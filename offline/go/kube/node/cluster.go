@@ -9,7 +9,7 @@ import (
 
 	core "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
-	storage "k8s.io/api/storage/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -80,9 +80,9 @@ func nodeReady(ctx context.Context, client kubernetes.Interface, name string) er
 	return fmt.Errorf("it has reported no condition")
 }
 
-func localPathClass() *storage.StorageClass {
-	mode, policy := storage.VolumeBindingWaitForFirstConsumer, core.PersistentVolumeReclaimDelete
-	return &storage.StorageClass{
+func localPathClass() *storagev1.StorageClass {
+	mode, policy := storagev1.VolumeBindingWaitForFirstConsumer, core.PersistentVolumeReclaimDelete
+	return &storagev1.StorageClass{
 		ObjectMeta:  meta.ObjectMeta{Name: "local-path", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
 		Provisioner: provisionerName, VolumeBindingMode: &mode, ReclaimPolicy: &policy,
 	}

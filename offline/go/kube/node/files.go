@@ -9,6 +9,7 @@ import (
 
 const (
 	stateFolder     = "/var/lib/rancher/k3s"
+	storageFolder   = stateFolder + "/storage"
 	userKubeconfig  = "/etc/rancher/k3s/k3s.yaml"
 	adminKubeconfig = stateFolder + "/server/cred/admin.kubeconfig"
 	nodeKubeconfig  = stateFolder + "/agent/kubelet.kubeconfig"
@@ -31,7 +32,7 @@ func writeFiles(o *options) error {
 	}
 	for path, content := range map[string]string{
 		adminKubeconfig: admin, nodeKubeconfig: kubelet, kubeletConfig: kubeletYAML(o), corefile: corefileText(o),
-		podResolvConf: podResolvers(o), "/etc/cni/net.d/10-pods.conflist": cniConfig(o),
+		podResolvConf: podResolvers(o), cniFile: cniConfig(o.clusterCIDR, o.podCIDR(), 0),
 	} {
 		if err := writeWhole(path, []byte(content), 0o600); err != nil {
 			return err
@@ -129,14 +130,4 @@ func podResolvers(o *options) string {
 		fmt.Fprintf(&text, "nameserver %s\n", server)
 	}
 	return text.String()
-}
-
-// cniConfig gives each pod a routed point-to-point link: no bridge, so no packet between two pods of this node
-// passes by the service rules, whatever the kernel's bridge settings are.
-func cniConfig(o *options) string {
-	return fmt.Sprintf(`{"cniVersion": "1.0.0", "name": "pods", "plugins": [
-  {"type": "ptp", "ipMasq": true, "ipam": {"type": "host-local", "dataDir": "/var/lib/cni/networks", "ranges": [[{"subnet": "%s"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-  {"type": "portmap", "capabilities": {"portMappings": true}}
-]}
-`, o.podCIDR())
 }

@@ -38,24 +38,68 @@ func prepareHost(s *supervisor) error {
 // prepareCgroups on version 2 moves this process out of the root group, because a group with processes cannot hand
 // its controllers down. Version 1 needs nothing.
 func prepareCgroups() error {
-	const root = "/sys/fs/cgroup"
-	controllers, err := os.ReadFile(root + "/cgroup.controllers")
-	if err != nil {
+	if _, err := os.Stat(cgroups + "/cgroup.controllers"); err != nil {
 		return nil
 	}
-	if err := os.MkdirAll(root+"/init", 0o755); err != nil {
+	if err := os.MkdirAll(cgroups+"/init", 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(root+"/init/cgroup.procs", []byte("0"), 0); err != nil {
+	if err := os.WriteFile(cgroups+"/init/cgroup.procs", []byte("0"), 0); err != nil {
 		return err
 	}
+	handDown(cgroups)
+	return nil
+}
+
+const cgroups = "/sys/fs/cgroup"
+
+// handDown lets the groups below one of version 2 use every controller that it has.
+func handDown(group string) {
+	controllers, _ := os.ReadFile(group + "/cgroup.controllers")
 	for _, controller := range strings.Fields(string(controllers)) {
-		if err := os.WriteFile(root+"/cgroup.subtree_control", []byte("+"+controller), 0); err != nil {
+		if err := os.WriteFile(group+"/cgroup.subtree_control", []byte("+"+controller), 0); err != nil {
 			say("cgroup controller %s cannot be handed down: %v", controller, err)
+		}
+	}
+}
+
+// makeCgroup makes a group in every hierarchy, for a kubelet that is told to keep its pods below it.
+func makeCgroup(name string) error {
+	if _, err := os.Stat(cgroups + "/cgroup.controllers"); err == nil {
+		if err := os.MkdirAll(cgroups+"/"+name, 0o755); err != nil {
+			return err
+		}
+		handDown(cgroups + "/" + name)
+		return nil
+	}
+	hierarchies, err := os.ReadDir(cgroups)
+	if err != nil {
+		return err
+	}
+	for _, hierarchy := range hierarchies {
+		if !hierarchy.IsDir() || hierarchy.Name() == "unified" {
+			continue
+		}
+		parent := cgroups + "/" + hierarchy.Name()
+		if err := os.MkdirAll(parent+"/"+name, 0o755); err != nil {
+			return err
+		}
+		// A new cpuset is empty, and no process can join an empty one.
+		for _, setting := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if value, err := os.ReadFile(parent + "/" + setting); err == nil {
+				if err := os.WriteFile(parent+"/"+name+"/"+setting, value, 0); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
 }
+
+var iptablesPrograms = []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"}
+
+// iptablesMulti is the program behind all of them, of the variant that this kernel supports.
+var iptablesMulti = "xtables-nft-multi"
 
 // chooseIptables takes the variant that this kernel supports; the image's default is nft.
 func chooseIptables(s *supervisor) error {
@@ -66,15 +110,11 @@ func chooseIptables(s *supervisor) error {
 	if legacy := s.run("/usr/sbin/iptables-legacy", "-t", "nat", "-L", "-n"); legacy != nil {
 		return fmt.Errorf("neither iptables variant works: %w; %w", nft, legacy)
 	}
-	for _, name := range []string{"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"} {
-		family, suffix, _ := strings.Cut(name, "-")
-		target := family + "-legacy"
-		if suffix != "" {
-			target += "-" + suffix
-		}
+	iptablesMulti = "xtables-legacy-multi"
+	for _, name := range iptablesPrograms {
 		path := "/usr/local/sbin/" + name
 		_ = os.Remove(path)
-		if err := os.Symlink("/usr/sbin/"+target, path); err != nil {
+		if err := os.Symlink("/usr/sbin/"+iptablesMulti, path); err != nil {
 			return err
 		}
 	}

@@ -1,5 +1,7 @@
-// Command k3s makes one container a whole Kubernetes, on the contract of the image rancher/k3s: the same arguments,
-// the same kubeconfig path, the same `ctr` and `kubectl`. It is not k3s, and says so in its version.
+// Command node is process 1 of a container that is a Kubernetes node, and the small programs around it; the name by
+// which it is called chooses. As `k3s` it makes one container a whole Kubernetes, on the contract of the image
+// rancher/k3s: the same arguments, the same kubeconfig path, the same `ctr` and `kubectl`. As `entrypoint` it makes
+// one a node of kind, on the contract of kindest/node. It is neither, and says so.
 package main
 
 import (
@@ -19,9 +21,25 @@ const standIn = "registry-only-node"
 
 func main() {
 	arguments := os.Args[1:]
-	if name := filepath.Base(os.Args[0]); name == "kubectl" || name == "ctr" {
-		arguments = append([]string{name}, arguments...)
+	switch name := filepath.Base(os.Args[0]); name {
+	case "entrypoint":
+		os.Exit(serveKind())
+	case "systemctl":
+		os.Exit(systemctl(arguments))
+	case "journalctl":
+		os.Exit(journalctl(arguments))
+	case "crictl":
+		os.Exit(crictl(arguments))
+	case "node-agent":
+		os.Exit(agent(arguments))
+	case "kubectl", "ctr":
+		k3s(append([]string{name}, arguments...))
+	default:
+		k3s(arguments)
 	}
+}
+
+func k3s(arguments []string) {
 	if len(arguments) == 0 {
 		fail("no command; wanted one of: server, kubectl, ctr, --version")
 	}
@@ -35,7 +53,7 @@ func main() {
 	case "kubectl":
 		become("/usr/local/lib/kube/kubectl", rest)
 	case "ctr":
-		become("/usr/bin/ctr", rest)
+		become(ctrProgram, rest)
 	case "--version", "-v", "version":
 		fmt.Printf("%s version %s: a stand-in for k3s %s (upstream Kubernetes; not k3s)\n", standIn, version, contract)
 	default:

@@ -46,18 +46,21 @@ func (p *processes) reap() {
 	}
 }
 
-// start runs a program with its output in a file; the channel gives its end.
-func (p *processes) start(argv []string, environment []string, output *os.File) (int, <-chan syscall.WaitStatus, error) {
+// start runs a program with its output in a file and its input from one, if any; the channel gives its end.
+func (p *processes) start(argv []string, environment []string, input, output *os.File) (int, <-chan syscall.WaitStatus, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return 0, nil, err
+	if input == nil {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return 0, nil, err
+		}
+		defer null.Close()
+		input = null
 	}
-	defer null.Close()
 	// A session of its own, so that a signal from a terminal (docker run -it) reaches process 1 alone.
 	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
-		Env: append(os.Environ(), environment...), Files: []uintptr{null.Fd(), output.Fd(), output.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true},
+		Env: append(os.Environ(), environment...), Files: []uintptr{input.Fd(), output.Fd(), output.Fd()}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return 0, nil, err

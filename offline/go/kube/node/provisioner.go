@@ -8,10 +8,11 @@ import (
 	"time"
 
 	core "k8s.io/api/core/v1"
-	storage "k8s.io/api/storage/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -21,31 +22,36 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-const (
-	provisionerName = "rancher.io/local-path"
-	storageFolder   = stateFolder + "/storage"
-)
+const provisionerName = "rancher.io/local-path"
 
-// A provisioner makes a folder of the node a volume when a claim asks for one, and removes it with the volume.
-type provisioner struct {
-	client   kubernetes.Interface
+// storage says where the volumes of a node are.
+type storage struct {
 	nodeName string
-	events   record.EventRecorder
-	classes  func(name string) (*storage.StorageClass, error)
-	queue    workqueue.TypedRateLimitingInterface[any]
+	// folder on the node; each volume is one below it.
+	folder string
+	// root is where the node's files are seen from here: empty, or the folder where a pod has them.
+	root string
+}
+
+// A provisioner makes a folder of its own node a volume when a claim of a pod on this node asks for one, and removes
+// it with the volume. Each node has one.
+type provisioner struct {
+	storage
+	client  kubernetes.Interface
+	events  record.EventRecorder
+	classes func(name string) (*storagev1.StorageClass, error)
+	nodes   func(labels.Selector) ([]*core.Node, error)
+	queue   workqueue.TypedRateLimitingInterface[any]
 }
 
 // provision runs until the context ends.
-func provision(ctx context.Context, client kubernetes.Interface, o *options) error {
-	if o.disabled["local-storage"] {
-		return nil
-	}
+func provision(ctx context.Context, client kubernetes.Interface, where storage) error {
 	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
 	broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	factory := informers.NewSharedInformerFactory(client, time.Minute)
-	classes := factory.Storage().V1().StorageClasses()
+	classes, nodes := factory.Storage().V1().StorageClasses(), factory.Core().V1().Nodes()
 	p := &provisioner{
-		client: client, nodeName: o.nodeName, classes: classes.Lister().Get,
+		storage: where, client: client, classes: classes.Lister().Get, nodes: nodes.Lister().List,
 		events: broadcaster.NewRecorder(scheme.Scheme, core.EventSource{Component: provisionerName}),
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[any](100*time.Millisecond, 30*time.Second)),
 	}
@@ -56,6 +62,7 @@ func provision(ctx context.Context, client kubernetes.Interface, o *options) err
 		}
 	}
 	classes.Informer()
+	nodes.Informer()
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	go func() {
@@ -120,9 +127,8 @@ func (p *provisioner) create(ctx context.Context, key claimKey) error {
 	if err != nil {
 		return err
 	}
-	waits := class.VolumeBindingMode != nil && *class.VolumeBindingMode == storage.VolumeBindingWaitForFirstConsumer
-	if waits && claim.Annotations["volume.kubernetes.io/selected-node"] == "" {
-		return nil
+	if mine, err := p.isMine(claim, class); err != nil || !mine {
+		return err
 	}
 	if reason := unsupported(claim); reason != "" {
 		p.events.Event(claim, core.EventTypeWarning, "ProvisioningFailed", reason)
@@ -130,10 +136,10 @@ func (p *provisioner) create(ctx context.Context, key claimKey) error {
 	}
 	volume := p.volumeFor(claim, class)
 	// Any user of a pod may write, as with k3s' own provisioner; the process's mask must not take that away.
-	if err := os.MkdirAll(volume.Spec.HostPath.Path, 0o777); err != nil {
+	if err := os.MkdirAll(p.root+volume.Spec.HostPath.Path, 0o777); err != nil {
 		return err
 	}
-	if err := os.Chmod(volume.Spec.HostPath.Path, 0o777); err != nil {
+	if err := os.Chmod(p.root+volume.Spec.HostPath.Path, 0o777); err != nil {
 		return err
 	}
 	if _, err := p.client.CoreV1().PersistentVolumes().Create(ctx, volume, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
@@ -141,6 +147,28 @@ func (p *provisioner) create(ctx context.Context, key claimKey) error {
 	}
 	p.events.Eventf(claim, core.EventTypeNormal, "ProvisioningSucceeded", "Successfully provisioned volume %s", volume.Name)
 	return nil
+}
+
+// isMine says whether this node's provisioner makes a claim's volume: the one of the node that the scheduler chose
+// for the pod or, of a class that does not wait for a pod, that of the first node by name where any pod may run.
+func (p *provisioner) isMine(claim *core.PersistentVolumeClaim, class *storagev1.StorageClass) (bool, error) {
+	if class.VolumeBindingMode != nil && *class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
+		return claim.Annotations["volume.kubernetes.io/selected-node"] == p.nodeName, nil
+	}
+	nodes, err := p.nodes(labels.Everything())
+	if err != nil {
+		return false, err
+	}
+	first := ""
+	for _, node := range nodes {
+		if !node.Spec.Unschedulable && len(node.Spec.Taints) == 0 && (first == "" || node.Name < first) {
+			first = node.Name
+		}
+	}
+	if first == "" {
+		return false, fmt.Errorf("no node takes pods now")
+	}
+	return first == p.nodeName, nil
 }
 
 func unsupported(claim *core.PersistentVolumeClaim) string {
@@ -155,7 +183,7 @@ func unsupported(claim *core.PersistentVolumeClaim) string {
 	return ""
 }
 
-func (p *provisioner) volumeFor(claim *core.PersistentVolumeClaim, class *storage.StorageClass) *core.PersistentVolume {
+func (p *provisioner) volumeFor(claim *core.PersistentVolumeClaim, class *storagev1.StorageClass) *core.PersistentVolume {
 	name, kind, mode := "pvc-"+string(claim.UID), core.HostPathDirectoryOrCreate, core.PersistentVolumeFilesystem
 	policy := core.PersistentVolumeReclaimDelete
 	if class.ReclaimPolicy != nil {
@@ -171,7 +199,7 @@ func (p *provisioner) volumeFor(claim *core.PersistentVolumeClaim, class *storag
 			StorageClassName:              class.Name,
 			MountOptions:                  class.MountOptions,
 			ClaimRef:                      &core.ObjectReference{Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
-			PersistentVolumeSource:        core.PersistentVolumeSource{HostPath: &core.HostPathVolumeSource{Path: filepath.Join(storageFolder, fmt.Sprintf("%s_%s_%s", name, claim.Namespace, claim.Name)), Type: &kind}},
+			PersistentVolumeSource:        core.PersistentVolumeSource{HostPath: &core.HostPathVolumeSource{Path: filepath.Join(p.folder, fmt.Sprintf("%s_%s_%s", name, claim.Namespace, claim.Name)), Type: &kind}},
 			NodeAffinity: &core.VolumeNodeAffinity{Required: &core.NodeSelector{NodeSelectorTerms: []core.NodeSelectorTerm{{
 				MatchExpressions: []core.NodeSelectorRequirement{{Key: core.LabelHostname, Operator: core.NodeSelectorOpIn, Values: []string{p.nodeName}}},
 			}}}},
@@ -187,13 +215,13 @@ func (p *provisioner) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	ours := volume.Annotations["pv.kubernetes.io/provisioned-by"] == provisionerName && volume.Spec.PersistentVolumeReclaimPolicy == core.PersistentVolumeReclaimDelete
+	ours := volume.Annotations["pv.kubernetes.io/provisioned-by"] == provisionerName && p.isHere(volume) && volume.Spec.PersistentVolumeReclaimPolicy == core.PersistentVolumeReclaimDelete
 	if !ours || volume.Status.Phase != core.VolumeReleased {
 		return nil
 	}
 	// A path that an edited volume points elsewhere is not ours to remove.
-	if path := volume.Spec.HostPath; path != nil && filepath.Dir(filepath.Clean(path.Path)) == storageFolder {
-		if err := os.RemoveAll(path.Path); err != nil {
+	if path := volume.Spec.HostPath; path != nil && filepath.Dir(filepath.Clean(path.Path)) == p.folder {
+		if err := os.RemoveAll(p.root + path.Path); err != nil {
 			return err
 		}
 	}
@@ -202,4 +230,14 @@ func (p *provisioner) remove(ctx context.Context, name string) error {
 		return nil
 	}
 	return err
+}
+
+// isHere says whether a volume's folder is one of this node.
+func (p *provisioner) isHere(volume *core.PersistentVolume) bool {
+	affinity := volume.Spec.NodeAffinity
+	if affinity == nil || affinity.Required == nil || len(affinity.Required.NodeSelectorTerms) != 1 || len(affinity.Required.NodeSelectorTerms[0].MatchExpressions) != 1 {
+		return false
+	}
+	rule := affinity.Required.NodeSelectorTerms[0].MatchExpressions[0]
+	return rule.Key == core.LabelHostname && len(rule.Values) == 1 && rule.Values[0] == p.nodeName
 }

@@ -19,20 +19,18 @@ func serve(o *options) int {
 	if len(o.ignored) > 0 {
 		say("flags of k3s that mean nothing here: %s", strings.Join(o.ignored, " "))
 	}
+	s := newSupervisor()
+	return s.untilSignal(func(ctx context.Context) error { return bootServer(ctx, s, o) }, func() { s.stop(1500*time.Millisecond, stateful...) })
+}
+
+// untilSignal runs the node: `boot` brings it up, a signal ends it by `stop`. It returns the exit code.
+func (s *supervisor) untilSignal(boot func(context.Context) error, stop func()) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	s := newSupervisor()
-	if err := prepare(s, o); err != nil {
-		say("the node cannot start: %v", err)
-		return 1
-	}
-	for _, c := range foundation(o) {
-		s.keep(c)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	failed := make(chan error, 1)
-	go func() { failed <- boot(ctx, s, o) }()
+	go func() { failed <- boot(ctx) }()
 	go trimLogs()
 	for {
 		select {
@@ -44,7 +42,7 @@ func serve(o *options) int {
 		case received := <-signals:
 			say("%s: stopping", received)
 			cancel()
-			s.stop(1500*time.Millisecond, stateful...)
+			stop()
 			return 0
 		}
 	}
@@ -75,8 +73,14 @@ func prepare(s *supervisor, o *options) error {
 	return writeFiles(o)
 }
 
-// boot brings the cluster up once the foundation runs, and says how far it is.
-func boot(ctx context.Context, s *supervisor, o *options) error {
+// bootServer brings the cluster up, and says how far it is.
+func bootServer(ctx context.Context, s *supervisor, o *options) error {
+	if err := prepare(s, o); err != nil {
+		return err
+	}
+	for _, c := range foundation(o) {
+		s.keep(c)
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", adminKubeconfig)
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func boot(ctx context.Context, s *supervisor, o *options) error {
 	imported := make(chan struct{})
 	go func() {
 		defer close(imported)
-		importPause(ctx, s)
+		importImages(ctx, s, []image{pause()})
 	}()
 	until(ctx, "the API server", func() error {
 		_, err := client.Discovery().RESTClient().Get().AbsPath("/livez/ping").DoRaw(ctx)
@@ -117,22 +121,16 @@ func boot(ctx context.Context, s *supervisor, o *options) error {
 		say("API server ready")
 		runDNS(ctx, s, client, o)
 	}()
-	go func() {
-		if err := provision(ctx, client, o); err != nil {
-			say("provisioner: %v", err)
-		}
-	}()
+	if !o.disabled["local-storage"] {
+		go func() {
+			if err := provision(ctx, client, storage{nodeName: o.nodeName, folder: storageFolder}); err != nil {
+				say("provisioner: %v", err)
+			}
+		}()
+	}
 	until(ctx, "the node", func() error { return nodeReady(ctx, client, o.nodeName) })
 	say("node ready")
 	return nil
-}
-
-// importPause brings the pause image into containerd's store, where it stays on the volume.
-func importPause(ctx context.Context, s *supervisor) {
-	until(ctx, "containerd", func() error {
-		return s.run("/usr/bin/ctr", "--connect-timeout=1s", "-n", "k8s.io", "images", "import", "--local", "/usr/local/share/node/pause.tar")
-	})
-	say("containerd ready")
 }
 
 // until tries again until there is no error, and every ten seconds says what it waits for and why.

@@ -12,18 +12,24 @@ import (
 	"time"
 )
 
-const (
-	logFolder = "/var/log"
-	// A log that passes this size is emptied: the folder is in memory.
-	maxLogBytes = 32 << 20
-)
+// logFolder holds one file for each component.
+var logFolder = "/var/log"
 
-// supervisor keeps the components running until stop.
+// A log that passes this size is emptied: the folder may be in memory.
+const maxLogBytes = 32 << 20
+
+// supervisor keeps the components running until they are halted or everything is stopped.
 type supervisor struct {
 	processes *processes
 	mutex     sync.Mutex
 	running   map[string]child
+	kept      map[string]*keeper
 	stopping  bool
+}
+
+// A keeper is the loop that starts one component again and again.
+type keeper struct {
+	halt, done chan struct{}
 }
 
 type child struct {
@@ -35,20 +41,31 @@ type component struct {
 	name        string
 	argv        []string
 	environment []string
+	// more gives arguments that are read anew at each start; may be nil.
+	more func() []string
 }
 
 func newSupervisor() *supervisor {
-	return &supervisor{processes: newProcesses(), running: map[string]child{}}
+	return &supervisor{processes: newProcesses(), running: map[string]child{}, kept: map[string]*keeper{}}
 }
 
 // keep starts a component and starts it again whenever it ends. Ends are normal while the others come up.
+// A component that is kept already is left as it is.
 func (s *supervisor) keep(c component) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.kept[c.name] != nil {
+		return
+	}
+	k := &keeper{halt: make(chan struct{}), done: make(chan struct{})}
+	s.kept[c.name] = k
 	go func() {
+		defer close(k.done)
 		said := ""
 		for pause := 200 * time.Millisecond; ; pause = min(pause*2, 5*time.Second) {
 			started, offset := time.Now(), logSize(c.name)
 			end := s.once(c)
-			if s.isStopping() {
+			if s.isStopping() || k.halted() {
 				return
 			}
 			// A component that ends again and again for one reason is told of once.
@@ -59,9 +76,62 @@ func (s *supervisor) keep(c component) {
 			if time.Since(started) > 30*time.Second {
 				pause = 200 * time.Millisecond
 			}
-			time.Sleep(pause)
+			select {
+			case <-k.halt:
+				return
+			case <-time.After(pause):
+			}
 		}
 	}()
+}
+
+func (k *keeper) halted() bool {
+	select {
+	case <-k.halt:
+		return true
+	default:
+		return false
+	}
+}
+
+// halt ends a component and keeps it ended: asked first, killed after the limit.
+func (s *supervisor) halt(name string, limit time.Duration) {
+	s.mutex.Lock()
+	k := s.kept[name]
+	if k == nil {
+		s.mutex.Unlock()
+		return
+	}
+	delete(s.kept, name)
+	close(k.halt)
+	s.mutex.Unlock()
+	kill := time.After(limit)
+	for {
+		// Asked again and again, because the loop may be about to start it.
+		s.signal(name, syscall.SIGTERM)
+		select {
+		case <-k.done:
+			return
+		case <-kill:
+			s.signal(name, syscall.SIGKILL)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (s *supervisor) signal(name string, signal syscall.Signal) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if c, runs := s.running[name]; runs {
+		_ = syscall.Kill(c.pid, signal)
+	}
+}
+
+// state says whether a component is wanted, and its process's number while it has one.
+func (s *supervisor) state(name string) (wanted bool, pid int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.kept[name] != nil, s.running[name].pid
 }
 
 func (s *supervisor) once(c component) string {
@@ -70,7 +140,11 @@ func (s *supervisor) once(c component) string {
 		return err.Error()
 	}
 	defer log.Close()
-	pid, status, err := s.processes.start(c.argv, c.environment, log)
+	argv := c.argv
+	if c.more != nil {
+		argv = slices.Concat(argv, c.more())
+	}
+	pid, status, err := s.processes.start(argv, c.environment, nil, log)
 	if err != nil {
 		return err.Error()
 	}
@@ -95,21 +169,28 @@ func (s *supervisor) once(c component) string {
 
 // run starts a program once and gives its output when it fails.
 func (s *supervisor) run(argv ...string) error {
+	_, err := s.output(nil, argv...)
+	return err
+}
+
+// output starts a program once, with a file as its input or none, and gives what it prints.
+func (s *supervisor) output(input *os.File, argv ...string) (string, error) {
 	output, err := os.CreateTemp("", "run-")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer os.Remove(output.Name())
 	defer output.Close()
-	_, status, err := s.processes.start(argv, nil, output)
+	_, status, err := s.processes.start(argv, nil, input, output)
 	if err != nil {
-		return fmt.Errorf("%s: %w", argv[0], err)
+		return "", fmt.Errorf("%s: %w", argv[0], err)
 	}
-	if end := <-status; end != 0 {
-		text, _ := os.ReadFile(output.Name())
-		return fmt.Errorf("%s: exit code %d: %s", strings.Join(argv, " "), end.ExitStatus(), bytes.TrimSpace(text))
+	end := <-status
+	text, _ := os.ReadFile(output.Name())
+	if end != 0 {
+		return "", fmt.Errorf("%s: exit code %d: %s", strings.Join(argv, " "), end.ExitStatus(), bytes.TrimSpace(text))
 	}
-	return nil
+	return string(text), nil
 }
 
 func (s *supervisor) isStopping() bool {
