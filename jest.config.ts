@@ -33,6 +33,8 @@ const config: Config = {
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
     // Minutes, not seconds: each test brings the whole stack up and takes it down again.
     { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"] },
+    // Clusters of each backend, each used in several ways.
+    { ...shared, displayName: "backends", testMatch: ["<rootDir>/tests/backends/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,

@@ -31,8 +31,11 @@ const RULES: readonly Rule[] = [
   { pattern: /Cannot connect to the Docker daemon|error during connect|connect E\w+ .*docker\.sock/i, code: "E_DOCKER_MISSING", wanted: "a Docker daemon that answers", next: () => "docker info   (then: npm run setup)" },
   { pattern: /privileged mode is incompatible|cannot enable .*capabilit|permission denied.*(cgroup|mount)/i, code: "E_DOCKER_PRIVILEGED", wanted: "a Docker that may run privileged containers", next: () => "docker info --format '{{.SecurityOptions}}'" },
   { pattern: /configured Kubernetes cluster is unreachable/i, code: "E_CLUSTER_UNREACHABLE", wanted: "an API server that answers", next: ({ stack }) => `npm run down -- --stack ${stack} --cluster-gone   (only when the cluster is gone for good)` },
+  { type: /^docker:.*Image$/, pattern: /pushing image|denied: |unauthorized|no basic auth credentials/i, code: "E_REGISTRY_PUSH", wanted: "a registry that takes the image", next: ({ stack }) => `pulumi config --stack ${stack}   (registry, registryUsername, registryPassword)` },
+  { type: /^docker:.*(Container|Network|Volume)$/, pattern: /Conflict\. The container name|network with name .* already exists/i, code: "E_CLUSTER_NAME_TAKEN", wanted: "a name that is free", next: () => "npm run sweep" },
   { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
   { type: /^docker:.*Container$/, code: "E_NODE_DIED", wanted: "a node container that starts", next: () => "docker ps --all --filter label=bay-e2e.dev/owner" },
+  { type: /^kubernetes:core\/v1:Pod$/, pattern: /ErrImageNeverPull|ImagePullBackOff|ErrImagePull|InvalidImageName/, code: "E_IMAGE_NOT_ON_NODE", wanted: "an image that the node has or can pull", next: ({ stack }) => `pulumi config --stack ${stack}   (bayImage, shipImage, registry)` },
   { type: /^kubernetes:core\/v1:Pod$/, code: "E_BAY_NOT_READY", wanted: "Bay's pod ready", next: ({ stack }) => `npm run status -- --stack ${stack}` },
 ];
 

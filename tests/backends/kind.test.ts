@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { clusterName, kubeconfigFile, ownerOf } from "../../infra/naming";
+import { ROOT } from "../lifecycle/host";
+import { currentContext, kubeconfigOf, npm, removeStack, stackFile, withStack } from "./support";
+
+// One kind cluster of two nodes for the whole file; each test uses it in another way.
+jest.setTimeout(600_000);
+
+const STACK = "backends-kind";
+const NAME = clusterName(ownerOf(ROOT, STACK));
+const NODES = [`${NAME}-control-plane`, `${NAME}-worker`];
+let mount: string;
+
+const docker = (...argv: string[]) => execFileSync("docker", argv, { encoding: "utf8" });
+const imagesOn = (node: string) => docker("exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q").split("\n").filter((name) => name.includes("/bay-e2e/")).sort();
+
+beforeAll(async () => {
+  mount = mkdtempSync(join(tmpdir(), "bay-e2e-mount-"));
+  writeFileSync(join(mount, "from-the-host"), "seen in the node");
+  stackFile(STACK, {
+    backend: "kind", namespace: "of-the-cluster", kindNodes: 2, kindExtraMounts: [{ hostPath: mount, containerPath: "/from-the-host", readOnly: true }],
+    kindContainerdPatches: ["[plugins.'io.containerd.cri.v1.runtime']\n  max_container_log_line_size = 20480"],
+  });
+  const { code, output } = await npm("up", "--", "--stack", STACK);
+  expect([code, output]).toEqual([0, expect.stringMatching(/Bay is pod bay in namespace of-the-cluster/)]);
+});
+
+afterAll(async () => {
+  const file = kubeconfigFile(ROOT, STACK);
+  await removeStack(STACK);
+  rmSync(mount, { recursive: true });
+  expect({ nodes: docker("ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file) }).toEqual({ nodes: "", networks: "", kubeconfig: false });
+});
+
+describe("a stack of backend kind", () => {
+  test("is a cluster by the kind CLI with the nodes, mounts and containerd settings of the configuration", () => {
+    expect(docker("ps", "--format", "{{.Names}}", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`).split("\n").filter(Boolean).sort()).toEqual(NODES);
+    for (const node of NODES) {
+      expect(docker("exec", node, "cat", "/from-the-host/from-the-host")).toBe("seen in the node");
+      expect(docker("exec", node, "containerd", "config", "dump")).toMatch(/max_container_log_line_size = 20480/);
+      expect(() => docker("exec", node, "sh", "-c", "touch /from-the-host/x")).toThrow(/[Rr]ead-only/);
+    }
+  });
+
+  test("has its images on every node, each by its content", () => {
+    const images = NODES.map(imagesOn);
+    expect(images[0]).toEqual(images[1]);
+    for (const name of ["bay", "ship"]) expect(images[0]).toContainEqual(expect.stringMatching(new RegExp(`/bay-e2e/${name}:[0-9a-f]{12}$`)));
+  });
+
+  test("writes one kubeconfig file of its own, for its owner alone, and leaves the user's as it is", () => {
+    const file = kubeconfigFile(ROOT, STACK);
+    expect(currentContext(file)).toBe(`kind-${NAME}`);
+    expect((statSync(file).mode & 0o077)).toBe(0);
+    const users = process.env["KUBECONFIG"] ?? join(process.env["HOME"]!, ".kube", "config");
+    expect(existsSync(users) ? readFileSync(users, "utf8") : "").not.toContain(NAME);
+  });
+
+  test("changes nothing at a second up", async () => {
+    const { code, output } = await npm("up", "--", "--stack", STACK);
+    expect(code).toBe(0);
+    expect(output).not.toMatch(/(create|update|replace|delete) \w+ /);
+  });
+
+  test("brings back an image that a node lost", async () => {
+    const before = imagesOn(NODES[1]!);
+    const bay = before.find((name) => name.includes("/bay:"))!;
+    docker("exec", NODES[1]!, "ctr", "-n", "k8s.io", "images", "rm", bay);
+    expect(imagesOn(NODES[1]!)).not.toContain(bay);
+    expect((await npm("up", "--", "--stack", STACK)).code).toBe(0);
+    expect(imagesOn(NODES[1]!)).toEqual(before);
+  });
+
+  test("keeps its name to itself: another stack that is given the name is refused", async () => {
+    await withStack("backends-taken", { backend: "kind", clusterName: NAME }, async (stack) => {
+      const { code, output } = await npm("up", "--", "--stack", stack);
+      expect([code, output]).toEqual([expect.anything(), expect.stringMatching(/E_CLUSTER_NAME_TAKEN[\s\S]*seen: [\s\S]*wanted:[\s\S]*next: /)]);
+      expect(code).not.toBe(0);
+    });
+    expect(docker("ps", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`).split("\n").filter(Boolean)).toHaveLength(2);
+  });
+});
+
+describe("the cluster of a kind stack, used by others", () => {
+  test("carries two stacks of backend existing at once, each in its namespace, and neither notices the other", async () => {
+    const kubeconfig = await kubeconfigOf(STACK);
+    const run = (name: string) => withStack(name, { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace: name }, (stack) => npm("e2e", "--", "--stack", stack, "-m", "core"));
+    const both = await Promise.all([run("backends-one"), run("backends-two")]);
+    for (const { code, output } of both) expect([code, output]).toEqual([0, expect.stringMatching(/Run passed/)]);
+    expect(namespaces()).toEqual(expect.arrayContaining(["of-the-cluster"]));
+    expect(namespaces()).not.toEqual(expect.arrayContaining([expect.stringMatching(/^backends-/)]));
+  });
+
+  test("passes as Docker Desktop's, which is kind in disguise: the images are loaded into its nodes", async () => {
+    const kubeconfig = await kubeconfigOf(STACK, "docker-desktop");
+    for (const node of NODES) docker("exec", node, "sh", "-c", "ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q | grep /bay-e2e/ship:)");
+    await withStack("backends-disguised", { backend: "docker-desktop", kubeconfig, namespace: "backends-disguised" }, async (stack) => {
+      const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
+      expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*MB loaded/)]);
+    });
+    for (const node of NODES) expect(imagesOn(node)).toContainEqual(expect.stringContaining("/ship:"));
+  });
+
+  test("refuses a namespace that another stack has, and one that somebody made by hand, and touches neither", async () => {
+    const kubeconfig = await kubeconfigOf(STACK);
+    docker("exec", NODES[0]!, "kubectl", "create", "namespace", "by-hand");
+    for (const namespace of ["of-the-cluster", "by-hand"]) {
+      await withStack("backends-foreign", { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace }, async (stack) => {
+        const { code, output } = await npm("up", "--", "--stack", stack);
+        expect(code).not.toBe(0);
+        expect(output).toMatch(new RegExp(`E_NAMESPACE_FOREIGN[\\s\\S]*namespace ${namespace} exists`));
+      });
+    }
+    expect(namespaces()).toEqual(expect.arrayContaining(["of-the-cluster", "by-hand"]));
+  });
+
+  test("names an image that the nodes cannot get, within seconds and with the pod's own reason", async () => {
+    const kubeconfig = await kubeconfigOf(STACK);
+    const absent = "registry.invalid/nobody/bay:1";
+    await withStack("backends-absent", { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace: "backends-absent", bayImage: absent }, async (stack) => {
+      const { code, output } = await npm("up", "--", "--stack", stack);
+      expect(code).not.toBe(0);
+      expect(output).toMatch(new RegExp(`E_IMAGE_NOT_ON_NODE[\\s\\S]*${absent.replaceAll(".", "\\.")}`));
+    });
+  });
+});
+
+function namespaces(): string[] {
+  return docker("exec", NODES[0]!, "kubectl", "get", "namespaces", "--output", "name").split("\n").map((name) => name.replace("namespace/", "")).filter(Boolean);
+}
