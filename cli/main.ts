@@ -35,6 +35,10 @@ command("status", "list the stacks of this checkout, and what is known of one", 
 command("detect", "say which backend this host has, and why", [["", "the facts and the decision"], ["--json", "the same for a program"]]).option("--json", "print JSON", false)
   .action((options: { json: boolean }) => end(import("./commands/detect").then(({ detectCommand }) => detectCommand(options))));
 
+command("doctor", "say what a stack needs of this host, what was found, and how to mend it", [["", "the stack that would be used"], ["--backend kind", "what kind needs"], ["--json", "the same for a program"]])
+  .option(...STACK).option(...BACKEND).option("--json", "print JSON", false)
+  .action((options: Wish & { json: boolean }) => end(import("./commands/doctor").then(({ doctorCommand }) => doctorCommand(options))));
+
 command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubectl --kubeconfig kc.yaml"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
 

@@ -34,7 +34,7 @@ export async function prepare(options: SetupOptions = {}): Promise<Tools> {
 export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string } = {}): Promise<StackOutputs> {
   return underMark(stackName, "up", "up", async () => {
     process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
-    await preflight();
+    await preflight(stackName);
     return phase(`Stack ${stackName}: up`, async (tell) => {
       await recover(stackName, tell);
       const stack = await openStack(stackName);
