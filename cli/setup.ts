@@ -7,6 +7,7 @@ import { UserError } from "../infra/support/errors";
 import { tryRun } from "../infra/support/exec";
 import { cacheFolder } from "./cache";
 import { explain } from "./explain";
+import { officialKind } from "./kind-cli";
 import { ROOT } from "./paths";
 import type { Tell } from "./progress";
 
@@ -22,14 +23,17 @@ export interface SetupOptions {
   again?: boolean;
   /** Ends a build that is under way; what is whole stays in the cache. */
   signal?: AbortSignal;
+  /** Node image of the kind cluster that this run makes; without it, kind and its image are not looked for. */
+  kindImage?: string;
 }
 
-/** What can fall back where the official thing cannot be had. */
-const NEEDS = ["docker", "pulumi", "images"] as const;
+/** What can fall back where the official thing cannot be had; kindCli and kindImage where a run makes a kind cluster. */
+const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage"] as const;
 type Need = (typeof NEEDS)[number];
 
 const OLDEST_PULUMI = "3.200.0";
 const PULUMI = "3.250.0";
+const BASE_IMAGE = "docker.io/library/node:24-bookworm-slim";
 const OFFLINE = join(ROOT, "offline", "main.ts");
 
 /** Whether `prepareTools` has run here before, so that running it again costs next to nothing. */
@@ -38,31 +42,34 @@ export function toolsPrepared(): boolean {
 }
 
 /**
- * Finds or makes Docker, the Pulumi CLI with its plugins, and the images to start from: what is there, then
- * what the vendor offers, then the registry-only fallback. What had to fall back once is remembered, so that
- * a host without the vendor's site does not ask for it at every run.
+ * Finds or makes Docker, the Pulumi CLI with its plugins, the images to start from and, where it is asked for, kind:
+ * what is there, then what the vendor offers, then the registry-only fallback. What had to fall back once is
+ * remembered, so that a host without the vendor's site does not ask for it at every run.
  */
-export async function prepareTools(tell: Tell, { again = false, signal }: SetupOptions = {}): Promise<Tools> {
-  const remembered = again ? undefined : readDecision();
-  const env: Record<string, string> = {};
-  const fallBack = remembered ?? await decide(tell, env);
-  if (remembered && !remembered.includes("pulumi")) await officialPulumi(tell, env);
+export async function prepareTools(tell: Tell, { again = false, signal, kindImage }: SetupOptions = {}): Promise<Tools> {
+  const remembered = new Set(again ? [] : readDecision());
+  const path: string[] = [];
   // A daemon may be gone since: it is asked for at every run.
-  if (!(await hasDocker())) {
+  const docker = await hasDocker();
+  if (!docker) {
     requireOwnDocker();
-    if (!fallBack.includes("docker")) fallBack.unshift("docker");
+    remembered.add("docker");
   }
-  const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { env: {}, notes: [] };
-  writeDecision(fallBack);
-  return { env: { ...env, ...tools.env }, notes: tools.notes };
-}
-
-async function decide(tell: Tell, env: Record<string, string>): Promise<Need[]> {
-  const fallBack: Need[] = [];
-  if (!(await hasDocker())) fallBack.push("docker");
-  if (!(await officialPulumi(tell, env))) fallBack.push("pulumi");
-  if (fallBack.includes("docker") || !(await officialImages(tell))) fallBack.push("images");
-  return fallBack;
+  const official: Partial<Record<Need, () => Promise<boolean>>> = {
+    pulumi: () => officialPulumi(tell, path),
+    images: () => officialImage(tell, BASE_IMAGE),
+    ...kindImage === undefined ? {} : { kindCli: () => officialKindCli(tell, path), kindImage: () => officialImage(tell, kindImage) },
+  };
+  const needsDaemon: readonly Need[] = ["images", "kindImage"];
+  for (const [need, ask] of Object.entries(official) as [Need, () => Promise<boolean>][]) {
+    const cannotAsk = !docker && needsDaemon.includes(need);
+    if (!remembered.has(need) && (cannotAsk || !(await ask()))) remembered.add(need);
+  }
+  const fallBack = NEEDS.filter((need) => remembered.has(need) && (need === "docker" || official[need] !== undefined));
+  const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { path: "", env: {}, notes: [] };
+  writeDecision(NEEDS.filter((need) => remembered.has(need)));
+  const before = [tools.path, ...path].filter(Boolean);
+  return { env: { ...tools.env, ...(before.length > 0 ? { PATH: [...before, process.env["PATH"] ?? ""].join(":") } : {}) }, notes: tools.notes };
 }
 
 async function hasDocker(): Promise<boolean> {
@@ -76,7 +83,7 @@ function requireOwnDocker(): void {
 }
 
 /** The CLI on PATH, or one that was installed before, or the vendor's; false when none can be had. */
-async function officialPulumi(tell: Tell, env: Record<string, string>): Promise<boolean> {
+async function officialPulumi(tell: Tell, path: string[]): Promise<boolean> {
   const found = await tryRun(["pulumi", "version"]).catch(() => undefined);
   const version = semver.coerce(found?.stdout);
   if (version && semver.gte(version, OLDEST_PULUMI)) return officialPlugins(tell, "pulumi");
@@ -87,7 +94,7 @@ async function officialPulumi(tell: Tell, env: Record<string, string>): Promise<
   } catch {
     return false;
   }
-  env["PATH"] = `${join(root, "bin")}:${process.env["PATH"] ?? ""}`;
+  path.push(join(root, "bin"));
   return officialPlugins(tell, join(root, "bin", "pulumi"));
 }
 
@@ -102,12 +109,17 @@ async function officialPlugins(tell: Tell, pulumi: string): Promise<boolean> {
   return results.every(Boolean);
 }
 
-/** One image tells whether the registries of the others can be reached. */
-async function officialImages(tell: Tell): Promise<boolean> {
-  const image = "docker.io/library/node:24-bookworm-slim";
+async function officialKindCli(tell: Tell, path: string[]): Promise<boolean> {
+  const folder = await officialKind(tell);
+  if (folder) path.push(folder);
+  return folder !== undefined;
+}
+
+/** An image that is here or can be pulled; of the base images, one tells for the others. */
+async function officialImage(tell: Tell, image: string): Promise<boolean> {
   if (await succeeds(["docker", "image", "inspect", image])) return true;
   tell(`pulling ${image}`);
-  return succeeds(["docker", "pull", "--quiet", image], 300_000);
+  return succeeds(["docker", "pull", "--quiet", image], 600_000);
 }
 
 async function succeeds(argv: [string, ...string[]], timeout = 120_000): Promise<boolean> {
@@ -115,7 +127,7 @@ async function succeeds(argv: [string, ...string[]], timeout = 120_000): Promise
 }
 
 /** Asks the fallback, which is a program of its own, so that nothing here depends on it. */
-async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefined): Promise<Tools> {
+async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefined): Promise<Tools & { path: string }> {
   if (!existsSync(OFFLINE)) {
     throw new UserError("E_TOOL_MISSING", { seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`, wanted: "Docker, the Pulumi CLI, and a reachable image registry", next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy" });
   }
@@ -123,16 +135,16 @@ async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefine
   const { exitCode, stdout, stderr } = await tryRun([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) });
   if (exitCode !== 0) throw explain(stderr, { stack: "" });
   const { env, notes } = JSON.parse(stdout) as Tools;
-  const { PATH_PREPEND, ...rest } = env;
-  return { env: { ...rest, ...(PATH_PREPEND ? { PATH: `${PATH_PREPEND}:${process.env["PATH"] ?? ""}` } : {}) }, notes };
+  const { PATH_PREPEND = "", ...rest } = env;
+  return { path: PATH_PREPEND, env: rest, notes };
 }
 
 function decisionFile(): string {
   return join(cacheFolder(), "fallback.json");
 }
 
-function readDecision(): Need[] | undefined {
-  if (!existsSync(decisionFile())) return undefined;
+function readDecision(): Need[] {
+  if (!existsSync(decisionFile())) return [];
   const known = JSON.parse(readFileSync(decisionFile(), "utf8")) as string[];
   return NEEDS.filter((need) => known.includes(need));
 }

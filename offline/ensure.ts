@@ -1,12 +1,12 @@
 import { engineEnvironment, engineNotes, engineSteps } from "./docker/engine";
-import { imageNotes, imageSteps, substitutes } from "./images";
-import { kindEnvironment, kindNotes, kindSteps } from "./kind";
+import { imageNotes, imageSteps, kindImageNotes, kindSubstitutes, substitutes } from "./images";
+import { kindCliFolder, kindCliNotes, kindCliSteps } from "./kind";
 import type { Progress } from "./progress";
 import { pulumiNotes, pulumiPaths, pulumiSteps } from "./pulumi";
 import type { Step } from "./steps";
 
 /** What the fallback can supply, in the order in which it must be made. */
-export const NEEDS = ["docker", "pulumi", "images", "kind"] as const;
+export const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage"] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** What is made when nothing is named: what the k3s stack takes. */
@@ -53,11 +53,13 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
     Object.assign(images, substitutes());
     notes.push(...imageNotes());
   }
-  if (needs.includes("kind")) {
-    const kind = kindEnvironment();
-    path.unshift(kind.path);
-    Object.assign(images, kind.images);
-    notes.push(...kindNotes());
+  if (needs.includes("kindCli")) {
+    path.unshift(kindCliFolder());
+    notes.push(...kindCliNotes());
+  }
+  if (needs.includes("kindImage")) {
+    Object.assign(images, kindSubstitutes());
+    notes.push(...kindImageNotes());
   }
   if (Object.keys(images).length > 0) env["BAY_E2E_IMAGES"] = JSON.stringify(images);
   if (path.length > 0) env["PATH_PREPEND"] = path.join(":");
@@ -66,7 +68,7 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
 
 /** Everything but Docker, whose CLI the steps call. What two needs share, the first of them makes. */
 async function make(needs: readonly Need[], progress: Progress): Promise<void> {
-  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kind", kindSteps]];
+  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)]];
   for (const [need, stepsTo] of makers) {
     const steps = needs.includes(need) ? await stepsTo() : [];
     progress.expect(Object.keys(progress.ms).length + steps.length);

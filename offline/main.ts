@@ -9,7 +9,7 @@ import { clean, status } from "./upkeep";
 import { stopEngine } from "./docker/engine";
 import { createProgress } from "./progress";
 
-const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images,kind] [--json] | status | stop | clean";
+const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images,kindCli,kindImage,kind] [--json] | status | stop | clean";
 
 async function main(argv: string[]): Promise<void> {
   const { positionals, values } = parseArgs({ args: argv, allowPositionals: true, strict: false, options: { need: { type: "string" }, json: { type: "boolean" } } });
@@ -35,9 +35,10 @@ async function main(argv: string[]): Promise<void> {
 
 function readNeeds(value: string | boolean | undefined): Need[] {
   if (typeof value !== "string") return [...DEFAULT_NEEDS];
-  const names = value.split(",").filter((name) => name !== "");
+  // The word for both, because a registry-only host has neither.
+  const names = value.split(",").filter((name) => name !== "").flatMap((name) => (name === "kind" ? ["kindCli", "kindImage"] : [name]));
   const unknown = names.filter((name) => !NEEDS.some((need) => need === name));
-  if (unknown.length > 0) throw new UserError("E_USAGE", { seen: `--need ${unknown.join(",")}`, wanted: NEEDS.join(", "), next: USAGE });
+  if (unknown.length > 0) throw new UserError("E_USAGE", { seen: `--need ${unknown.join(",")}`, wanted: `${NEEDS.join(", ")}, kind`, next: USAGE });
   return NEEDS.filter((need) => names.includes(need));
 }
 

@@ -51,3 +51,8 @@ async function partSteps(): Promise<Step[]> {
 export function imageNotes(): string[] {
   return Object.entries(substitutes()).map(([official, made]) => `image ${made} made here in place of ${official} (image registry not reachable)`);
 }
+
+export function kindImageNotes(): string[] {
+  const [[official, made]] = Object.entries(kindSubstitutes()) as [[string, string]];
+  return [`image ${made} made here in place of ${official.replace(/@.*/, "")}: Kubernetes ${VERSIONS.kubernetes}, no systemd, NetworkPolicies not enforced (image registry not reachable)`];
+}
