@@ -1,10 +1,10 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { existsSync, readFileSync } from "node:fs";
 import https from "node:https";
-import { join } from "node:path";
-import { clusterName, ownerOf } from "../infra/naming";
+import { kubeconfigFile, ownerOf } from "../infra/naming";
+import { thingsOf } from "./docker-things";
 import { tryRun } from "../infra/support/exec";
-import { ROOT, STATE } from "./paths";
+import { ROOT } from "./paths";
 import { clear, stateInClear, type StackState } from "./stack-state";
 
 /** Milliseconds for one call: who asks here asks about something that may be dead. */
@@ -31,9 +31,9 @@ export async function kubeconfigOf(stack: string, state?: StackState, signal?: A
   const inputs = known?.resources.find(({ type }) => type === "pulumi:providers:kubernetes")?.inputs;
   const fromState = clear(inputs?.["kubeconfig"]);
   if (typeof fromState === "string" && fromState.includes("apiVersion")) return fromState;
-  const file = join(STATE, "kubeconfig", `${stack}.yaml`);
+  const file = kubeconfigFile(ROOT, stack);
   if (existsSync(file)) return readFileSync(file, "utf8");
-  return fromNode(clusterName(ownerOf(ROOT, stack)), signal);
+  return fromNode(stack, signal);
 }
 
 /** Opens the current context of a kubeconfig. */
@@ -61,11 +61,12 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
 }
 
 /** k3s and kubeadm keep one in the node, for a port that means something only in there. */
-async function fromNode(name: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+async function fromNode(stack: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const options = { timeout: 10_000, ...(signal ? { signal } : {}) };
-  for (const [container, file] of [[name, "/etc/rancher/k3s/k3s.yaml"], [`${name}-control-plane`, "/etc/kubernetes/admin.conf"]] as const) {
-    const inside = await tryRun(["docker", "exec", container, "cat", file], options).catch(() => undefined);
-    const port = await tryRun(["docker", "port", container, "6443/tcp"], options).catch(() => undefined);
+  const nodes = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container");
+  for (const { name } of nodes) {
+    const inside = await tryRun(["docker", "exec", name, "sh", "-c", "cat /etc/rancher/k3s/k3s.yaml 2>/dev/null || cat /etc/kubernetes/admin.conf"], options).catch(() => undefined);
+    const port = await tryRun(["docker", "port", name, "6443/tcp"], options).catch(() => undefined);
     const address = port?.stdout.split("\n")[0];
     if (inside?.exitCode === 0 && address) return inside.stdout.replace(/server: https:\/\/\S+/, `server: https://${address.replace("0.0.0.0", "127.0.0.1")}`);
   }

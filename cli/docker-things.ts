@@ -1,4 +1,4 @@
-import { clusterName, LABELS, type Owner, PREFIX } from "../infra/naming";
+import { clusterName, LABELS, type Owner } from "../infra/naming";
 import { pasteable, run, tryRun } from "../infra/support/exec";
 
 /** Label by which kind knows its containers; it allows no other on them. */
@@ -19,20 +19,21 @@ export interface DockerThing {
 
 /** What Docker has of one owner: by its label, and the nodes of its kind cluster. Empty where no Docker answers. */
 export async function thingsOf(owner: Owner): Promise<DockerThing[]> {
-  const found = await Promise.all([
-    ...DOCKER_KINDS.map((kind) => list(kind, `label=${LABELS.owner}=${owner.id}`)),
-    list("container", `label=${KIND_LABEL}=${clusterName(owner)}`),
+  const [labelled, kindNodes] = await Promise.all([
+    Promise.all(DOCKER_KINDS.map((kind) => list(kind, `label=${LABELS.owner}=${owner.id}`))).then((found) => found.flat()),
+    list("container", `label=${KIND_LABEL}`),
   ]);
-  return found.flat();
+  const clusters = new Set([clusterName(owner), ...labelled.filter(({ kind }) => kind === "network").map(({ name }) => name)]);
+  return [...labelled, ...kindNodes.filter(({ labels }) => clusters.has(labels[KIND_LABEL]!))];
 }
 
 /** What Docker has of any owner. A kind node belongs to whoever made the network of its cluster's name. */
 export async function thingsOfAll(): Promise<DockerThing[]> {
   const found = await Promise.all([...DOCKER_KINDS.map((kind) => list(kind, `label=${LABELS.owner}`)), list("container", `label=${KIND_LABEL}`)]);
   const [containers, networks, volumes, kindNodes] = found as [DockerThing[], DockerThing[], DockerThing[], DockerThing[]];
-  const ours = kindNodes.filter(({ labels }) => labels[KIND_LABEL]!.startsWith(`${PREFIX}-`)).map((node) => {
+  const ours = kindNodes.flatMap((node) => {
     const network = networks.find(({ name }) => name === node.labels[KIND_LABEL]);
-    return { ...node, labels: { ...network?.labels, ...node.labels } };
+    return network ? [{ ...node, labels: { ...network.labels, ...node.labels } }] : [];
   });
   return [...containers, ...ours, ...networks, ...volumes];
 }

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ownerOf } from "../infra/naming";
+import { kubeconfigFile, ownerOf, shorten } from "../infra/naming";
 import { removalOf, removeThings, thingsOf } from "./docker-things";
 import { RUN_FOLDER } from "./marks";
 import { namespacesBy, removeNamespaces } from "./namespaces";
 import { orphansOf } from "./orphans";
-import { ROOT, STATE } from "./paths";
+import { ROOT } from "./paths";
 import { isAlive } from "./procfs";
 import { localStack } from "./state";
 
@@ -51,7 +51,7 @@ export function describeLeftovers(left: readonly Leftover[]): string {
 /** Files that live only while a run, or a stack, does: with secrets in them, or the mark of a run. */
 export function filesOf(stack: string): string[] {
   const ofRuns = existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter((name) => !isAlive(ownerPid(name)) && !isOfOther(name, stack)) : [];
-  const kubeconfig = join(STATE, "kubeconfig", `${stack}.yaml`);
+  const kubeconfig = kubeconfigFile(ROOT, stack);
   return [...ofRuns.map((name) => join(RUN_FOLDER, name)), ...(existsSync(kubeconfig) ? [kubeconfig] : [])];
 }
 
@@ -63,7 +63,7 @@ function ownerPid(name: string): number {
 /** The mark of another stack's killed run stays until that stack is dealt with: it tells that it was interrupted. */
 function isOfOther(name: string, stack: string): boolean {
   const marked = /^run-(.*)-\d+\.json$/.exec(name)?.[1];
-  return marked !== undefined && marked !== stack;
+  return marked !== undefined && marked !== shorten(stack);
 }
 
 function stateLeftovers(stack: string): Leftover[] {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { shorten } from "../infra/naming";
 import { UserError } from "../infra/support/errors";
 import { STATE } from "./paths";
 import { isAlive, readIfThere, startOf } from "./procfs";
@@ -71,7 +72,7 @@ export function deadRuns(stack?: string): RunMark[] {
 
 /** The file of a mark. */
 export function markFile({ stack, pid }: Pick<RunMark, "stack" | "pid">): string {
-  return join(RUN_FOLDER, `run-${stack}-${pid}.json`);
+  return join(RUN_FOLDER, `run-${shorten(stack)}-${pid}.json`);
 }
 
 /** Forgets the killed runs of a stack, once what they left is dealt with. */
@@ -111,7 +112,7 @@ function marks(): RunMark[] {
     const text = readIfThere(join(RUN_FOLDER, name));
     const [, stack = "", pid = ""] = /^run-(.*)-(\d+)\.json$/.exec(name) ?? [];
     // A kill in the middle of a write leaves half a file: the name tells enough.
-    return text === "" && !existsSync(join(RUN_FOLDER, name)) ? [] : [{ pid: Number(pid), started: "", host: hostname(), command: "", phase: "", since: "", exclusive: true, ...parsed(text), stack }];
+    return text === "" && !existsSync(join(RUN_FOLDER, name)) ? [] : [{ pid: Number(pid), started: "", host: hostname(), command: "", phase: "", since: "", exclusive: true, stack, ...parsed(text) }];
   });
 }
 

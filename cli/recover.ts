@@ -71,10 +71,11 @@ async function removeUnknown(stack: string, state: StackState | undefined, tell:
   if (kubeconfig && names.length > 0) await removeNamespaces(kubeconfig, names);
 }
 
-/** A kind node is in no state: it belongs to its cluster's network, which is. */
+/** What of these things is not in a state. A kind node stands in none by itself: it belongs to its cluster. */
 export function unknownThings(things: readonly DockerThing[], state: StackState | undefined): DockerThing[] {
   const known = knownNames(state);
-  return things.filter(({ name, labels }) => !known.has(name) && !known.has(labels[KIND_LABEL] ?? ""));
+  const clusters = new Set((state?.resources ?? []).filter(({ type }) => type.endsWith(":KindCluster")).map(({ inputs }) => inputs?.["name"]));
+  return things.filter(({ name, labels }) => (KIND_LABEL in labels ? !clusters.has(labels[KIND_LABEL]) : !known.has(name)));
 }
 
 /** Names that the state's resources have outside of Pulumi. */
