@@ -2,6 +2,8 @@ import { PulumiCommand } from "@pulumi/pulumi/automation";
 import * as automation from "@pulumi/pulumi/automation/cmd";
 import * as failures from "@pulumi/pulumi/automation/errors";
 import { execa } from "execa";
+import { appendFileSync } from "node:fs";
+import { pasteable } from "../infra/support/exec";
 
 /** What the Automation API expects of a command's end; its typings leave these two out. */
 interface CommandResult { stdout: string; stderr: string; code: number }
@@ -19,17 +21,34 @@ export async function detachedPulumi(): Promise<PulumiCommand> {
   return Object.assign(command, { run: runDetached });
 }
 
+/** Commands whose output is that of an operation, in which Pulumi itself masks secrets; of all others only errors are kept. */
+const OPERATIONS = ["up", "preview", "refresh", "destroy"];
+
+let logFile: string | undefined;
+
+/** From now on every call of the CLI is written to a file as it happens, with the full output of operations. */
+export function logPulumiTo(file: string): void {
+  logFile = file;
+}
+
+function log(text: string): void {
+  if (logFile) appendFileSync(logFile, text, { mode: 0o600 });
+}
+
 async function runDetached(
   args: string[], cwd: string, env: Record<string, string>, onOutput?: (data: string) => void, onError?: (data: string) => void, signal?: AbortSignal,
 ): Promise<CommandResult> {
   const words = args.includes("--non-interactive") ? args : [...args, "--non-interactive"];
   const child = execa("pulumi", words, { cwd, env: { ...env, PULUMI_AUTOMATION_API: "true" }, detached: true, reject: false, stdin: "ignore" });
-  child.stdout?.on("data", (data: Buffer) => onOutput?.(data.toString()));
-  child.stderr?.on("data", (data: Buffer) => onError?.(data.toString()));
+  const isOperation = OPERATIONS.includes(words[0] ?? "");
+  log(`\n--- ${new Date().toISOString()} ${pasteable(["pulumi", ...words])}\n`);
+  child.stdout?.on("data", (data: Buffer) => { if (isOperation) log(data.toString()); onOutput?.(data.toString()); });
+  child.stderr?.on("data", (data: Buffer) => { log(data.toString()); onError?.(data.toString()); });
   const cancel = () => { child.kill("SIGINT"); };
   signal?.addEventListener("abort", cancel);
   try {
     const { stdout, stderr, exitCode } = await child;
+    log(`--- ended with ${exitCode ?? "a signal"}\n`);
     const result = new CommandResult(stdout, stderr, exitCode ?? 128);
     if (exitCode !== 0) throw createCommandError(result);
     return result;

@@ -54,7 +54,8 @@ export function secretsOf(state: StackState): string[] {
     if (typeof value !== "object" || value === null) return;
     const { plaintext } = value as { plaintext?: string };
     if (SECRET_MARK in value && typeof plaintext === "string") collect(JSON.parse(plaintext));
-    else Object.values(value).forEach(walk);
+    // `__inputs` repeats a resource's whole inputs as one secret, the open ones among them.
+    else for (const [key, part] of Object.entries(value)) if (key !== "__inputs") walk(part);
   };
   walk(state);
   return [...found];
@@ -73,7 +74,7 @@ export function isComplete(state: StackState): boolean {
 }
 
 async function exported(stack: string, words: string[], signal?: AbortSignal): Promise<Deployment | undefined> {
-  const { exitCode, stdout } = await tryRun(["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"], { cwd: ROOT, timeout: 20_000, ...(signal ? { signal } : {}) }).catch(() => ({ exitCode: 1, stdout: "" }));
+  const { exitCode, stdout } = await tryRun(["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"], { cwd: ROOT, timeout: 10_000, ...(signal ? { signal } : {}) }).catch(() => ({ exitCode: 1, stdout: "" }));
   return exitCode === 0 ? (JSON.parse(stdout) as { deployment: Deployment }).deployment : undefined;
 }
 
