@@ -52,7 +52,8 @@ function testLines({ tests, folder }: RedRun): string[] {
   const failed = failedTests(folder);
   const shown = failed.slice(0, FAILED_TESTS_SHOWN).flatMap(({ name, cause, folder: evidence }) => [fit(`  ${name}`), fit(`      ${cause}`), `      ${relative(ROOT, evidence)}`]);
   return [
-    `${tests.failed} of ${tests.passed + tests.failed} tests failed${failed.length > FAILED_TESTS_SHOWN ? `; the first ${FAILED_TESTS_SHOWN}` : ""}:`, ...shown,
+    // A failure after the last test, of what was left for example, counts as none.
+    `${tests.failed === 0 ? "The tests failed" : `${tests.failed} of ${tests.passed + tests.failed} tests failed`}${failed.length > FAILED_TESTS_SHOWN ? `; the first ${FAILED_TESTS_SHOWN}` : ""}:`, ...shown,
     ...(failed.length === 0 ? ["  no test left evidence: a file could not be loaded, see above"] : []),
   ];
 }

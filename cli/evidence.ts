@@ -26,6 +26,8 @@ export interface EvidenceRequest {
   error?: unknown;
   /** Milliseconds; default 45 000. */
   deadline?: number;
+  /** Ends the gathering: what is there by then is kept. */
+  signal?: AbortSignal;
 }
 
 /** What was saved of a failure. */
@@ -44,14 +46,16 @@ export const PULUMI_LOG = "pulumi.log";
  * Saves what a failed run shows, before anything is cleaned up: cluster, nodes, Pulumi, versions, configuration.
  * Works with a cluster that is half up or dead and without Docker; secrets are masked. Never throws.
  */
-export async function collectEvidence({ stack, folder, outputs, error, deadline = DEADLINE }: EvidenceRequest): Promise<Evidence> {
+export async function collectEvidence({ stack, folder, outputs, error, deadline = DEADLINE, signal: stop }: EvidenceRequest): Promise<Evidence> {
   const controller = new AbortController();
   const { signal } = controller;
   const into = new EvidenceFolder(join(folder, "evidence"), maskerOf(outputs ? [outputs.apiKey, outputs.kubeconfig] : []));
   const file = join(folder, "evidence.tar.gz");
   const work = gather({ stack, folder, outputs, error }, into, signal);
   const late = new Promise<void>((resolve) => {
-    setTimeout(() => { into.missing.push(`not all was there after ${deadline / 1000} s`); resolve(); }, deadline).unref();
+    const cut = (why: string) => { into.missing.push(`not all was there ${why}`); resolve(); };
+    setTimeout(cut, deadline, `after ${deadline / 1000} s`).unref();
+    stop?.addEventListener("abort", () => { cut("when a signal ended it"); });
   });
   await Promise.race([into.part("evidence", () => work), late]);
   into.close();
@@ -60,7 +64,7 @@ export async function collectEvidence({ stack, folder, outputs, error, deadline 
   return { folder: into.folder, archive: file, missing: into.missing };
 }
 
-async function gather({ stack, folder, outputs, error }: Omit<EvidenceRequest, "deadline">, into: EvidenceFolder, signal: AbortSignal): Promise<void> {
+async function gather({ stack, folder, outputs, error }: Omit<EvidenceRequest, "deadline" | "signal">, into: EvidenceFolder, signal: AbortSignal): Promise<void> {
   const owner = ownerOf(ROOT, stack);
   const state = await stateInClear(stack, signal);
   if (!state) into.missing.push("state: Pulumi does not know the stack, or its passphrase is not the right one");

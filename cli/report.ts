@@ -4,9 +4,13 @@ import { join } from "node:path";
 import type { StackOutputs } from "../infra/outputs";
 import { tryRun } from "../infra/support/exec";
 import type { RunFacts } from "../infra/support/facts";
+import { PULUMI_LOG } from "./evidence";
+import { redScreen, type RedRun } from "./evidence-screen";
 import type { TestCounts } from "./jest";
+import { enterPhase } from "./marks";
 import { ARTIFACTS } from "./paths";
 import { duration } from "./progress";
+import { logPulumiTo } from "./pulumi-command";
 
 /** `report.json` of a run; docs/report.md describes each field. */
 export interface Report {
@@ -42,6 +46,7 @@ export class Run {
     this.folder = join(ARTIFACTS, this.id);
     this.factsFile = join(this.folder, "facts.jsonl");
     mkdirSync(this.folder, { recursive: true });
+    logPulumiTo(join(this.folder, PULUMI_LOG));
     this.report = {
       schema: 1, run: this.id, stack, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
       tests: { passed: 0, failed: 0, skipped: 0 }, reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
@@ -51,6 +56,7 @@ export class Run {
   /** Runs one phase and keeps its time, whether it passes or not. */
   async time<T>(name: string, work: () => Promise<T>): Promise<T> {
     const start = Date.now();
+    enterPhase(this.report.stack, name);
     try {
       return await work();
     } finally {
@@ -60,6 +66,11 @@ export class Run {
 
   set(facts: Partial<Report>): void {
     Object.assign(this.report, facts);
+  }
+
+  /** What a red run ends with: its cause, the evidence, what to do next. */
+  lastScreen(facts: Pick<RedRun, "error" | "evidence" | "kept">): string {
+    return redScreen({ ...facts, stack: this.report.stack, folder: this.folder, tests: this.report.tests });
   }
 
   /** Writes report.json and gives the summary for a person. */

@@ -1,7 +1,9 @@
 import type { StackOutputs } from "../../infra/outputs";
 import { UserError } from "../../infra/support/errors";
+import { collectEvidence, type Evidence } from "../evidence";
 import { onInterrupt } from "../interrupt";
 import { runJest } from "../jest";
+import { underMark } from "../marks";
 import { Run } from "../report";
 import { down, prepare, up } from "../session";
 
@@ -15,12 +17,19 @@ export interface E2eOptions {
 
 /** The main job: tools, up, tests, destroy, summary. Gives the process's exit code. */
 export async function e2e(options: E2eOptions, jestWords: string[]): Promise<number> {
+  return underMark(options.stack, "e2e", "setup", () => mainJob(options, jestWords));
+}
+
+async function mainJob(options: E2eOptions, jestWords: string[]): Promise<number> {
   const run = new Run(options.stack);
   const interrupt = onInterrupt("stopping what is under way, then destroying the stack; press again to leave at once",
     () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
   let outputs: StackOutputs | undefined;
   let failure: unknown;
+  /** What ended the run, if it was not the tests. */
+  let cause: unknown;
   let begun = false;
+  const save = (error: unknown): Promise<Evidence> => run.time("evidence", () => collectEvidence({ stack: options.stack, folder: run.folder, outputs, error, signal: interrupt.signal }));
   try {
     run.set({ fallbacks: (await run.time("setup", () => prepare({ signal: interrupt.signal }))).notes });
     interrupt.signal.throwIfAborted();
@@ -30,14 +39,21 @@ export async function e2e(options: E2eOptions, jestWords: string[]): Promise<num
     run.set({ tests: result.counts, outcome: result.exitCode === 0 ? "passed" : "failed" });
     if (result.exitCode !== 0) failure = new Error("tests failed");
   } catch (error) {
-    failure = error;
+    failure = cause = error;
     if (!interrupt.received) report(error, run);
   }
+  let evidence = failure === undefined || interrupt.received ? undefined : await save(failure);
   const keep = options.keep || (options.keepOnFailure && failure !== undefined && !interrupt.received);
   if (keep) process.stderr.write(`The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`);
-  else if (begun) failure = await run.time("destroy", () => down(options.stack)).then(() => failure, (error: unknown) => { report(error, run); return failure ?? error; });
+  else if (begun) failure = await run.time("destroy", () => down(options.stack)).then(() => failure, async (error: unknown) => {
+    report(error, run);
+    cause ??= error;
+    evidence ??= interrupt.received ? undefined : await save(error);
+    return failure ?? error;
+  });
   if (interrupt.received) run.set({ outcome: "interrupted" });
   process.stderr.write(`${await run.finish(outputs)}\n`);
+  if (failure !== undefined && !interrupt.received) process.stderr.write(`${run.lastScreen({ error: cause, evidence, kept: keep })}\n`);
   interrupt.release();
   if (interrupt.received) return 130;
   return failure === undefined ? 0 : 1;
