@@ -3,6 +3,7 @@ import { usageErrorOf, refuseSwallowedFlags } from "./usage";
 import type { Purpose, Wish } from "./choose";
 import { BACKEND, command, program, STACK } from "./program";
 import type { E2eOptions } from "./commands/e2e";
+import type { LogsOptions } from "./commands/logs";
 
 // One place a command: its words, its options, examples, and what it calls. Each is loaded when it is called: Pulumi's
 // Automation API alone takes half a second.
@@ -38,6 +39,12 @@ command("detect", "say which backend this host has, and why", [["", "the facts a
 command("doctor", "say what a stack needs of this host, what was found, and how to mend it", [["", "the stack that would be used"], ["--backend kind", "what kind needs"], ["--json", "the same for a program"]])
   .option(...STACK).option(...BACKEND).option("--json", "print JSON", false)
   .action((options: Wish & { json: boolean }) => end(import("./commands/doctor").then(({ doctorCommand }) => doctorCommand(options))));
+
+command("logs [what]", "print logs of Bay, of sessions, of the node, of a pod by its name, or of all", [
+  ["", "the last 100 lines of each"], ["bay --follow", "Bay's, as they come; Ctrl-C ends it"], ["ship --since 10m", "of the sessions, the last ten minutes"], ["bay --previous", "of the run before Bay's last restart"], ["node --tail 500", "the node's container and its kubelet"],
+]).usage("-- [bay|ship|node|all|<pod>] [options]").option(...STACK).option(...BACKEND).option("-f, --follow", "go on until Ctrl-C", false).option("-p, --previous", "of each container the run before its last restart", false)
+  .option("--since <time>", "only what is younger: 90s, 10m, 2h, 1d").option("--tail <lines>", "lines of each from its end", "100")
+  .action((what: string | undefined, options: Wish & Omit<LogsOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/logs")).logs(what ?? "all", chosen))));
 
 command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubectl --kubeconfig kc.yaml"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
