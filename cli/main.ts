@@ -50,7 +50,8 @@ command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubect
   .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
 
 command("setup", "find or make the tools", [["--again", "try the official ones once more"]]).option("--again", "try the official ones once more", false)
-  .action((options: { again: boolean }) => end(import("./commands/tools").then(({ setupCommand }) => setupCommand(options))));
+  .option("--backend <name>", "what this backend needs too")
+  .action((options: { again: boolean; backend?: string }) => end(import("./commands/tools").then(({ setupCommand }) => setupCommand(options))));
 
 command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/tools")).envCommand(chosen))));

@@ -13,14 +13,21 @@ import { recover, removePending } from "./recover";
 import { prepareTools, type SetupOptions, type Tools } from "./setup";
 import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack";
 import { removeMadeStackFile } from "./stack-file";
+import { kindImageOf } from "./stack-settings";
 import { stateOf } from "./stack-state";
 import { stateEnvironment } from "./state";
 
+export interface PrepareOptions extends Omit<SetupOptions, "kindImage"> {
+  /** The stack that is to be made or removed; its backend may need tools of its own. */
+  stack?: string;
+}
+
 /** Tools and state of a command: this process's environment is what every child gets. */
-export async function prepare(options: SetupOptions = {}): Promise<Tools> {
+export async function prepare({ stack, ...options }: PrepareOptions = {}): Promise<Tools> {
   // A daemon that the set-up starts belongs to no run: without the mark no clean-up takes it for one's process.
   Reflect.deleteProperty(process.env, OWNER_VARIABLE);
-  const tools = await phase("Tools", (tell) => prepareTools(tell, options));
+  const kindImage = stack === undefined ? undefined : kindImageOf(stack);
+  const tools = await phase("Tools", (tell) => prepareTools(tell, { ...options, ...(kindImage === undefined ? {} : { kindImage }) }));
   Object.assign(process.env, tools.env);
   Object.assign(process.env, stateEnvironment());
   for (const note of tools.notes) process.stderr.write(`  fallback: ${note}\n`);

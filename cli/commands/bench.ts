@@ -38,7 +38,7 @@ async function oneRound(stack: string, folder: string, figures: Figures): Promis
     return value;
   };
   const start = Date.now();
-  await time("set-up", () => prepare());
+  await time("set-up", () => prepare({ stack }));
   const outputs = await time("up", () => up(stack, { factsFile }));
   const facts = Object.assign({}, ...readFileSync(factsFile, "utf8").trim().split("\n").map((line) => JSON.parse(line) as RunFacts)) as RunFacts;
   keep("cluster ready (part of up)", facts.clusterReadyMs ?? 0);

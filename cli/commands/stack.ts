@@ -4,7 +4,7 @@ import { down, outputsIfUp, prepare, up } from "../session";
 /** Brings the stack up and says what it has. */
 export async function upCommand({ stack }: { stack: string }): Promise<number> {
   const interrupt = onInterrupt("cancelling; `npm run down` removes what is there", () => `Left at once. Remove the rest with: npm run down -- --stack ${stack}`);
-  await prepare();
+  await prepare({ stack, signal: interrupt.signal });
   const outputs = await up(stack, { signal: interrupt.signal });
   interrupt.release();
   process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run -s kubeconfig. Removal: npm run down.\n`);
@@ -14,7 +14,7 @@ export async function upCommand({ stack }: { stack: string }): Promise<number> {
 /** Destroys the stack and proves that nothing of it is left. */
 export async function downCommand({ stack, clusterGone }: { stack: string; clusterGone: boolean }): Promise<number> {
   const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run down -- --stack ${stack}`);
-  await prepare();
+  await prepare({ stack });
   await down(stack, { clusterGone });
   interrupt.release();
   process.stdout.write(`Nothing of stack ${stack} is left but its images.\n`);

@@ -59,10 +59,20 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
 
   async delete(id, props) {
     const { code, output } = await command("kind", ["delete", "cluster", "--name", id, "--kubeconfig", props.kubeconfigFile], {});
-    if (code !== 0) throw new Error(`kind delete cluster --name ${id} ended with exit code ${code}:\n${output}`);
+    if (/spawn kind ENOENT/.test(output)) await removeContainers(id);
+    else if (code !== 0) throw new Error(`kind delete cluster --name ${id} ended with exit code ${code}:\n${output}`);
     for (const file of [props.kubeconfigFile, `${props.kubeconfigFile}.lock`]) rmSync(file, { force: true });
   },
 };
+
+/** What kind does at a delete, for a host that has lost its kind: its nodes go with their volumes. */
+async function removeContainers(name: string): Promise<void> {
+  const { output } = await command("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${name}`], {});
+  const nodes = output.split("\n").filter(Boolean);
+  if (nodes.length === 0) return;
+  const { code, output: said } = await command("docker", ["rm", "--force", "--volumes", ...nodes], {});
+  if (code !== 0) throw new Error(`docker rm of the nodes of ${name} ended with exit code ${code}:\n${said}`);
+}
 
 /** What the runner shows as an error of its own: Pulumi hands on nothing but text. */
 function failure(name: string, code: number, output: string): Error {
