@@ -12,7 +12,7 @@ import type { Config } from "jest";
 const esm = ["@kubernetes/client-node", "openid-client", "oauth4webapi", "jose", "jsonpath-plus", "execa", "npm-run-path", "path-key", "onetime", "mimic-fn", "human-signals", "is-stream", "strip-final-newline", "get-stream", "p-retry", "is-network-error", "env-paths", "is-safe-filename"];
 
 const shared = {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/tests/support/selecting-environment.ts",
   // gRPC's generated code keeps what it put on the global object; Jest's cleaning of it only makes warnings.
   testEnvironmentOptions: { globalsCleanup: "off" },
   transform: { "^.+\\.[jt]s$": ["ts-jest", { tsconfig: "tests/tsconfig.json", diagnostics: false }] },

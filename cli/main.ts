@@ -2,24 +2,29 @@ import { UserError } from "../infra/support/errors";
 import { usageErrorOf, refuseSwallowedFlags } from "./usage";
 import type { Purpose, Wish } from "./choose";
 import { BACKEND, command, program, STACK } from "./program";
+import { testOptions, type TestOptions } from "./test-options";
 import type { E2eOptions } from "./commands/e2e";
 import type { LogsOptions } from "./commands/logs";
 
 // One place a command: its words, its options, examples, and what it calls. Each is loaded when it is called: Pulumi's
 // Automation API alone takes half a second.
 
-command("e2e [jest...]", "set up what is missing, bring the stack up, test it, destroy it", [
+testOptions(command("e2e [jest...]", "set up what is missing, bring the stack up, test it, destroy it", [
   ["", "the whole job"],
-  ["--keep-on-failure", "leave the stack up when something fails"],
-  [`-- -t "wakes"`, "words after a second -- go to Jest"],
-]).option(...STACK).option(...BACKEND).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
-  .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(on(options, "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
+  [`-k "stop and not TTL"`, "only tests whose name or file has these words"],
+  ["-m core --keep", "one group of tests, and leave the stack up"],
+  ["--repeat 20 --seed 7", "twenty rounds in random order; the same seeds again"],
+  ["-- --bail", "words after a second -- go to Jest"],
+])).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
+  .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(on(options, options.list ? "look" : "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
 
-command("test [jest...]", "run the unit tests, and E2E when the stack is up", [
+testOptions(command("test [jest...]", "run the unit tests, and E2E when the stack is up", [
   ["", "all that can run now"],
+  ["--list -m serial", "what a selection selects, without running it"],
+  ["-k files -v", "only tests of the word files, each named as it ends"],
   [`-- -t "wakes"`, "words after a second -- go to Jest"],
-]).option(...STACK).option(...BACKEND)
-  .action((jest: string[], options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test(chosen, jest))));
+]))
+  .action((jest: string[], options: Wish & Omit<TestOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test(chosen, jest))));
 
 command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));

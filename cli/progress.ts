@@ -3,6 +3,18 @@ import { Listr } from "listr2";
 /** Tells what a phase is doing now. */
 export type Tell = (line: string) => void;
 
+let verbose = false;
+
+/** Asks for everything that commands print, line by line. */
+export function setVerbose(on: boolean): void {
+  verbose = on;
+}
+
+/** Whether `-v` asked for everything. */
+export function isVerbose(): boolean {
+  return verbose;
+}
+
 /**
  * Runs one phase of a command. A terminal sees a spinner, the phase's last line and a clock; a log gets a
  * line when the phase starts, each line that it tells, and one when it ends.
@@ -10,7 +22,7 @@ export type Tell = (line: string) => void;
 export async function phase<T>(title: string, work: (tell: Tell) => Promise<T>): Promise<T> {
   const start = Date.now();
   let result: { value: T } | undefined;
-  const live = process.stderr.isTTY && process.env["CI"] === undefined;
+  const live = process.stderr.isTTY && process.env["CI"] === undefined && !verbose;
   if (!live) return plain(title, work);
   const list = new Listr([{
     title,

@@ -1,16 +1,18 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { StackOutputs } from "../infra/outputs";
 import { tryRun } from "../infra/support/exec";
-import type { RunFacts } from "../infra/support/facts";
+import { readFacts } from "../infra/support/facts";
 import { PULUMI_LOG } from "./evidence";
 import { redScreen, type RedRun } from "./evidence-screen";
-import type { TestCounts } from "./jest";
 import { enterPhase } from "./marks";
 import { ARTIFACTS } from "./paths";
 import { duration } from "./progress";
 import { logPulumiTo } from "./pulumi-command";
+import type { TestCounts, TimedTest } from "./results";
+import { describeRun, type RoundReport, type TestRun } from "./run-tests";
+import type { TestOptions } from "./test-options";
 
 /** `report.json` of a run; docs/report.md describes each field. */
 export interface Report {
@@ -23,6 +25,12 @@ export interface Report {
   phases: Record<string, number>;
   totalMs: number;
   tests: TestCounts;
+  /** Expressions that chose the tests; empty where all ran. */
+  filter: { k?: string; m?: string };
+  /** Each round with its phases; one round unless `--repeat` asked for more. */
+  rounds: RoundReport[];
+  /** The ten tests that took longest. */
+  slowest: TimedTest[];
   /** Times that the port-forward had to connect anew. */
   reconnects: number;
   imageBytesLoaded: number;
@@ -49,7 +57,7 @@ export class Run {
     logPulumiTo(join(this.folder, PULUMI_LOG));
     this.report = {
       schema: 1, run: this.id, stack, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
-      tests: { passed: 0, failed: 0, skipped: 0 }, reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
+      tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 }, filter: {}, rounds: [], slowest: [], reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
     };
   }
 
@@ -73,35 +81,31 @@ export class Run {
     return redScreen({ ...facts, stack: this.report.stack, folder: this.folder, tests: this.report.tests });
   }
 
+  /** Keeps what became of the tests. */
+  setTests(run: TestRun, { k, m }: TestOptions): void {
+    this.set({
+      outcome: run.passed ? "passed" : "failed", tests: run.counts, reconnects: run.reconnects, rounds: run.rounds,
+      slowest: run.slowest, filter: { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) },
+    });
+  }
+
   /** Writes report.json and gives the summary for a person. */
   async finish(outputs: StackOutputs | undefined): Promise<string> {
-    Object.assign(this.report, readFacts(this.factsFile), { totalMs: Date.now() - this.start, reconnects: readReconnects(this.folder), versions: await versionsOf(outputs) });
+    const { imageBytesLoaded, clusterReadyMs } = readFacts(this.factsFile);
+    Object.assign(this.report, { ...(imageBytesLoaded === undefined ? {} : { imageBytesLoaded }), ...(clusterReadyMs === undefined ? {} : { clusterReadyMs }), totalMs: Date.now() - this.start, versions: await versionsOf(outputs) });
     writeFileSync(join(this.folder, "report.json"), `${JSON.stringify(this.report, null, 2)}\n`);
     return summary(this.report, this.folder);
   }
 }
 
 function summary(report: Report, folder: string): string {
-  const { passed, failed, skipped } = report.tests;
   const phases = Object.entries(report.phases).map(([name, ms]) => `  ${name.padEnd(10)} ${duration(ms)}`);
   return [
     "", `Run ${report.outcome}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
-    `  tests      ${passed} passed, ${failed} failed, ${skipped} skipped`,
+    ...describeRun({ counts: report.tests, slowest: report.slowest }),
     `  images     ${report.imageBytesLoaded === 0 ? "nothing to load" : `${(report.imageBytesLoaded / 1e6).toFixed(0)} MB loaded`}`,
     `  report     ${join(folder, "report.json")}`,
   ].join("\n");
-}
-
-function readFacts(file: string): RunFacts {
-  if (!existsSync(file)) return {};
-  const lines = readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as RunFacts);
-  const { imageBytesLoaded, clusterReadyMs } = Object.assign({}, ...lines) as RunFacts;
-  return { ...(imageBytesLoaded === undefined ? {} : { imageBytesLoaded }), ...(clusterReadyMs === undefined ? {} : { clusterReadyMs }) };
-}
-
-function readReconnects(folder: string): number {
-  const file = join(folder, "forward.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { reconnects: number }).reconnects : 0;
 }
 
 async function versionsOf(outputs: StackOutputs | undefined): Promise<Record<string, string>> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { UserError } from "../infra/support/errors";
 import { explain } from "./explain";
 import { ROOT } from "./paths";
-import type { Tell } from "./progress";
+import { isVerbose, type Tell } from "./progress";
 import { detachedPulumi } from "./pulumi-command";
 
 /** One operation on a stack. */
@@ -70,7 +70,7 @@ async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (
     if (started && started.op !== "same") tell(`${done} resources done, ${started.op} ${nameOf(started.urn)}`);
   };
   try {
-    return await work({ onOutput: (text) => { output += text; }, onEvent, color: "never", ...(signal ? { signal } : {}) });
+    return await work({ onOutput: (text) => { output += text; if (isVerbose()) process.stderr.write(text); }, onEvent, color: "never", ...(signal ? { signal } : {}) });
   } catch (error) {
     if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
     throw explain(output + String((error as Error).message), { stack }, error);

@@ -19,7 +19,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) await install();
 
-const runner = spawn(process.execPath, ["--import", "tsx", join(root, "cli", "main.ts"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"] });
+const runner = spawn(process.execPath, ["--import", "tsx", join(root, "cli", "main.ts"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"], env: { INIT_CWD: process.cwd(), ...process.env } });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { runner.kill(signal); });
 runner.on("exit", (code) => { process.exit(code ?? 1); });
 

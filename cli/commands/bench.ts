@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../infra/support/exec";
-import type { RunFacts } from "../../infra/support/facts";
-import { runJest } from "../jest";
+import { readFacts } from "../../infra/support/facts";
 import { ARTIFACTS, ROOT } from "../paths";
+import { runTests } from "../run-tests";
 import { down, prepare, up } from "../session";
 
 /** Milliseconds of each phase, one entry per round. */
@@ -40,9 +40,8 @@ async function oneRound(stack: string, folder: string, figures: Figures): Promis
   const start = Date.now();
   await time("set-up", () => prepare({ stack }));
   const outputs = await time("up", () => up(stack, { factsFile }));
-  const facts = Object.assign({}, ...readFileSync(factsFile, "utf8").trim().split("\n").map((line) => JSON.parse(line) as RunFacts)) as RunFacts;
-  keep("cluster ready (part of up)", facts.clusterReadyMs ?? 0);
-  await time("tests", () => runJest({ projects: ["e2e"], folder, stack, outputs, extra: [] }));
+  keep("cluster ready (part of up)", readFacts(factsFile).clusterReadyMs ?? 0);
+  await time("tests", () => runTests({ call: "npm run bench", projects: ["e2e"], folder, outputs, words: [], options: { stack, verbose: false, parallel: true, list: false } }));
   const job = Date.now() - start;
   await time("pulumi up, nothing changed", () => run(["pulumi", "up", "--yes", "--stack", stack, "--non-interactive"], { cwd: ROOT }));
   const destroy = Date.now();

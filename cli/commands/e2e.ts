@@ -2,13 +2,14 @@ import type { StackOutputs } from "../../infra/outputs";
 import { UserError } from "../../infra/support/errors";
 import { collectEvidence, type Evidence } from "../evidence";
 import { onInterrupt } from "../interrupt";
-import { runJest } from "../jest";
 import { underMark } from "../marks";
+import { setVerbose } from "../progress";
 import { Run } from "../report";
+import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../run-tests";
 import { down, prepare, up } from "../session";
+import type { TestOptions } from "../test-options";
 
-export interface E2eOptions {
-  stack: string;
+export interface E2eOptions extends TestOptions {
   /** Leave the stack up at the end. */
   keep: boolean;
   /** Leave the stack up when something failed. */
@@ -16,11 +17,14 @@ export interface E2eOptions {
 }
 
 /** The main job: tools, up, tests, destroy, summary. Gives the process's exit code. */
-export async function e2e(options: E2eOptions, jestWords: string[]): Promise<number> {
-  return underMark(options.stack, "e2e", "setup", () => mainJob(options, jestWords));
+export async function e2e(options: E2eOptions, words: string[]): Promise<number> {
+  setVerbose(options.verbose);
+  const plan = await planOf(options, words);
+  if (options.list) return 0;
+  return underMark(options.stack, "e2e", "setup", () => mainJob(options, plan));
 }
 
-async function mainJob(options: E2eOptions, jestWords: string[]): Promise<number> {
+async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Promise<number> {
   const run = new Run(options.stack);
   const interrupt = onInterrupt("stopping what is under way, then destroying the stack; press again to leave at once",
     () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
@@ -35,9 +39,9 @@ async function mainJob(options: E2eOptions, jestWords: string[]): Promise<number
     interrupt.signal.throwIfAborted();
     begun = true;
     outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));
-    const result = await run.time("test", () => runJest({ projects: ["e2e"], folder: run.folder, stack: options.stack, outputs: outputs!, extra: jestWords, signal: interrupt.signal }));
-    run.set({ tests: result.counts, outcome: result.exitCode === 0 ? "passed" : "failed" });
-    if (result.exitCode !== 0) failure = new Error("tests failed");
+    const tests = await run.time("test", () => runTests({ ...plan, folder: run.folder, outputs: outputs!, signal: interrupt.signal }));
+    run.setTests(tests, options);
+    if (!tests.passed) failure = new Error("tests failed");
   } catch (error) {
     failure = cause = error;
     if (!interrupt.received) report(error, run);
@@ -57,6 +61,18 @@ async function mainJob(options: E2eOptions, jestWords: string[]): Promise<number
   interrupt.release();
   if (interrupt.received) return 130;
   return failure === undefined ? 0 : 1;
+}
+
+/**
+ * A filter is tried before the stack is brought up, so that a slip of the pen costs seconds.
+ * @throws UserError E_USAGE, E_NO_TESTS
+ */
+async function planOf(options: E2eOptions, words: string[]): Promise<Omit<TestPlan, "folder">> {
+  const plan = { call: "npm run e2e", projects: ["e2e" as const], options, words };
+  if (!options.list && !isFiltered(plan)) return plan;
+  const chosen = await listTests(plan);
+  if (options.list) printTests(chosen);
+  return { ...plan, chosen };
 }
 
 function report(error: unknown, run: Run): void {

@@ -1,3 +1,4 @@
+import { UserError } from "../../infra/support/errors";
 import { onInterrupt } from "../interrupt";
 import { down, outputsIfUp, prepare, up } from "../session";
 
@@ -21,14 +22,11 @@ export async function downCommand({ stack, clusterGone }: { stack: string; clust
   return 0;
 }
 
-/** Prints the kubeconfig of the stack. */
+/** Prints the kubeconfig of the stack. @throws UserError E_STACK_NOT_UP */
 export async function kubeconfigCommand({ stack }: { stack: string }): Promise<number> {
   await prepare();
   const outputs = await outputsIfUp(stack);
-  if (!outputs) {
-    process.stderr.write(`E_STACK_NOT_UP: The stack is not up\n  seen:   no outputs of ${stack}\n  wanted: a stack that is up\n  next:   npm run up -- --stack ${stack}\n`);
-    return 2;
-  }
+  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `no outputs of ${stack}`, wanted: "a stack that is up", next: `npm run up -- --stack ${stack}` });
   process.stdout.write(outputs.kubeconfig);
   return 0;
 }

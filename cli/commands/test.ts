@@ -2,22 +2,30 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ARTIFACTS } from "../paths";
 import { onInterrupt } from "../interrupt";
-import { runJest } from "../jest";
+import { setVerbose } from "../progress";
+import { describeRun, listTests, printTests, runTests } from "../run-tests";
 import { outputsIfUp, prepare } from "../session";
 import { toolsPrepared } from "../setup";
 import { localStack, stateEnvironment } from "../state";
+import type { TestOptions } from "../test-options";
 
-/** The tests: unit always, E2E when the stack is up. Gives Jest's exit code. */
-export async function test(options: { stack: string }, jestWords: string[]): Promise<number> {
+/** The tests: unit always, E2E when the stack is up. Gives the process's exit code. */
+export async function test(options: TestOptions, words: string[]): Promise<number> {
+  setVerbose(options.verbose);
+  const plan = { call: "npm test", options, words };
+  if (options.list) {
+    printTests(await listTests({ ...plan, projects: ["unit", "e2e"] }));
+    return 0;
+  }
   const interrupt = onInterrupt("stopping the tests", () => "Left at once.");
   const outputs = mayBeUp(options.stack) ? await prepare().then(() => outputsIfUp(options.stack)) : undefined;
   if (!outputs) process.stderr.write(`E2E is not run: the stack ${options.stack} is not up. \`npm run e2e\` brings it up, runs E2E and removes it; \`npm run up\` leaves it up.\n`);
-  const { exitCode } = await runJest({
-    projects: ["unit", ...(outputs ? ["e2e"] : [])], folder: join(ARTIFACTS, `${new Date().toISOString().replace(/[:.]/g, "-")}-test-${process.pid}`),
-    stack: options.stack, extra: jestWords, signal: interrupt.signal, ...(outputs ? { outputs } : {}),
-  });
+  const folder = join(ARTIFACTS, `${new Date().toISOString().replace(/[:.]/g, "-")}-test-${process.pid}`);
+  const run = await runTests({ ...plan, projects: outputs ? ["unit", "e2e"] : ["unit"], folder, signal: interrupt.signal, ...(outputs ? { outputs } : {}) });
   interrupt.release();
-  return interrupt.received ? 130 : exitCode;
+  process.stderr.write(`\n${[...describeRun(run), `  results    ${folder}`].join("\n")}\n`);
+  if (interrupt.received) return 130;
+  return run.passed ? 0 : 1;
 }
 
 /** Without tools, or with a local state that does not know the stack, there is nothing to ask for: no tool is made for that. */

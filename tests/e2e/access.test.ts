@@ -17,7 +17,7 @@ const may = (verb: string, resource: string, where: { namespace?: string; group?
 
 const verbs = (list: string, resource: string): [string, string][] => list.split(" ").map((verb) => [verb, resource]);
 
-describe("Bay's service account", () => {
+describe("Bay's service account @security", () => {
   it("is not the namespace's default account", () => {
     expect(account).toMatch(/\S/);
     expect(account).not.toBe("default");
@@ -55,7 +55,7 @@ describe("Bay's service account", () => {
   });
 });
 
-describe("the namespace's default service account", () => {
+describe("the namespace's default service account @security", () => {
   it.each([["list", "pods"], ["get", "secrets"], ["create", "pods"]])("may not %s %s: sandboxes run under it", async (verb, resource) => {
     const user = `system:serviceaccount:${namespace}:default`;
     expect(await cluster.kube.may({ user, groups: ["system:serviceaccounts", "system:authenticated"] }, { verb, resource, namespace })).toBe(false);

@@ -4,7 +4,7 @@ import { bay, expectRefusal, stack, url } from "../support/suite";
 const anonymous = new BayClient(url);
 afterAll(() => anonymous.close());
 
-describe("authentication", () => {
+describe("authentication @core", () => {
   it.each([
     ["no Authorization header", {}],
     ["an unknown key", { Authorization: "Bearer not-the-key" }],

@@ -7,7 +7,7 @@ const shared = perFile();
 let running: SandboxClient;
 beforeAll(async () => { running = await newSandbox(shared); });
 
-describe("calls at the same time", () => {
+describe("calls at the same time @core", () => {
   it("CONC-1 start exactly one pod when they are a sandbox's first", async () => {
     const sandbox = await newSandbox(mine);
     const answers = await Promise.all([0, 1, 2, 3, 4].map((n) => sandbox.python(`print(${n} * 10)`)));

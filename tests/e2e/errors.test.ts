@@ -1,12 +1,11 @@
 import { expectStatus } from "../support/bay-client";
 import type { SchemaProblems } from "../support/bay-types";
 import { uniqueName } from "../support/names";
-import { bay, cluster, expectRefusal, newSandbox, perTest } from "../support/suite";
+import { bay, expectRefusal } from "../support/suite";
 
-const mine = perTest();
 const unknown = bay.sandbox("sandbox-000000000000");
 
-describe("an unknown sandbox", () => {
+describe("an unknown sandbox @core", () => {
   it.each([
     ["get", () => unknown.get()], ["stop", () => unknown.stop()], ["delete", () => unknown.delete()], ["keepalive", () => unknown.keepalive()],
     ["python/exec", () => unknown.python("1")], ["shell/exec", () => unknown.shell("true")],
@@ -18,7 +17,7 @@ describe("an unknown sandbox", () => {
   });
 });
 
-describe("a request that Bay cannot take", () => {
+describe("a request that Bay cannot take @core", () => {
   it("is refused with 400 validation_error for an unknown profile, and nothing is made", async () => {
     const error = expectRefusal(await bay.createSandbox({ profile: "no-such-profile" }), 400, "validation_error");
     expect(error.message).toContain("no-such-profile");
@@ -55,21 +54,5 @@ describe("a request that Bay cannot take", () => {
 
   it("names what a list cannot be limited to with 422", async () => {
     for (const limit of [0, 201]) expectStatus(await bay.listSandboxes({ limit }), 422);
-  });
-});
-
-describe("a profile without a capability", () => {
-  it("CAP-1, CAP-2, CAP-3 runs Python and refuses the rest with 400 capability_not_supported", async () => {
-    const sandbox = await newSandbox(mine, { profile: "python-only-test" });
-    for (const [capability, call] of [
-      ["shell", () => sandbox.shell("true")], ["filesystem", () => sandbox.readFile("a")], ["filesystem", () => sandbox.writeFile("a", "")],
-      ["filesystem", () => sandbox.list()], ["filesystem", () => sandbox.deleteFile("a")], ["filesystem", () => sandbox.download("a")],
-      ["filesystem", () => sandbox.upload("a", Buffer.from("x"))],
-    ] as const) {
-      const error = expectRefusal(await call(), 400, "capability_not_supported");
-      expect(error.details).toEqual({ capability, available: ["python"] });
-    }
-    expect(await cluster.sessionPods(sandbox.id)).toEqual([]);
-    expect(expectStatus(await sandbox.python("6 * 7"), 200).output).toBe("42");
   });
 });

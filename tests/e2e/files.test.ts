@@ -9,7 +9,7 @@ beforeAll(async () => { sandbox = await newSandbox(mine); });
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const names = async (path?: string): Promise<string[]> => expectStatus(await sandbox.list(path), 200).entries.map(({ name }) => name);
 
-describe("text files", () => {
+describe("text files @filesystem", () => {
   it("FILE-1 reads back what was written, and what it was overwritten with", async () => {
     for (const content of ["first\n", "", "second: æøå 漢字 🚀\n"]) {
       expect(expectStatus(await sandbox.writeFile("plain.txt", content), 200)).toEqual({ status: "ok" });
@@ -49,7 +49,7 @@ describe("text files", () => {
   });
 });
 
-describe("binary files", () => {
+describe("binary files @filesystem", () => {
   it.each([
     ["XFER-1 text", Buffer.from("uploaded text\n")],
     ["XFER-2 all 256 byte values after a PNG header", Buffer.concat([Buffer.from("89504e470d0a1a0a", "hex"), Buffer.from(Array.from({ length: 256 }, (_, i) => i))])],

@@ -34,7 +34,7 @@ const becomes = (forward: Forward, state: string): Promise<unknown> => waitFor(`
   return status.state === state || notYet(`it is ${status.state}: ${status.why}`);
 }, { deadline: 30_000, interval: 20 });
 
-describe("port-forward", () => {
+describe("port-forward @resilience", () => {
   it("listens on 127.0.0.1 alone and carries calls", async () => {
     const forward = await open();
     expect(forward.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

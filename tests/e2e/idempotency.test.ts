@@ -5,7 +5,7 @@ import { bay, cluster, expectRefusal, newSandbox, owned, perTest } from "../supp
 const mine = perTest();
 const keyed = (key = uniqueName("create")): { headers: Record<string, string> } => ({ headers: { "Idempotency-Key": key } });
 
-describe("Idempotency-Key", () => {
+describe("Idempotency-Key @core", () => {
   it("IDEM-1 gives the same sandbox for the same key and body", async () => {
     const key = keyed();
     const first = await newSandbox(mine, { ttl: 600 }, key);

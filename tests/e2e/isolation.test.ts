@@ -8,7 +8,7 @@ beforeAll(async () => { [one, other] = await Promise.all([newSandbox(mine), newS
 
 const shell = async (sandbox: SandboxClient, command: string): Promise<string> => expectStatus(await sandbox.shell(command), 200).output;
 
-describe("two sandboxes", () => {
+describe("two sandboxes @isolation", () => {
   it("do not see each other's files", async () => {
     expectStatus(await one.writeFile("private.txt", "of one"), 200);
     const { entries } = expectStatus(await other.list(), 200);
@@ -36,7 +36,7 @@ describe("two sandboxes", () => {
   });
 });
 
-describe("a sandbox", () => {
+describe("a sandbox @isolation", () => {
   it("ISO-1, ISO-2 has its own /etc/passwd with the user shipyard", async () => {
     const { output } = expectStatus(await one.python("print(open('/etc/passwd').read())"), 200);
     expect(output).toContain("root:");

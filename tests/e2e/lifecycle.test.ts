@@ -3,7 +3,7 @@ import { bay, cluster, expectRefusal, newSandbox, perTest } from "../support/sui
 
 const mine = perTest();
 
-describe("lifecycle of a sandbox", () => {
+describe("lifecycle of a sandbox @core", () => {
   it("LIFE-1 creates a sandbox: idle, with its own id, cargo and capabilities", async () => {
     const { created } = await newSandbox(mine, { profile: "python-default" });
     expect(created).toEqual({
@@ -84,7 +84,7 @@ describe("lifecycle of a sandbox", () => {
   });
 });
 
-describe("a stopped sandbox", () => {
+describe("a stopped sandbox @core", () => {
   it("INT-2 wakes with its files and without its variables, in a new pod", async () => {
     const sandbox = await newSandbox(mine);
     expectStatus(await sandbox.python("kept = 41\nopen('/tmp/scratch', 'w').close()"), 200);

@@ -16,7 +16,7 @@ const download: Call = (path) => untouched.download(path);
 const upload: Call = (path) => untouched.upload(path, Buffer.from("x"));
 const shell: Call = (cwd) => untouched.shell("pwd", { cwd });
 
-describe("a path that leaves the workspace", () => {
+describe("a path that leaves the workspace @security", () => {
   it.each([
     ["PATH-1", "read", read, "/etc/passwd", "absolute_path"], ["PATH-1", "read", read, "../secret.txt", "path_traversal"],
     ["PATH-1", "read", read, "a/../../etc/passwd", "path_traversal"], ["", "read", read, "/workspace/inside.txt", "absolute_path"],
@@ -46,7 +46,7 @@ describe("a path that leaves the workspace", () => {
   });
 });
 
-describe("a path inside the workspace", () => {
+describe("a path inside the workspace @security", () => {
   it.each([
     ["PATH-8", "nowhere/../normal.txt"], ["", "./normal.txt"], ["", "x//..//normal.txt"],
   ])("%s is found however it is written: %s", async (_, path) => {

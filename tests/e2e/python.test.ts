@@ -8,7 +8,7 @@ beforeAll(async () => { sandbox = await newSandbox(mine); });
 const python = async (code: string): ReturnType<typeof run> => run(code);
 const run = async (code: string) => expectStatus(await sandbox.python(code), 200);
 
-describe("python", () => {
+describe("python @workflows", () => {
   it("INT-1 keeps variables, functions and imports between calls", async () => {
     await python("import math\ncount = 1\ndef twice(n):\n    return 2 * n");
     await python("count += twice(20)");

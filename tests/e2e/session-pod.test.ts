@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 const shell = async (command: string): Promise<string> => expectStatus(await sandbox.shell(command), 200).output;
 
-describe("a session's pod", () => {
+describe("a session's pod @isolation", () => {
   it("says by its labels whose it is", () => {
     expect(pod.metadata?.name).toMatch(/^bay-session-sess-[0-9a-f]{12}$/);
     expect(pod.metadata?.labels).toMatchObject({

@@ -8,7 +8,7 @@ beforeAll(async () => { sandbox = await newSandbox(mine); });
 
 const shell = async (command: string, cwd?: string): Promise<ShellResult> => expectStatus(await sandbox.shell(command, cwd === undefined ? {} : { cwd }), 200);
 
-describe("shell", () => {
+describe("shell @shell", () => {
   it("SH-1 gives what a command prints", async () => {
     expect(await shell("echo hello")).toMatchObject({ success: true, output: "hello", exit_code: 0 });
   });

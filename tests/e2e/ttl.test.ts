@@ -7,7 +7,7 @@ const mine = perTest();
 /** Bay's times are UTC without saying so. */
 const seconds = (time: string | null): number => Date.parse(`${time}Z`) / 1000;
 
-describe("time to live", () => {
+describe("time to live @core", () => {
   it("TTL-1 is extended by the seconds asked for", async () => {
     const sandbox = await newSandbox(mine, { ttl: 3600 });
     const extended = expectStatus(await sandbox.extendTtl(600), 200);

@@ -1,24 +1,13 @@
-import { basename } from "node:path";
-import { TestEnvironment } from "jest-environment-node";
-import { saveFailure } from "./evidence";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Circus } from "@jest/types";
+import { FORWARD_FILE, saveFailure } from "./evidence";
 import { Kube } from "./kube";
 import { OUTSIDE, type Outside } from "./outside";
-import { openForward } from "./port-forward";
+import { type ForwardStatus, openForward } from "./port-forward";
+import { runFolder } from "./run-folder";
+import SelectingEnvironment from "./selecting-environment";
 import { readSession } from "./session";
-
-/** A test or a describe block, as Jest's runner shows it. */
-interface Block {
-  name: string;
-  parent?: Block;
-}
-
-/** What is used of the events of Jest's runner. */
-interface CircusEvent {
-  name: string;
-  test?: Block;
-  describeBlock?: Block;
-  error?: unknown;
-}
 
 /** One client per worker and cluster: it holds no connection while nobody calls. */
 const clients = new Map<string, Kube>();
@@ -30,30 +19,31 @@ function kube(kubeconfig: string): Kube {
 }
 
 /** Environment of the e2e project: gives access to the cluster, and saves the evidence of a failure before any cleanup. */
-export default class E2EEnvironment extends TestEnvironment {
+export default class E2EEnvironment extends SelectingEnvironment {
   readonly #file: string;
 
-  constructor(...args: ConstructorParameters<typeof TestEnvironment>) {
+  constructor(...args: ConstructorParameters<typeof SelectingEnvironment>) {
     super(...args);
     this.#file = basename(args[1].testPath, ".test.ts");
   }
 
   override async setup(): Promise<void> {
     await super.setup();
-    const outside: Outside = { kube, openForward };
+    const outside: Outside = { kube, openForward, forwardStatus: () => JSON.parse(readFileSync(join(runFolder(), FORWARD_FILE), "utf8")) as ForwardStatus };
     (this.global as unknown as Record<string, unknown>)[OUTSIDE] = outside;
   }
 
   /** Jest waits for this before it goes on to the hooks that clean up. */
-  async handleTestEvent(event: CircusEvent): Promise<void> {
+  override async handleTestEvent(event: Circus.AsyncEvent | Circus.SyncEvent, state: Circus.State): Promise<void> {
+    await super.handleTestEvent(event, state);
     if (event.name !== "test_fn_failure" && event.name !== "hook_failure") return;
     const { outputs } = readSession();
-    await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.test ?? event.describeBlock)}`, event.error);
+    await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : event.test ?? event.describeBlock)}`, event.error);
   }
 }
 
-function fullName(block: Block | undefined): string {
+function fullName(block: Circus.TestEntry | Circus.DescribeBlock | undefined): string {
   const names: string[] = [];
-  for (let next = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
+  for (let next: typeof block = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
   return names.join(" ") || "before or after all tests";
 }

@@ -2,6 +2,7 @@ import { SECRET_OUTPUTS } from "../../infra/outputs";
 import { FORWARD_FILE } from "./evidence";
 import { Kube } from "./kube";
 import { inventory } from "./leftovers";
+import { isListing, LISTING } from "./listing";
 import { readOutputs } from "./outputs";
 import { openForward, type Forward } from "./port-forward";
 import { runFolder, writeArtifact } from "./run-folder";
@@ -20,6 +21,7 @@ export const RUN = Symbol.for("bay-e2e run");
 
 /** Once per run of the e2e project: reads the stack's outputs and opens the port-forward that all workers share. */
 export default async function globalSetup(): Promise<void> {
+  if (isListing()) return publishSession(LISTING);
   runFolder();
   const outputs = await readOutputs();
   const open = Object.fromEntries(Object.entries(outputs).filter(([key]) => !(SECRET_OUTPUTS as readonly string[]).includes(key)));

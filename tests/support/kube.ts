@@ -54,8 +54,9 @@ export class Kube {
     return unlessMissing(this.#core.readNamespacedPod({ namespace, name }));
   }
 
-  async createPod(namespace: string, pod: V1Pod): Promise<V1Pod> {
-    return this.#core.createNamespacedPod({ namespace, body: pod });
+  /** @param fieldManager who counts as the owner of the pod's fields */
+  async createPod(namespace: string, pod: V1Pod, fieldManager?: string): Promise<V1Pod> {
+    return this.#core.createNamespacedPod({ namespace, body: pod, fieldManager });
   }
 
   /** Deletes a pod; one that is gone already is no error. */

@@ -1,5 +1,5 @@
 import type { Kube } from "./kube";
-import type { openForward } from "./port-forward";
+import type { ForwardStatus, openForward } from "./port-forward";
 
 /**
  * What a test gets from outside its module registry. Jest evaluates every module anew for each test file; the
@@ -8,6 +8,8 @@ import type { openForward } from "./port-forward";
 export interface Outside {
   kube(kubeconfig: string): Kube;
   openForward: typeof openForward;
+  /** The port-forward that the whole run shares, as it was at its last change. */
+  forwardStatus(): ForwardStatus;
 }
 
 /** Name of the global that holds it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 const ROOT = resolve(__dirname, "../..");
@@ -15,9 +15,11 @@ export function runFolder(): string {
   return folder;
 }
 
-/** Writes a file of the run's folder, readable by its owner alone. */
+/** Writes a file of the run's folder, readable by its owner alone. Who reads it meanwhile sees all of the old one or of the new. */
 export function writeArtifact(path: string, content: string | object): void {
   const file = join(runFolder(), path);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, typeof content === "string" ? content : `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  const whole = `${file}.${process.pid}.tmp`;
+  writeFileSync(whole, typeof content === "string" ? content : `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  renameSync(whole, file);
 }

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { ROOT } from "./paths";
+
+export type Project = "unit" | "e2e";
+
+/** A file of tests, as far as it is known without running it. */
+export interface TestFile {
+  /** Path in the repository. */
+  path: string;
+  /** Which of the two that the runner starts; others have commands of their own. */
+  project: Project | undefined;
+  /** Words with `@` in its text. A marker that is not among them is on none of its tests, because titles are written out. */
+  tags: ReadonlySet<string>;
+}
+
+/** All files of tests. */
+export function testFiles(): TestFile[] {
+  return ["tests", "images"].flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts")).map((entry) => testFile(relative(ROOT, join(entry.parentPath, entry.name))));
+}
+
+/** One file of tests. @param path in the repository */
+export function testFile(path: string): TestFile {
+  const tags = [...readFileSync(join(ROOT, path), "utf8").matchAll(/@([a-z]+)/gi)].map(([, tag]) => tag!.toLowerCase());
+  return { path, project: projectOf(path), tags: new Set(tags) };
+}
+
+/** As jest.config.ts has it. The fixtures of lifecycle tests are run as E2E, by a configuration of their own. */
+function projectOf(path: string): Project | undefined {
+  if (/^(tests\/unit|images)\//.test(path)) return "unit";
+  return /^tests\/(e2e|lifecycle\/fixtures)\//.test(path) ? "e2e" : undefined;
+}
