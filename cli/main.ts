@@ -3,6 +3,7 @@ import { usageErrorOf, refuseSwallowedFlags } from "./usage";
 import type { Purpose, Wish } from "./choose";
 import { BACKEND, command, program, STACK } from "./program";
 import { testOptions, type TestOptions } from "./test-options";
+import type { CleanOptions } from "./commands/cache";
 import type { E2eOptions } from "./commands/e2e";
 import type { LogsOptions } from "./commands/logs";
 
@@ -64,8 +65,13 @@ command("env", "print the environment that makes pulumi work in your shell", [["
 command("bench", "time the main job, phase by phase", [["--rounds 5", "minimum, median and maximum of five"]]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3)
   .action((options: Wish & { rounds: number }) => end(on(options, "make", async (chosen) => (await import("./commands/bench")).bench(chosen))));
 
-command("clean", "remove images and tools that stay between runs", [["", ""]])
-  .action(() => end(import("./commands/tools").then(({ cleanCommand }) => cleanCommand())));
+command("cache [action]", "list what stays between runs, with sizes; with the word clean, remove it", [
+  ["", "what stays, what uses it, what removes it"], ["clean --images", "the images of Bay and Ship"], ["clean --tools", "downloaded and built tools, stand-ins, their Docker daemon"], ["clean --all", "both"],
+]).usage("-- [clean] [options]").option("--images", "with clean: the images that stacks built", false).option("--tools", "with clean: the tools", false).option("--all", "with clean: all of it", false)
+  .action((action: string | undefined, options: CleanOptions) => end(import("./commands/cache").then(({ cacheCommand }) => cacheCommand(action, options))));
+
+command("clean", "the same as cache -- clean --all", [["", "what a stack uses stays"]])
+  .action(() => end(import("./commands/cache").then(({ cacheCommand }) => cacheCommand("clean", { images: true, tools: true, all: true }))));
 
 // Nobody may be there to read any more; what is under way goes on to its clean-up.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", (error: NodeJS.ErrnoException) => { if (error.code !== "EPIPE") throw error; });
