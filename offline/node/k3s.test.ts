@@ -3,6 +3,7 @@ import { run, tryRun } from "../../infra/support/exec";
 import { waitFor } from "../../infra/support/wait";
 import { substitutes } from "../images";
 import { OFFICIAL_IMAGES, VERSIONS } from "../versions";
+import { present } from "./testing";
 
 jest.setTimeout(120_000);
 
@@ -128,11 +129,3 @@ suite(`the node image${made ? "" : " (skipped: not made on this host; node --imp
     }, { deadline: 30_000 }, (reason) => new Error(reason));
   });
 });
-
-function present(tag: string): boolean {
-  try {
-    return execFileSync("docker", ["image", "inspect", "-f", "ok", tag], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() === "ok";
-  } catch {
-    return false;
-  }
-}

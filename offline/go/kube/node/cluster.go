@@ -22,7 +22,7 @@ const (
 
 // ensureObjects makes the objects that k3s makes at its start, and marks those stale that a start before left.
 func ensureObjects(ctx context.Context, client kubernetes.Interface, o *options) error {
-	if err := markNodeUnknown(ctx, client, o.nodeName); err != nil {
+	if err := markNodeUnknown(ctx, client, o.nodeName, bootTime); err != nil {
 		return err
 	}
 	if !o.disabled["local-storage"] {
@@ -43,11 +43,11 @@ func ensureObjects(ctx context.Context, client kubernetes.Interface, o *options)
 	} else if err != nil {
 		return err
 	}
-	return publishDNS(ctx, client, false)
+	return publishDNS(ctx, client, o.address, false)
 }
 
 // markNodeUnknown withdraws the Ready that the node reported before a restart, until its kubelet reports again.
-func markNodeUnknown(ctx context.Context, client kubernetes.Interface, name string) error {
+func markNodeUnknown(ctx context.Context, client kubernetes.Interface, name string, start time.Time) error {
 	node, err := client.CoreV1().Nodes().Get(ctx, name, meta.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -56,7 +56,7 @@ func markNodeUnknown(ctx context.Context, client kubernetes.Interface, name stri
 		return err
 	}
 	for i := range node.Status.Conditions {
-		if c := &node.Status.Conditions[i]; c.Type == core.NodeReady && c.LastHeartbeatTime.Time.Before(bootTime.Truncate(time.Second)) {
+		if c := &node.Status.Conditions[i]; c.Type == core.NodeReady && c.LastHeartbeatTime.Time.Before(start.Truncate(time.Second)) {
 			c.Status, c.Reason, c.Message = core.ConditionUnknown, "NodeRestarted", "the node restarted and its kubelet has not reported yet"
 			_, err = client.CoreV1().Nodes().UpdateStatus(ctx, node, meta.UpdateOptions{})
 			return err
@@ -107,9 +107,9 @@ func runDNS(ctx context.Context, s *supervisor, client kubernetes.Interface, o *
 	s.keep(component{name: "coredns", argv: []string{"/usr/local/bin/coredns", "-conf", corefile}})
 	published, interval := false, 50*time.Millisecond
 	for ctx.Err() == nil {
-		answers := dnsAnswers(ctx, "kubernetes.default.svc."+o.clusterDomain+".") == nil
+		answers := dnsAnswers(ctx, o.address, "kubernetes.default.svc."+o.clusterDomain+".") == nil
 		if answers != published {
-			if err := publishDNS(ctx, client, answers); err == nil {
+			if err := publishDNS(ctx, client, o.address, answers); err == nil {
 				published = answers
 				say("cluster DNS %s", map[bool]string{true: "answers", false: "does not answer any more"}[answers])
 			}
@@ -126,17 +126,17 @@ func runDNS(ctx context.Context, s *supervisor, client kubernetes.Interface, o *
 	}
 }
 
-func dnsAnswers(ctx context.Context, name string) error {
+func dnsAnswers(ctx context.Context, address, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(nodeAddress, dnsPort))
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(address, dnsPort))
 	}}
 	_, err := resolver.LookupNetIP(ctx, "ip4", name)
 	return err
 }
 
-func publishDNS(ctx context.Context, client kubernetes.Interface, ready bool) error {
+func publishDNS(ctx context.Context, client kubernetes.Interface, address string, ready bool) error {
 	port, _ := strconv.ParseInt(dnsPort, 10, 32)
 	number := int32(port)
 	var ports []discovery.EndpointPort
@@ -148,7 +148,7 @@ func publishDNS(ctx context.Context, client kubernetes.Interface, ready bool) er
 			discovery.LabelServiceName: dnsService, discovery.LabelManagedBy: standIn + ".bay-e2e.dev",
 		}},
 		AddressType: discovery.AddressTypeIPv4,
-		Endpoints:   []discovery.Endpoint{{Addresses: []string{nodeAddress}, Conditions: discovery.EndpointConditions{Ready: &ready}}},
+		Endpoints:   []discovery.Endpoint{{Addresses: []string{address}, Conditions: discovery.EndpointConditions{Ready: &ready}}},
 		Ports:       ports,
 	}
 	slices := client.DiscoveryV1().EndpointSlices(systemNamespace)

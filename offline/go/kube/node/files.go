@@ -22,18 +22,26 @@ const (
 
 // writeFiles writes the configuration of every component; containerd's is part of the image.
 func writeFiles(o *options) error {
-	admin, err := kubeconfig(o, "admin")
-	if err != nil {
-		return err
+	files := map[string]string{kubeletConfig: kubeletYAML(o, pkiFolder), corefile: corefileText(o), podResolvConf: podResolvers(o)}
+	if o.token == "" {
+		// The only node's part is known beforehand; with agents each node is told its own.
+		files[cniFile] = cniConfig(o.clusterCIDR, o.podCIDR(), 0)
 	}
-	kubelet, err := kubeconfig(o, "kubelet")
-	if err != nil {
-		return err
+	for path, user := range map[string]string{adminKubeconfig: "admin", nodeKubeconfig: "kubelet"} {
+		content := make([][]byte, 3)
+		for i, name := range []string{"ca.crt", user + ".crt", user + ".key"} {
+			var err error
+			if content[i], err = os.ReadFile(pkiPath(name)); err != nil {
+				return err
+			}
+		}
+		files[path] = kubeconfig("https://127.0.0.1:"+o.port, content[0], content[1], content[2])
 	}
-	for path, content := range map[string]string{
-		adminKubeconfig: admin, nodeKubeconfig: kubelet, kubeletConfig: kubeletYAML(o), corefile: corefileText(o),
-		podResolvConf: podResolvers(o), cniFile: cniConfig(o.clusterCIDR, o.podCIDR(), 0),
-	} {
+	return writeAll(files)
+}
+
+func writeAll(files map[string]string) error {
+	for path, content := range files {
 		if err := writeWhole(path, []byte(content), 0o600); err != nil {
 			return err
 		}
@@ -41,20 +49,13 @@ func writeFiles(o *options) error {
 	return nil
 }
 
-func kubeconfig(o *options, user string) (string, error) {
-	encoded := make([]string, 3)
-	for i, name := range []string{"ca.crt", user + ".crt", user + ".key"} {
-		content, err := os.ReadFile(pkiPath(name))
-		if err != nil {
-			return "", err
-		}
-		encoded[i] = base64.StdEncoding.EncodeToString(content)
-	}
+func kubeconfig(server string, ca, certificate, key []byte) string {
+	encode := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf(`apiVersion: v1
 clusters:
 - cluster:
     certificate-authority-data: %s
-    server: https://127.0.0.1:%s
+    server: %s
   name: default
 contexts:
 - context:
@@ -69,12 +70,12 @@ users:
   user:
     client-certificate-data: %s
     client-key-data: %s
-`, encoded[0], o.port, encoded[1], encoded[2]), nil
+`, encode(ca), server, encode(certificate), encode(key))
 }
 
 // kubeletYAML: the host's cgroups may be version 1, and its disk is the user's: neither eviction nor image garbage
 // collection may decide over a test.
-func kubeletYAML(o *options) string {
+func kubeletYAML(o *options, pki string) string {
 	return fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication:
@@ -95,7 +96,7 @@ evictionHard: {memory.available: "0%%", nodefs.available: "0%%", nodefs.inodesFr
 imageGCHighThresholdPercent: 100
 imageMaximumGCAge: 0s
 serializeImagePulls: false
-`, pkiPath("ca.crt"), pkiPath("kubelet.crt"), pkiPath("kubelet.key"), o.dnsServiceIP(), o.clusterDomain, podResolvConf)
+`, pki+"/ca.crt", pki+"/kubelet.crt", pki+"/kubelet.key", o.dnsServiceIP(), o.clusterDomain, podResolvConf)
 }
 
 func corefileText(o *options) string {
@@ -116,7 +117,7 @@ func corefileText(o *options) string {
   loop
   loadbalance
 %s}
-`, dnsPort, nodeAddress, dnsHealthPort, o.clusterDomain, adminKubeconfig, forward)
+`, dnsPort, o.address, dnsHealthPort, o.clusterDomain, adminKubeconfig, forward)
 }
 
 // podResolvers are for pods with dnsPolicy Default. A server on loopback is reached through the cluster's DNS.

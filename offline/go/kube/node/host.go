@@ -10,9 +10,10 @@ import (
 	"syscall"
 )
 
-// nodeAddress is the node's own address, on the loopback interface: it stays the same when Docker gives the
-// container another one after a restart, so that no certificate, endpoint or pod status goes stale.
-const nodeAddress = "10.41.0.1"
+// loopbackAddress is an address of the node's own, on its loopback interface: it stays the same when Docker gives the
+// container another one after a restart. A single node is known by it, so that no certificate, endpoint or pod status
+// goes stale; pods reach what listens there through their gateway.
+const loopbackAddress = "10.41.0.1"
 
 // prepareHost makes the container a place where a kubelet can run.
 func prepareHost(s *supervisor) error {
@@ -22,7 +23,7 @@ func prepareHost(s *supervisor) error {
 	if err := prepareCgroups(); err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if err := s.run("/usr/sbin/ip", "address", "replace", nodeAddress+"/32", "dev", "lo"); err != nil {
+	if err := s.run("/usr/sbin/ip", "address", "replace", loopbackAddress+"/32", "dev", "lo"); err != nil {
 		return err
 	}
 	for _, setting := range []string{"net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"} {

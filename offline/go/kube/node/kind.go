@@ -89,7 +89,7 @@ func ensureMachineID() error {
 func kindUnits(s *supervisor, imported <-chan struct{}) *units {
 	return &units{supervisor: s, byName: map[string]unit{
 		"containerd": {
-			component: component{name: "containerd", argv: []string{"/usr/bin/containerd", "--config", "/etc/containerd/config.toml"}},
+			component: containerd,
 			answers:   func() error { return s.run(ctrProgram, "--connect-timeout=1s", "version") },
 		},
 		"kubelet": {

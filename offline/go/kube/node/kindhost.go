@@ -24,12 +24,12 @@ const (
 func prepareResolver(s *supervisor) error {
 	reachable, loopback := upstreamResolvers()
 	if loopback {
-		corefile := fmt.Sprintf(".:53 {\n  bind %s\n  errors\n  forward . /etc/resolv.conf\n}\n", nodeAddress)
+		corefile := fmt.Sprintf(".:53 {\n  bind %s\n  errors\n  forward . /etc/resolv.conf\n}\n", loopbackAddress)
 		if err := writeWhole(forwarderCorefile, []byte(corefile), 0o644); err != nil {
 			return err
 		}
 		s.keep(component{name: "dns-forwarder", argv: []string{"/usr/local/bin/coredns", "-conf", forwarderCorefile}})
-		reachable = []string{nodeAddress}
+		reachable = []string{loopbackAddress}
 	}
 	var text strings.Builder
 	for _, server := range reachable {

@@ -41,7 +41,7 @@ func main() {
 
 func k3s(arguments []string) {
 	if len(arguments) == 0 {
-		fail("no command; wanted one of: server, kubectl, ctr, --version")
+		fail("no command; wanted one of: server, agent, kubectl, ctr, --version")
 	}
 	switch command, rest := arguments[0], arguments[1:]; command {
 	case "server":
@@ -50,6 +50,15 @@ func k3s(arguments []string) {
 			fail(err.Error())
 		}
 		os.Exit(serve(options))
+	case "agent":
+		options, err := parseOptions(rest)
+		if err == nil {
+			err = options.requireServer()
+		}
+		if err != nil {
+			fail(err.Error())
+		}
+		os.Exit(serveAgent(options))
 	case "kubectl":
 		become("/usr/local/lib/kube/kubectl", rest)
 	case "ctr":
@@ -57,7 +66,7 @@ func k3s(arguments []string) {
 	case "--version", "-v", "version":
 		fmt.Printf("%s version %s: a stand-in for k3s %s (upstream Kubernetes; not k3s)\n", standIn, version, contract)
 	default:
-		fail(fmt.Sprintf("unknown command %q; this stand-in for k3s knows: server, kubectl, ctr, --version", command))
+		fail(fmt.Sprintf("unknown command %q; this stand-in for k3s knows: server, agent, kubectl, ctr, --version", command))
 	}
 }
 

@@ -7,9 +7,15 @@ import (
 	"strings"
 )
 
-// options are the flags of `k3s server` that this program honours.
+// options are the flags of `k3s server` and `k3s agent` that this program honours.
 type options struct {
-	nodeName      string
+	nodeName string
+	// address of the node: loopbackAddress, or the container's where nodes have to reach each other.
+	address string
+	// token that lets agents in; a server without one takes none.
+	token string
+	// server is the URL of the API server, for an agent.
+	server        string
 	tlsSANs       []string
 	nodeLabels    []string
 	clusterCIDR   netip.Prefix
@@ -37,6 +43,10 @@ func parseOptions(arguments []string) (*options, error) {
 	parsed := &options{
 		nodeName: strings.ToLower(hostname), clusterCIDR: netip.MustParsePrefix("10.42.0.0/16"), serviceCIDR: netip.MustParsePrefix("10.43.0.0/16"),
 		clusterDomain: "cluster.local", port: "6443", disabled: map[string]bool{}, extra: map[string][]string{},
+		address: loopbackAddress, token: os.Getenv("K3S_TOKEN"), server: os.Getenv("K3S_URL"),
+	}
+	if name := os.Getenv("K3S_NODE_NAME"); name != "" {
+		parsed.nodeName = name
 	}
 	for i := 0; i < len(arguments); i++ {
 		flag, isFlag := strings.CutPrefix(arguments[i], "--")
@@ -59,6 +69,10 @@ func (o *options) set(name, value string) (err error) {
 	switch name {
 	case "node-name":
 		o.nodeName = value
+	case "server":
+		o.server = value
+	case "token":
+		o.token = value
 	case "tls-san":
 		o.tlsSANs = append(o.tlsSANs, strings.Split(value, ",")...)
 	case "node-label":

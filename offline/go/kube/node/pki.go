@@ -40,12 +40,15 @@ func preparePKI(o *options) error {
 	if err := ensureServiceAccountKey(); err != nil {
 		return err
 	}
-	api := append([]string{"127.0.0.1", nodeAddress, o.apiServiceIP().String(), "localhost", o.nodeName, "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+	api := append([]string{"127.0.0.1", o.address, o.apiServiceIP().String(), "localhost", o.nodeName, "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 		"kubernetes.default.svc." + o.clusterDomain}, o.tlsSANs...)
+	if hostname, err := os.Hostname(); err == nil {
+		api = append(api, hostname)
+	}
 	for _, l := range []leaf{
 		{"apiserver", "kube-apiserver", "", append(api, localAddresses()...)},
 		{"admin", "system:admin", "system:masters", nil},
-		{"kubelet", "system:node:" + o.nodeName, "system:nodes", []string{o.nodeName, nodeAddress, "127.0.0.1"}},
+		kubeletLeaf(o.nodeName, o.address),
 	} {
 		if err := ca.issue(l); err != nil {
 			return err
@@ -93,10 +96,30 @@ func loadAuthority() (*authority, error) {
 	return &authority{certificate, key}, writePEM(certificateFile, "CERTIFICATE", raw)
 }
 
+func (a *authority) pem() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
+func kubeletLeaf(node, address string) leaf {
+	return leaf{"kubelet", "system:node:" + node, "system:nodes", []string{node, address, "127.0.0.1"}}
+}
+
 func (a *authority) issue(l leaf) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, key, err := a.sign(l)
 	if err != nil {
 		return err
+	}
+	if err := writeWhole(pkiPath(l.name+".key"), key, 0o600); err != nil {
+		return err
+	}
+	return writeWhole(pkiPath(l.name+".crt"), certificate, 0o600)
+}
+
+// sign makes a key and its certificate.
+func (a *authority) sign(l leaf) (certificatePEM, keyPEM []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
 	}
 	template := certificateTemplate(825 * 24 * time.Hour)
 	template.Subject = pkix.Name{CommonName: l.commonName}
@@ -114,12 +137,13 @@ func (a *authority) issue(l leaf) error {
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := writeKey(pkiPath(l.name+".key"), key); err != nil {
-		return err
+	rawKey, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return nil, nil, err
 	}
-	return writePEM(pkiPath(l.name+".crt"), "CERTIFICATE", raw)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: rawKey}), nil
 }
 
 func ensureServiceAccountKey() error {

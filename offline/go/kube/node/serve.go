@@ -48,12 +48,30 @@ func (s *supervisor) untilSignal(boot func(context.Context) error, stop func()) 
 	}
 }
 
-// prepare does what needs no other process: mounts, addresses, certificates, configuration.
-func prepare(s *supervisor, o *options) error {
+// prepareServer does what needs no other process: mounts, addresses, certificates, configuration.
+func prepareServer(s *supervisor, o *options) error {
 	// Who waits for this file waits for this start, not for the one before.
 	if err := os.Remove(userKubeconfig); err != nil && !os.IsNotExist(err) {
 		return err
 	}
+	if o.token != "" {
+		address, err := ownAddress()
+		if err != nil {
+			return err
+		}
+		o.address = address
+	}
+	if err := prepareNode(s); err != nil {
+		return err
+	}
+	if err := preparePKI(o); err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	return writeFiles(o)
+}
+
+// prepareNode does what a server and an agent have in common.
+func prepareNode(s *supervisor) error {
 	for _, folder := range []string{logFolder, "/run/k3s/containerd", "/run/containerd", "/var/lib/cni", storageFolder} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
@@ -64,29 +82,18 @@ func prepare(s *supervisor, o *options) error {
 	if err := os.Symlink("/run/k3s/containerd/containerd.sock", link); err != nil {
 		return err
 	}
-	if err := prepareHost(s); err != nil {
-		return err
-	}
-	if err := preparePKI(o); err != nil {
-		return fmt.Errorf("certificates: %w", err)
-	}
-	return writeFiles(o)
+	return prepareHost(s)
 }
 
 // bootServer brings the cluster up, and says how far it is.
 func bootServer(ctx context.Context, s *supervisor, o *options) error {
-	if err := prepare(s, o); err != nil {
+	if err := prepareServer(s, o); err != nil {
 		return err
 	}
 	for _, c := range foundation(o) {
 		s.keep(c)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", adminKubeconfig)
-	if err != nil {
-		return err
-	}
-	config.QPS, config.Burst = 50, 100
-	client, err := kubernetes.NewForConfig(config)
+	client, err := clientOf(adminKubeconfig)
 	if err != nil {
 		return err
 	}
@@ -108,6 +115,12 @@ func bootServer(ctx context.Context, s *supervisor, o *options) error {
 	if err != nil {
 		return err
 	}
+	if o.token != "" {
+		if err := admitAgents(ctx, client, o); err != nil {
+			return err
+		}
+		connectPods(ctx, client, o)
+	}
 	<-imported
 	if err := writeWhole(userKubeconfig, content, 0o600); err != nil {
 		return err
@@ -121,16 +134,38 @@ func bootServer(ctx context.Context, s *supervisor, o *options) error {
 		say("API server ready")
 		runDNS(ctx, s, client, o)
 	}()
-	if !o.disabled["local-storage"] {
-		go func() {
-			if err := provision(ctx, client, storage{nodeName: o.nodeName, folder: storageFolder}); err != nil {
-				say("provisioner: %v", err)
-			}
-		}()
-	}
+	keepVolumes(ctx, client, o)
 	until(ctx, "the node", func() error { return nodeReady(ctx, client, o.nodeName) })
 	say("node ready")
 	return nil
+}
+
+func clientOf(kubeconfig string) (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 50, 100
+	return kubernetes.NewForConfig(config)
+}
+
+func keepVolumes(ctx context.Context, client kubernetes.Interface, o *options) {
+	if o.disabled["local-storage"] {
+		return
+	}
+	go func() {
+		if err := provision(ctx, client, storage{nodeName: o.nodeName, folder: storageFolder}); err != nil {
+			say("provisioner: %v", err)
+		}
+	}()
+}
+
+func connectPods(ctx context.Context, client kubernetes.Interface, o *options) {
+	go func() {
+		if err := (podNetwork{nodeName: o.nodeName, clusterCIDR: o.clusterCIDR}).run(ctx, client); err != nil {
+			say("pod network: %v", err)
+		}
+	}()
 }
 
 // until tries again until there is no error, and every ten seconds says what it waits for and why.
