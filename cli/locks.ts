@@ -6,7 +6,7 @@ import { isAlive, readIfThere } from "./procfs";
 import { localStack } from "./state";
 
 /** A lock of Pulumi's local backend, as its file tells. */
-interface Lock {
+export interface Lock {
   pid: number;
   username: string;
   hostname: string;
@@ -30,18 +30,24 @@ export function removeStaleLocks(stack: string): void {
 }
 
 /**
- * Makes sure that nobody has the stack's lock; to be called once the locks of the dead are removed.
+ * Makes sure that nobody has the stack's lock; those of the dead do not count.
  * @throws UserError E_STACK_LOCKED that names who has it
  */
 export function requireNoLock(stack: string): void {
-  const locks = localStack(stack)?.locks;
-  const held = locks && existsSync(locks) ? readdirSync(locks).find((name) => name.endsWith(".json")) : undefined;
-  if (!locks || !held) return;
-  const { pid, username, hostname: host, timestamp } = JSON.parse(readFileSync(join(locks, held), "utf8")) as Lock;
+  const held = liveLock(stack);
+  if (!held) return;
+  const { pid, username, hostname: host, timestamp } = held;
   throw new UserError("E_STACK_LOCKED", {
     seen: `Pulumi (pid ${pid} of ${username} on ${host}) has the stack ${stack} since ${timestamp}`, wanted: "one run of a stack at a time",
     next: host === hostname() ? "wait for it to end" : `wait for it to end, or if it is dead: pulumi cancel --stack ${stack}`,
   });
+}
+
+/** The lock of a Pulumi that lives, or that cannot be proven dead from here. */
+export function liveLock(stack: string): Lock | undefined {
+  const locks = localStack(stack)?.locks;
+  if (!locks || !existsSync(locks)) return undefined;
+  return readdirSync(locks).filter((name) => name.endsWith(".json")).map((name) => JSON.parse(readFileSync(join(locks, name), "utf8")) as Lock).find((lock) => !isStale(lock));
 }
 
 function isStale(lock: Lock): boolean {

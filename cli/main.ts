@@ -65,6 +65,14 @@ command("env", "print the environment that makes pulumi work in your shell", [["
 command("bench", "time the main job, phase by phase", [["--rounds 5", "minimum, median and maximum of five"]]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3)
   .action((options: Wish & { rounds: number }) => end(on(options, "make", async (chosen) => (await import("./commands/bench")).bench(chosen))));
 
+command("sweep", "show what killed runs left, here and in local clusters, and remove it", [
+  ["", "show it, and ask on a terminal"],
+  ["--yes", "remove it; exit code 0 when nothing is left"],
+  ["--stack k3s", "only what is of that stack of this checkout"],
+  ["--all --yes", "also stacks of this checkout that are up on purpose"],
+]).option("--stack <name>", "only this stack of this checkout").option("--yes", "remove without asking", false).option("--all", "also what is up on purpose", false).option("--json", "print JSON", false)
+  .action((options: { stack?: string; yes: boolean; all: boolean; json: boolean }) => end(import("./commands/sweep").then(({ sweepCommand }) => sweepCommand(options))));
+
 command("cache [action]", "list what stays between runs, with sizes; with the word clean, remove it", [
   ["", "what stays, what uses it, what removes it"], ["clean --images", "the images of Bay and Ship"], ["clean --tools", "downloaded and built tools, stand-ins, their Docker daemon"], ["clean --all", "both"],
 ]).usage("-- [clean] [options]").option("--images", "with clean: the images that stacks built", false).option("--tools", "with clean: the tools", false).option("--all", "with clean: all of it", false)

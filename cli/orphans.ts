@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ownerOf } from "../infra/naming";
 import { ROOT } from "./paths";
-import { ancestors, descendsFrom, isAlive, type ProcessFacts, processesWith } from "./procfs";
+import { ancestors, descendsFrom, environmentsWith, isAlive, type ProcessFacts } from "./procfs";
 import type { Tell } from "./progress";
 
 /** Set in the environment of a run, and so of every process that it starts, to the id of its owner. */
@@ -16,7 +16,8 @@ const GRACE = 5_000;
  */
 export function orphansOf(stack: string): ProcessFacts[] {
   const family = ancestors();
-  return processesWith(OWNER_VARIABLE, ownerOf(ROOT, stack).id).filter(({ pid }) => !family.has(pid) && !descendsFrom(pid, process.pid));
+  const { id } = ownerOf(ROOT, stack);
+  return environmentsWith(OWNER_VARIABLE).filter(({ pid, value }) => value === id && !family.has(pid) && !descendsFrom(pid, process.pid));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** A file's text, or nothing where it went away meanwhile. */
 export function readIfThere(file: string): string {
@@ -42,13 +42,12 @@ export interface ProcessFacts {
   command: string;
 }
 
-/** Processes in whose environment a variable has a value; none where no /proc is. */
-export function processesWith(variable: string, value: string): ProcessFacts[] {
-  const mark = `${variable}=${value}\0`;
-  return pids().flatMap((pid): ProcessFacts[] => {
-    if (!`\0${readIfThere(`/proc/${pid}/environ`)}`.includes(`\0${mark}`)) return [];
+/** Processes that have a variable in their environment, with its value and the folder that they work in. */
+export function environmentsWith(variable: string): (ProcessFacts & { value: string; folder: string })[] {
+  return pids().flatMap((pid) => {
+    const value = new RegExp(`(?:^|\0)${variable}=([^\0]*)`).exec(readIfThere(`/proc/${pid}/environ`))?.[1];
     const command = readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-    return command === "" ? [] : [{ pid, parent: parentOf(pid), command }];
+    return value === undefined || command === "" ? [] : [{ pid, parent: parentOf(pid), command, value, folder: linkOf(`/proc/${pid}/cwd`) }];
   });
 }
 
@@ -67,4 +66,12 @@ function pids(): number[] {
 
 function parentOf(pid: number): number {
   return Number(/\) \S (\d+)/.exec(readIfThere(`/proc/${pid}/stat`))?.[1] ?? 0);
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }

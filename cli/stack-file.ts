@@ -37,10 +37,15 @@ export function makeStackFile(stack: string, backend: BackendName): void {
   writeFileSync(stackFilePath(stack), `${MADE}\n${stringify({ config: { "bay-e2e:backend": backend } })}`, { flag: "wx" });
 }
 
+/** Whether the runner made a stack's file. */
+export function isMadeStackFile(stack: string): boolean {
+  const file = stackFilePath(stack);
+  return existsSync(file) && readFileSync(file, "utf8").startsWith(MADE);
+}
+
 /** Removes a stack's file if the runner made it; one that a person wrote stays. */
 export function removeMadeStackFile(stack: string): void {
-  const file = stackFilePath(stack);
-  if (existsSync(file) && readFileSync(file, "utf8").startsWith(MADE)) rmSync(file);
+  if (isMadeStackFile(stack)) rmSync(stackFilePath(stack));
 }
 
 function configOf(text: string): Record<string, unknown> {

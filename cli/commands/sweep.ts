@@ -1,0 +1,71 @@
+import { createInterface } from "node:readline/promises";
+import { UserError } from "../../infra/support/errors";
+import { onInterrupt } from "../interrupt";
+import { ROOT } from "../paths";
+import { phase } from "../progress";
+import { down, prepare } from "../session";
+import { stateEnvironment } from "../state";
+import { type Finding, findLeft, type SweepOptions } from "../sweep";
+import { table } from "../table";
+
+export interface SweepCommandOptions extends SweepOptions {
+  /** Remove without asking. */
+  yes: boolean;
+  json: boolean;
+}
+
+/**
+ * Shows what killed runs left, and removes it once that is agreed to. Exit code 0: nothing is left; 2: something
+ * is, because nobody agreed.
+ */
+export async function sweepCommand(options: SweepCommandOptions): Promise<number> {
+  Object.assign(process.env, stateEnvironment());
+  const found = await findLeft(options);
+  if (options.json) process.stdout.write(`${JSON.stringify(found.map(({ kind, name, stack, checkout, created, why }) => ({ kind, name, stack, checkout, created, why })), null, 2)}\n`);
+  else process.stdout.write(found.length === 0 ? "Nothing is left of any run.\n" : `${overview(found)}\n`);
+  if (found.length === 0) return 0;
+  if (!options.yes && !(await agreed(found.length, options.json))) {
+    process.stderr.write("Nothing was removed. To remove it: npm run sweep -- --yes\n");
+    return 2;
+  }
+  await removeAll(found);
+  const left = await findLeft(options);
+  if (left.length > 0) throw new UserError("E_DESTROY", { seen: `${left.length} left:\n${overview(left)}`, wanted: "nothing", next: "npm run sweep -- --yes" });
+  process.stderr.write(`Removed ${found.length}. Nothing is left of any run.\n`);
+  return 0;
+}
+
+/** What was found, a line each. */
+export function overview(found: readonly Finding[], width?: number, now = Date.now()): string {
+  const rows = found.map(({ kind, name, stack, checkout, created, why }) => [kind, name.replace(`${ROOT}/`, ""), stack, checkout === ROOT ? "this one" : checkout, age(created, now), why]);
+  return table(["kind", "name", "stack", "checkout", "age", "why it may go"].map((title) => ({ title })), rows, width);
+}
+
+/** Stacks first, whose `down` takes along what belongs to them; then what belongs to none. */
+async function removeAll(found: readonly Finding[]): Promise<void> {
+  const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => "Left at once. Go on with: npm run sweep");
+  const stacks = [...new Set(found.flatMap(({ down: stack }) => stack ?? []))];
+  if (stacks.length > 0) await prepare();
+  for (const stack of stacks) await down(stack);
+  const rest = found.filter(({ down: stack }) => stack === undefined);
+  // Containers come before the networks and volumes that they use: in this order they were found.
+  if (rest.length > 0) await phase(`Removing ${rest.length} more`, async (tell) => { for (const { kind, name, remove } of rest) { tell(`${kind} ${name}`); await remove?.(); } });
+  interrupt.release();
+}
+
+async function agreed(count: number, json: boolean): Promise<boolean> {
+  if (json || !process.stdin.isTTY || !process.stdout.isTTY) return false;
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await prompt.question(`Remove ${count === 1 ? "it" : `these ${count}`}? [y/N] `)).trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+/** `3 min`, `5 h`, `2 d`. */
+function age(created: string, now: number): string {
+  const minutes = Math.floor((now - Date.parse(created)) / 60_000);
+  if (Number.isNaN(minutes)) return "";
+  return minutes < 60 ? `${Math.max(0, minutes)} min` : minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
+}

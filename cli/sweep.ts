@@ -1,0 +1,160 @@
+import { existsSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { kubeconfigFile, LABELS, ownerOf } from "../infra/naming";
+import { type DockerThing, removeThings, thingsOfAll } from "./docker-things";
+import { interruptedStacks } from "./interrupted";
+import { type KnownStack, knownStacks } from "./known-stacks";
+import { filesOf } from "./leftovers";
+import { liveLock } from "./locks";
+import { deadRuns, runsOf } from "./marks";
+import { endProcesses, OWNER_VARIABLE } from "./orphans";
+import { ROOT } from "./paths";
+import { ancestors, environmentsWith } from "./procfs";
+import { isMadeStackFile, removeMadeStackFile, stacksWithFile } from "./stack-file";
+import { type StackState, stateOf } from "./stack-state";
+import { sweptNamespaces } from "./sweep-namespaces";
+import { unknownThings } from "./recover";
+
+/** Something that a run left, found without knowing the run. */
+export interface Finding {
+  kind: "container" | "volume" | "network" | "namespace" | "process" | "file" | "stack";
+  name: string;
+  stack: string;
+  /** Folder of the checkout that made it; empty where it does not tell. */
+  checkout: string;
+  /** ISO 8601; empty where nobody knows. */
+  created: string;
+  /** Why it may go. */
+  why: string;
+  /** Stack of this checkout whose `down` removes it; else `remove` does. */
+  down?: string;
+  remove?: () => Promise<void>;
+}
+
+export interface SweepOptions {
+  /** Only what belongs to this stack of this checkout. */
+  stack?: string;
+  /** Also stacks of this checkout that are up on purpose. */
+  all: boolean;
+}
+
+/** What is known of the stacks of this checkout, and who may be swept. */
+export interface Claims {
+  /** Why what carries this owner's mark may go as a whole; nothing where it may not. */
+  whyOf(owner: Mark): string | undefined;
+  /** The stack of this checkout that an owner id is of. */
+  ownStack(id: string): string | undefined;
+}
+
+/** Whose a thing is, as its labels tell. */
+export interface Mark {
+  id: string;
+  stack: string;
+  checkout: string;
+}
+
+/**
+ * Finds what killed runs left on this host and in its clusters, by label. Nothing that a live run uses, that is
+ * up on purpose, or that belongs to a checkout that still exists.
+ */
+export async function findLeft(options: SweepOptions): Promise<Finding[]> {
+  const known = await knownStacks();
+  const interrupted = await interruptedStacks();
+  const names = [...new Set([...known.map(({ name }) => name), ...interrupted.map(({ stack }) => stack), ...stacksWithFile()])];
+  const states = new Map(await Promise.all(names.map(async (name) => [name, await stateOf(name)] as const)));
+  const claims = claimsOf(names, known, interrupted, options);
+  const found = [
+    ...dockerFindings(await thingsOfAll(), claims, states), ...await sweptNamespaces(claims, states), ...processFindings(claims), ...names.flatMap((stack) => stackFindings(stack, claims, states)), ...fileFindings(names, known),
+  ];
+  return options.stack === undefined ? found : found.filter((finding) => finding.checkout === ROOT && finding.stack === options.stack);
+}
+
+/** Who may be swept: a pure look at what the stacks of this checkout are and which checkouts exist. */
+export function claimsOf(names: readonly string[], known: readonly KnownStack[], interrupted: readonly { stack: string; why: string }[], { all }: Pick<SweepOptions, "all">): Claims {
+  const ids = new Map(names.map((name) => [ownerOf(ROOT, name).id, name]));
+  const ownStack = (id: string) => ids.get(id);
+  return {
+    ownStack,
+    whyOf: ({ id, stack: label, checkout }) => {
+      const stack = ownStack(id) ?? (checkout === ROOT ? label : undefined);
+      if (stack === undefined) return checkout !== "" && isGone(checkout) ? "its checkout is gone" : undefined;
+      if (inUse(stack)) return undefined;
+      const cut = interrupted.find((one) => one.stack === stack);
+      if (cut) return cut.why;
+      const { condition } = known.find(({ name }) => name === stack) ?? { condition: "not up" as const };
+      if (condition === "up") return all ? "up, and --all was given" : undefined;
+      return "no state knows it";
+    },
+  };
+}
+
+function dockerFindings(things: readonly DockerThing[], claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Finding[] {
+  return things.flatMap((thing) => {
+    const mark = markOf(thing.labels);
+    const own = claims.ownStack(mark.id);
+    const whole = claims.whyOf(mark);
+    // Of a stack that is up, what its state does not know was left by a run before.
+    const stray = whole === undefined && own !== undefined && !inUse(own) && unknownThings([thing], states.get(own)).length > 0;
+    if (whole === undefined && !stray) return [];
+    const removal = whole !== undefined && own !== undefined ? { down: own } : { remove: () => removeThings([thing]) };
+    return [{ kind: thing.kind, name: thing.name, ...place(mark, own), created: thing.created, why: whole ?? "the state of its stack does not know it", ...removal }];
+  });
+}
+
+/** Processes that carry an owner's mark and whose run is no more. */
+function processFindings(claims: Claims): Finding[] {
+  const family = ancestors();
+  return environmentsWith(OWNER_VARIABLE).filter(({ pid }) => !family.has(pid)).flatMap(({ pid, value: id, command, folder }): Finding[] => {
+    const own = claims.ownStack(id);
+    const [, gone] = /^(.*) \(deleted\)$/.exec(folder) ?? [];
+    const mark = { id, stack: own ?? "", checkout: own === undefined ? gone ?? folder : ROOT };
+    // A process of a checkout that still exists is that checkout's to end, wherever it works.
+    const orphan = own === undefined ? gone !== undefined : !inUse(own);
+    return orphan ? [{ kind: "process", name: `${pid} ${command.slice(0, 60)}`, ...place(mark, own), created: "", why: "its run is no more", remove: () => endProcesses([pid]) }] : [];
+  });
+}
+
+function stackFindings(stack: string, claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Finding[] {
+  const state = states.get(stack);
+  const mark = { id: ownerOf(ROOT, stack).id, stack, checkout: ROOT };
+  const why = claims.whyOf(mark);
+  const killed = deadRuns(stack).length > 0;
+  // A stack that is only initialised holds nothing.
+  if (why === undefined || (!killed && (!state || state.resources.length === 0))) return [];
+  return [{ kind: "stack", name: stack, ...place(mark, stack), created: "", why, down: stack }];
+}
+
+/** Files that live only while a run or a stack does. */
+function fileFindings(names: readonly string[], known: readonly KnownStack[]): Finding[] {
+  const idle = names.filter((name) => !inUse(name) && known.every((stack) => stack.name !== name || stack.condition === "not up"));
+  const files = idle.flatMap((stack) => filesOf(stack).filter((file) => !/\/run-[^/]*\.json$/.test(file)).map((file) => ({ stack: file === kubeconfigFile(ROOT, stack) ? stack : "", file, remove: () => { rmSync(file, { force: true }); return Promise.resolve(); } })));
+  const made = idle.filter(isMadeStackFile).map((stack) => ({ stack, file: join(ROOT, "stacks", `Pulumi.${stack}.yaml`), remove: () => { removeMadeStackFile(stack); return Promise.resolve(); } }));
+  const once = [...files, ...made].filter(({ file }, at, list) => list.findIndex((other) => other.file === file) === at);
+  return once.map(({ stack, file, remove }) => ({ kind: "file", name: file, stack, checkout: ROOT, created: existsSync(file) ? statSync(file).mtime.toISOString() : "", why: "its run or stack is no more", remove }));
+}
+
+/** Whose something with this project's labels is. */
+export function markOf(labels: Record<string, string>, annotations: Record<string, string> = labels): Mark {
+  return { id: labels[LABELS.owner] ?? "", stack: labels[LABELS.stack] ?? "", checkout: annotations[LABELS.checkout] ?? "" };
+}
+
+/** Stack and checkout for the table: a stack of this checkout has its full name. */
+export function place(mark: Mark, own: string | undefined): { stack: string; checkout: string } {
+  return own === undefined ? { stack: mark.stack, checkout: mark.checkout } : { stack: own, checkout: ROOT };
+}
+
+/** Whether somebody works on a stack now: a run of ours, or a Pulumi that was called by hand. */
+function inUse(stack: string): boolean {
+  return runsOf(stack).length > 0 || liveLock(stack) !== undefined;
+}
+
+/** Only what is certainly not there counts as gone, not what may not be read. */
+function isGone(checkout: string): boolean {
+  if (checkout === "") return false;
+  try {
+    statSync(join(checkout, "Pulumi.yaml"));
+    return false;
+  } catch (error) {
+    return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+  }
+}

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { overview } from "../../../cli/commands/sweep";
+import type { KnownStack } from "../../../cli/known-stacks";
+import { ROOT } from "../../../cli/paths";
+import { claimsOf, type Mark } from "../../../cli/sweep";
+import { ownerOf } from "../../../infra/naming";
+
+const known: KnownStack[] = (["up", "interrupted", "not up"] as const).map((condition) => ({ name: `sweep-${condition.replace(" ", "-")}`, condition, inState: true, images: [] }));
+const names = known.map(({ name }) => name);
+const claims = (all = false) => claimsOf(names, known, [{ stack: "sweep-interrupted", why: "killed" }], { all });
+const ours = (stack: string): Mark => ({ id: ownerOf(ROOT, stack).id, stack, checkout: ROOT });
+
+let elsewhere: string;
+beforeAll(() => { elsewhere = mkdtempSync(join(tmpdir(), "bay-e2e-checkout-")); writeFileSync(join(elsewhere, "Pulumi.yaml"), "name: bay-e2e\n"); });
+afterAll(() => { rmSync(elsewhere, { recursive: true, force: true }); });
+
+describe("a sweep", () => {
+  test.each([
+    ["of an interrupted stack of this checkout", ours("sweep-interrupted"), "killed"],
+    ["of a stack whose state is gone", ours("sweep-not-up"), "no state knows it"],
+    ["of a stack of this checkout that nobody knows any more", ours("sweep-forgotten"), "no state knows it"],
+    ["of a checkout that is gone", { id: "aaaabbbbcccc", stack: "k3s", checkout: "/nowhere/at/all" }, "its checkout is gone"],
+  ])("takes what is %s", (_, mark, why) => {
+    expect(claims().whyOf(mark)).toBe(why);
+  });
+
+  test("leaves what is up on purpose, unless all is asked for", () => {
+    expect(claims().whyOf(ours("sweep-up"))).toBeUndefined();
+    expect(claims(true).whyOf(ours("sweep-up"))).toMatch(/--all/);
+  });
+
+  test("leaves what another checkout made that still exists, and what does not tell whose it is", () => {
+    for (const checkout of [elsewhere, ""]) expect(claims(true).whyOf({ id: "aaaabbbbcccc", stack: "k3s", checkout })).toBeUndefined();
+  });
+
+  test("shows each thing with its age and why it may go", () => {
+    const now = Date.parse("2026-01-02T00:00:00Z");
+    const shown = overview([{ kind: "volume", name: "v", stack: "s", checkout: ROOT, created: "2026-01-01T21:00:00Z", why: "killed" }, { kind: "file", name: join(ROOT, "x"), stack: "", checkout: ROOT, created: "", why: "old" }], undefined, now);
+    expect(shown).toMatch(/^volume +v +s +this one +3 h +killed$/m);
+    expect(shown).toMatch(/^file +x +this one +old$/m);
+  });
+});
