@@ -60,7 +60,7 @@ export async function runJest(jest: JestRun): Promise<JestResult> {
     jest.signal?.addEventListener("abort", stop);
     const { exitCode, stderr } = await child;
     jest.signal?.removeEventListener("abort", stop);
-    if (jest.listOnly && exitCode !== 0) process.stderr.write(`${stderr as unknown as string}\n`);
+    if (jest.listOnly && exitCode !== 0 && !jest.signal?.aborted) process.stderr.write(`${stderr as unknown as string}\n`);
     const outcome = readOutcome(results, ({ file, name }) => fulfils(conditionOf(jest.selection, testFile(file), jest.share), name));
     return { ...outcome, exitCode: exitCode ?? 128, ms: Date.now() - start, reconnects: readReconnects(jest.artifacts) };
   } finally {

@@ -97,10 +97,11 @@ async function on<T extends Wish>(options: T, purpose: Purpose, run: (chosen: T 
   return run({ ...options, stack: await chooseStack(options, purpose) });
 }
 
-/** Exit code 2 is the user's to act on, 1 is a failure or a bug. */
+/** Exit code 2 is the user's to act on, 130 a signal, 1 a failure or a bug. */
 function fail(thrown: unknown): number {
   const error = usageErrorOf(thrown, process.argv.slice(2));
   if (error === undefined) return 0;
   process.stderr.write(`${error instanceof UserError ? error.message : String((error as Error).stack ?? error)}\n`);
-  return error instanceof UserError ? 2 : 1;
+  if (!(error instanceof UserError)) return 1;
+  return error.code === "E_INTERRUPTED" ? 130 : 2;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { StackOutputs } from "../infra/outputs";
 import { UserError } from "../infra/support/errors";
+import { onInterrupt } from "./interrupt";
 import { type JestResult, mayChoose, runJest } from "./jest";
 import { ofRound, writeJunit } from "./junit";
 import { duration } from "./progress";
@@ -54,7 +55,7 @@ export interface TestRun {
 
 /**
  * The tests that a plan chooses, by their files, without running them and without a stack.
- * @throws UserError E_USAGE for a filter that cannot be read, E_NO_TESTS for one that chooses none
+ * @throws UserError E_USAGE for a filter that cannot be read, E_NO_TESTS for one that chooses none, E_INTERRUPTED
  */
 export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]> {
   checkOptions(plan.options);
@@ -62,11 +63,14 @@ export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]>
   const projects = plan.projects.filter((project) => mayChoose(selection, undefined, project));
   if (projects.length === 0) throw noTests(plan);
   const folder = mkdtempSync(join(tmpdir(), "bay-e2e-list-"));
+  const interrupt = onInterrupt("stopping", () => "Left at once.");
   try {
-    const { tests, broken, exitCode } = await runJest({ projects, folder, artifacts: folder, stack: plan.options.stack, selection, listOnly: true, extra: plan.words, ...(plan.signal ? { signal: plan.signal } : {}) });
+    const { tests, broken, exitCode } = await runJest({ projects, folder, artifacts: folder, stack: plan.options.stack, selection, listOnly: true, extra: plan.words, signal: interrupt.signal });
+    if (interrupt.received) throw new UserError("E_INTERRUPTED", { seen: interrupt.received, wanted: "the list of the tests", next: `${plan.call} -- --list` });
     if (tests.length === 0 && broken.length === 0 && exitCode === 0) throw noTests(plan);
     return tests;
   } finally {
+    interrupt.release();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -10,7 +10,10 @@ export interface TestFile {
   path: string;
   /** Which of the two that the runner starts; others have commands of their own. */
   project: Project | undefined;
-  /** Words with `@` in its text. A marker that is not among them is on none of its tests, because titles are written out. */
+  /**
+   * Words with `@` in an E2E file's text. A marker that is not among them is on none of its tests, because titles are
+   * written out. Other files have no markers.
+   */
   tags: ReadonlySet<string>;
 }
 
@@ -22,8 +25,9 @@ export function testFiles(): TestFile[] {
 
 /** One file of tests. @param path in the repository */
 export function testFile(path: string): TestFile {
-  const tags = [...readFileSync(join(ROOT, path), "utf8").matchAll(/@([a-z]+)/gi)].map(([, tag]) => tag!.toLowerCase());
-  return { path, project: projectOf(path), tags: new Set(tags) };
+  const project = projectOf(path);
+  const text = project === "e2e" ? readFileSync(join(ROOT, path), "utf8") : "";
+  return { path, project, tags: new Set([...text.matchAll(/@([a-z]+)/gi)].map(([, tag]) => tag!.toLowerCase())) };
 }
 
 /** As jest.config.ts has it. The fixtures of lifecycle tests are run as E2E, by a configuration of their own. */
