@@ -50,7 +50,9 @@ export function explain(output: string, where: Where, cause?: unknown): UserErro
   const failure = failuresOf(text)[0] ?? { type: "", message: tail(text, 1) };
   const rule = RULES.find(({ type, pattern }) => (type?.test(failure.type) ?? true) && (pattern?.test(text) ?? true));
   const { code, wanted, next } = rule ?? { code: "E_COMMAND" as const, wanted: "an update without errors", next: ({ stack }: Where) => `npm run status -- --stack ${stack}` };
-  const [seen = "", ...more] = failure.message.split("\n");
+  const [first = "", ...more] = failure.message.split("\n");
+  // The kubernetes plugin counts its errors in the first line; the last of them has the reason.
+  const seen = /errors? occurred:$/.test(first) ? more.filter((line) => line.trim().startsWith("* ")).at(-1)?.replace(/^\s*\* /, "") ?? first : first;
   return new UserError(code, { seen: failure.type === "" ? seen : `${failure.type}: ${seen}`, wanted, next: next(where), detail: tail(more.join("\n"), 40), cause });
 }
 

@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   E_CLUSTER_NOT_READY: "The cluster did not become ready",
   E_IMAGE_BUILD: "An image could not be built",
   E_IMAGE_LOST: "An image is neither in the local store nor on the node",
-  E_IMAGE_NOT_ON_NODE: "An image is not on the node after it was loaded",
+  E_IMAGE_NOT_ON_NODE: "An image is not on the node, and cannot get there",
   E_REGISTRY_PUSH: "A registry refused an image",
   E_BAY_NOT_READY: "Bay's pod did not become ready",
   E_FORWARD: "The port-forward to Bay could not be opened",

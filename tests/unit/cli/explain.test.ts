@@ -36,6 +36,11 @@ describe("an error that Pulumi printed", () => {
   });
 });
 
+test("several errors of one resource are told by the last, which has the reason", () => {
+  const printed = "Diagnostics:\n  kubernetes:core/v1:Pod (pod):\n    error: 2 errors occurred:\n    \t* the pod failed to become live\n    \t* [Pod ns/bay]: ImagePullBackOff: no such host\n";
+  expect(explain(printed, where)).toMatchObject({ code: "E_IMAGE_NOT_ON_NODE", seen: "kubernetes:core/v1:Pod: [Pod ns/bay]: ImagePullBackOff: no such host" });
+});
+
 describe("docs/errors.md", () => {
   test("has every code, and no code that does not exist", () => {
     const documented = [...readFileSync(join(__dirname, "../../../docs/errors.md"), "utf8").matchAll(/^\| `(E_[A-Z_]+)`/gm)].map((match) => match[1]!);
