@@ -19,7 +19,8 @@ const cluster = new Cluster("cluster", { settings, owner, root });
 const registry = registryOf(settings);
 const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: imageSources(settings), load: (list) => cluster.load(list) });
 const { namespace, nodes } = new Namespace("namespace", {
-  name: cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout })), labels: labelsOf(owner), annotations: annotationsOf(owner),
+  // What is made from a secret is one too, unless it is said that it is none.
+  name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout }))), labels: labelsOf(owner), annotations: annotationsOf(owner),
 }, { provider: cluster.provider, deletedWith: cluster.owns });
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
