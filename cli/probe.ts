@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { BackendFacts } from "../infra/backends/detect";
+import { type BackendFacts, objectionTo } from "../infra/backends/detect";
 import { OFFLINE, ROOT } from "./paths";
 import { probeDocker } from "./probe-docker";
 import { findContext } from "./probe-kubeconfig";
@@ -28,7 +28,8 @@ async function probeContext(env: NodeJS.ProcessEnv): Promise<Pick<BackendFacts, 
   const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: context ? [...allowed, context] : allowed };
   if (!found.context) return facts;
   const { name, server, proxy } = found.context;
-  return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...(await reach(found.context)) } };
+  const answer = objectionTo(found.context, facts.allowedContexts) === undefined ? await reach(found.context) : { reachable: false, answer: "not asked, because it may not be used" };
+  return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...answer } };
 }
 
 async function probeDockerFact(env: NodeJS.ProcessEnv): Promise<BackendFacts["docker"]> {

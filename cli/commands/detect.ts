@@ -25,7 +25,7 @@ function factsTable({ kubeconfig, context, allowedContexts, docker, kind }: Back
   const rows: [string, string][] = [
     ["kubeconfig", kubeconfig.problem ?? kubeconfig.files.join(", ")],
     ["current context", context ? context.name : "none"],
-    ...(context ? [["its API server", `${context.server || "none"}${context.proxy ? ` through ${context.proxy}` : ""}: ${context.reachable ? "answers" : "does not answer"}, ${context.answer}`] as [string, string]] : []),
+    ...(context ? [["its API server", `${context.server || "none"}${context.proxy ? ` through ${context.proxy}` : ""}: ${context.reachable ? "answers, " : ""}${context.answer}`] as [string, string]] : []),
     ...(allowedContexts.length > 0 ? [["contexts allowed", allowedContexts.join(", ")] as [string, string]] : []),
     ["Docker", docker.version ? `${docker.version}${docker.rootless ? ", rootless" : ""}` : `${docker.problem ?? "no answer"}${docker.installable ? "; one can be installed here" : ""}`],
     ["kind", kind ?? "not on PATH"],

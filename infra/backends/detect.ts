@@ -98,6 +98,18 @@ export function detectBackend(facts: BackendFacts): Detection {
   };
 }
 
+/**
+ * Why a context must not be used unless somebody names it; nothing where it may. What must not be used is not
+ * even knocked at.
+ * @param allowed names that are meant as they stand, wherever their servers are
+ */
+export function objectionTo({ name, server, proxy }: Pick<ContextFact, "name" | "server" | "proxy">, allowed: readonly string[]): string | undefined {
+  if (allowed.includes(name)) return undefined;
+  if (!isLocalContext(name)) return `context ${name} is not on the list of local ones`;
+  if (proxy) return `context ${name} is reached through the proxy ${proxy}, so it need not be local`;
+  return isLocalServer(server) ? undefined : `context ${name} has a local name, but its server ${server || "is missing"} is not local`;
+}
+
 /** The reasons worth a word: those of a missing context are one reason, not two. */
 function passedOver(facts: BackendFacts, considered: Consideration[]): string[] {
   const reasons = considered.filter(({ verdict, backend }) => verdict === "passed over" && !(backend === "docker-desktop" && !isDockerDesktop(facts)));
@@ -125,13 +137,10 @@ function lookAtK3s({ docker }: BackendFacts): Look {
 }
 
 /** Whether a context may be used without anybody's word, and can be. */
-function usable({ name, server, proxy, reachable, answer }: ContextFact, allowed: readonly string[]): Look {
-  // A name that the configuration allows is meant as it stands, wherever its server is.
-  if (!allowed.includes(name)) {
-    if (!isLocalContext(name)) return no(`context ${name} is not on the list of local ones`);
-    if (proxy) return no(`context ${name} is reached through the proxy ${proxy}, so it need not be local`);
-    if (!isLocalServer(server)) return no(`context ${name} has a local name, but its server ${server || "is missing"} is not local`);
-  }
+function usable(context: ContextFact, allowed: readonly string[]): Look {
+  const objection = objectionTo(context, allowed);
+  if (objection !== undefined) return no(objection);
+  const { name, server, reachable, answer } = context;
   return reachable ? yes(`context ${name} answers at ${server} (${answer})`) : no(`context ${name} does not answer at ${server} (${answer})`);
 }
 

@@ -6,6 +6,7 @@ import { createServer as createSocketServer, type AddressInfo, type Socket } fro
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { stringify } from "yaml";
+import { probeBackends } from "../../../cli/probe";
 import { parseInfo } from "../../../cli/probe-docker";
 import { findContext } from "../../../cli/probe-kubeconfig";
 import { reach } from "../../../cli/probe-server";
@@ -107,6 +108,21 @@ describe("an API server", () => {
 
   test("that takes the connection and says nothing is given up at the deadline", async () => {
     await expect(reach({ server: at(silent), insecure: true }, 200)).resolves.toEqual({ reachable: false, answer: "no answer within 0.2 s" });
+  });
+});
+
+describe("the facts of a host", () => {
+  test("hold no answer of a server that may not be used, because it was not asked", async () => {
+    let asked = 0;
+    const server = createPlainServer((_, response) => { asked += 1; response.end(); });
+    await new Promise<void>((done) => { server.listen(0, "127.0.0.1", done); });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const of = (name: string) => probeBackends({ KUBECONFIG: write(`of-${name}`, { "current-context": name, contexts: [context(name, "c")], clusters: [cluster("c", url)] }), PATH: "" });
+    expect((await of("prod")).context).toMatchObject({ reachable: false, answer: "not asked, because it may not be used" });
+    expect(asked).toBe(0);
+    expect((await of("kind-dev")).context).toMatchObject({ reachable: true, server: url });
+    expect(asked).toBe(1);
+    server.close();
   });
 });
 
