@@ -3,10 +3,11 @@ import { imageNotes, imageSteps, kindImageNotes, kindSubstitutes, substitutes } 
 import { kindCliFolder, kindCliNotes, kindCliSteps } from "./kind";
 import type { Progress } from "./progress";
 import { pulumiNotes, pulumiPaths, pulumiSteps } from "./pulumi";
+import { registryFolder, registryNotes, registrySteps } from "./registry";
 import type { Step } from "./steps";
 
 /** What the fallback can supply, in the order in which it must be made. */
-export const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage"] as const;
+export const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage", "registry"] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** What is made when nothing is named: what the k3s stack takes. */
@@ -61,6 +62,10 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
     Object.assign(images, kindSubstitutes());
     notes.push(...kindImageNotes());
   }
+  if (needs.includes("registry")) {
+    path.unshift(registryFolder());
+    notes.push(...registryNotes());
+  }
   if (Object.keys(images).length > 0) env["BAY_E2E_IMAGES"] = JSON.stringify(images);
   if (path.length > 0) env["PATH_PREPEND"] = path.join(":");
   return { env, notes, ms: { ...progress.ms, total: Date.now() - start } };
@@ -68,7 +73,7 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
 
 /** Everything but Docker, whose CLI the steps call. What two needs share, the first of them makes. */
 async function make(needs: readonly Need[], progress: Progress): Promise<void> {
-  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)]];
+  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)], ["registry", registrySteps]];
   for (const [need, stepsTo] of makers) {
     const steps = needs.includes(need) ? await stepsTo() : [];
     progress.expect(Object.keys(progress.ms).length + steps.length);
