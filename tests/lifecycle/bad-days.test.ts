@@ -63,9 +63,10 @@ describe("bad input is told with a code, the value and the next command", () => 
   });
 
   test("no Docker", async () => {
-    const { exit, code, next } = await refusalOf(["up"], { DOCKER_HOST: "unix:///nonexistent/docker.sock" });
-    expect([exit, code]).toEqual([2, "E_DOCKER_MISSING"]);
-    expect(next).not.toBe("");
+    const env = { DOCKER_HOST: "unix:///nonexistent/docker.sock", KUBECONFIG: "/nonexistent" };
+    expect(await up("k3s", env)).toMatchObject({ exit: 2, code: "E_DOCKER_MISSING", next: expect.stringContaining("docker info") });
+    // Without a stack's name it is one fact of several.
+    expect(await refusalOf(["up"], env)).toMatchObject({ exit: 2, code: "E_NO_BACKEND", seen: expect.stringMatching(/no context[\s\S]*k3s: no Docker answers/), next: expect.stringContaining("npm run doctor") });
   });
 });
 

@@ -8,9 +8,9 @@ export const dockerAnswers: CheckSpec<DockerAnswer> = {
   name: "Docker",
   cost: "cheap", preflight: true,
   probe: (subject) => Promise.resolve(needsDocker(subject) ? subject.docker : undefined),
-  judge: ({ info, problem }) => (info
+  judge: ({ info, problem }, { env }) => (info
     ? ok(`${info.version}${info.here ? "" : ", in another machine"}`, "a daemon that answers")
-    : fail(problem ?? "no answer", "a Docker daemon that answers", "npm run setup", "E_DOCKER_MISSING")),
+    : fail(problem ?? "no answer", "a Docker daemon that answers", env["DOCKER_HOST"] ? "docker info   (or: unset DOCKER_HOST)" : "npm run setup", "E_DOCKER_MISSING")),
 };
 
 /** A node is a privileged container; a rootless daemon, or remapped users, take that away. */
