@@ -1,25 +1,26 @@
 import multipart from "@fastify/multipart";
 import Fastify, { type FastifyInstance } from "fastify";
 import { version } from "../../../package.json";
+import { BackgroundCommands } from "./background";
 import type { ShipContext } from "./context";
 import type { Kernel } from "./kernel";
+import { LIMITS } from "./limits";
 import { execRoutes } from "./routes/exec";
 import { fileRoutes } from "./routes/files";
 import { infoRoutes } from "./routes/info";
 import type { BuiltInSkill } from "./startup";
-import { Workspace, WorkspaceError } from "./workspace";
-
-/** Largest JSON body, in bytes. */
-const JSON_LIMIT = 80 * 1024 * 1024;
+import { Workspace } from "./workspace";
+import { WorkspaceError } from "./workspace-error";
 
 /** The HTTP server, not listening yet. Errors have the form `{detail}`. */
-export async function buildShip(parts: { workspace: string; kernel: Kernel; skills: BuiltInSkill[] }): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, bodyLimit: JSON_LIMIT, forceCloseConnections: true, keepAliveTimeout: 0 });
-  const context: ShipContext = { version, kernel: parts.kernel, skills: parts.skills, workspace: new Workspace(parts.workspace) };
+export async function buildShip(parts: { workspace: string; kernel: Kernel; skills: BuiltInSkill[]; missing: string[] }): Promise<FastifyInstance> {
+  const app = Fastify({ logger: false, bodyLimit: LIMITS.json, forceCloseConnections: true, keepAliveTimeout: 0 });
+  const context: ShipContext = { ...parts, version, workspace: new Workspace(parts.workspace), background: new BackgroundCommands() };
   app.setErrorHandler(async (error: Error & { statusCode?: number; validation?: unknown }, request, reply) => {
     const status = error instanceof WorkspaceError ? error.status : error.validation ? 422 : (error.statusCode ?? 500);
     if (status >= 500) log("error", "request failed", { method: request.method, url: request.url, error: error.message });
-    await reply.code(status).send({ detail: error.message });
+    const detail = status === 413 && !(error instanceof WorkspaceError) ? `body_too_large: more than ${LIMITS.json} bytes of JSON` : error.message;
+    await reply.code(status).send({ detail });
   });
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: "Not Found" }));
   await app.register(multipart, { limits: { files: 1, fileSize: Infinity } });

@@ -1,3 +1,5 @@
+import { outputCut } from "./limits";
+
 /** Collects bytes up to a limit and counts the rest, so that a chatty program cannot fill Ship's memory. */
 export class BoundedBytes {
   private readonly chunks: Buffer[] = [];
@@ -20,13 +22,14 @@ export class BoundedBytes {
     return Buffer.concat(this.chunks);
   }
 
-  /** What to say about bytes that were dropped; empty when none were. */
-  note(): string {
-    return this.dropped > 0 ? `\n[output cut: ${this.dropped} more bytes were written, the limit is ${this.limit}]` : "";
+  /** What to say about bytes that were dropped; null when none were. */
+  cut(): string | null {
+    return this.dropped > 0 ? outputCut(this.dropped, this.limit) : null;
   }
 
   /** UTF-8 text with the note; bytes that are no UTF-8 become U+FFFD. */
   text(): string {
-    return this.bytes().toString("utf8") + this.note();
+    const cut = this.cut();
+    return this.bytes().toString("utf8") + (cut === null ? "" : `\n[${cut}]`);
   }
 }

@@ -23,6 +23,8 @@ import types
 
 DRIVER = __file__
 RED, PLAIN = "\x1b[31m", "\x1b[0m"
+# Longest traceback that is sent, in characters: the end holds the exception, so the middle is cut.
+MAX_ERROR = 1024 * 1024
 COMMAND = re.compile(r"^(\s*)(!|%%?)(.*)$")
 
 
@@ -52,6 +54,8 @@ class Interpreter:
         self.count = 0
         self.running = False
         self.images = []
+        self.image_room = 0
+        self.images_dropped = 0
         self.loop = None
         builtins.display = self.display
 
@@ -59,9 +63,11 @@ class Interpreter:
         if self.running:
             raise KeyboardInterrupt
 
-    def run(self, source, silent):
+    def run(self, source, silent, max_images):
         """Runs one cell; gives (error text or None, images)."""
         self.images = []
+        self.image_room = max_images
+        self.images_dropped = 0
         if not silent:
             self.count += 1
         signal.signal(signal.SIGINT, self.interrupt)
@@ -117,7 +123,12 @@ class Interpreter:
             print(repr(value))
 
     def add_image(self, data):
-        self.images.append({"image/png": base64.b64encode(data).decode("ascii")})
+        text = base64.b64encode(data).decode("ascii")
+        if len(text) > self.image_room:
+            self.images_dropped += 1
+            return
+        self.image_room -= len(text)
+        self.images.append({"image/png": text})
 
     def collect_figures(self):
         plot = sys.modules.get("matplotlib.pyplot")
@@ -147,7 +158,7 @@ class Interpreter:
             lines[-1] = f"{RED}{kind}{PLAIN}{last[len(kind):]}"
         else:
             lines.append(f"{RED}{kind}{PLAIN}")
-        return f"{RED}{'-' * 75}{PLAIN}\n" + "".join(lines).rstrip("\n")
+        return shortened(f"{RED}{'-' * 75}{PLAIN}\n" + "".join(lines).rstrip("\n"))
 
 
 def parse(source, name):
@@ -184,12 +195,28 @@ def ends_with_semicolon(source, node):
     return tail.lstrip(" )").startswith(";")
 
 
+def shortened(text):
+    if len(text) <= MAX_ERROR:
+        return text
+    half = MAX_ERROR // 2
+    return f"{text[:half]}\n[output_limit_exceeded: {len(text) - 2 * half} characters cut here]\n{text[-half:]}"
+
+
 def flush():
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:  # the user may have closed or replaced it
             pass
+
+
+def offer_to_the_killer():
+    """When memory runs out the system is to end this process (what it starts inherits that) before Ship."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write("1000")
+    except OSError:  # not every sandbox lets it; then the system chooses by size
+        pass
 
 
 def write_all(descriptor, data):
@@ -208,6 +235,7 @@ def main():
     sys.argv = [""]
     interpreter = Interpreter()
     signal.signal(signal.SIGINT, interpreter.interrupt)
+    offer_to_the_killer()
     own = os.getpid()
     requests = os.fdopen(3, "r", encoding="utf-8")
     write_all(4, b'{"ready": true}\n')
@@ -215,13 +243,15 @@ def main():
         request = json.loads(line)
         write_all(output, request["start"].encode())
         try:
-            error, images = interpreter.run(request["code"], request["silent"])
+            error, images = interpreter.run(request["code"], request["silent"], request["max_images"])
         except KeyboardInterrupt as problem:  # an interrupt that came in the moment the cell ended
             error, images = interpreter.describe(problem), []
         if os.getpid() != own:
             os._exit(0)  # a fork made by the user's code has come to the end of the cell
         count = None if request["silent"] else interpreter.count
-        write_all(4, json.dumps({"count": count, "error": error, "images": images}).encode() + b"\n")
+        dropped = interpreter.images_dropped
+        cut = f"output_limit_exceeded: {dropped} more images were dropped, the limit is {request['max_images']} bytes" if dropped else None
+        write_all(4, json.dumps({"count": count, "error": error, "images": images, "cut": cut}).encode() + b"\n")
         write_all(output, request["end"].encode())
 
 

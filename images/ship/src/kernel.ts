@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { BoundedBytes } from "./bounded-bytes";
+import { LIMITS } from "./limits";
+import { MarkedOutput } from "./marked-output";
+import { signalGroup } from "./process-group";
 
 /** What one cell gave. */
 export interface CellResult {
@@ -13,7 +15,7 @@ export interface CellResult {
   /** Everything written while the cell ran (standard output, standard error, displayed values), in order. */
   text: string;
   images: Record<string, string>[];
-  /** Traceback, or why the cell was ended. */
+  /** Traceback, why the cell was ended, or `output_limit_exceeded`. */
   error: string | null;
 }
 
@@ -46,6 +48,8 @@ interface Driver {
 interface DriverResult {
   count: number | null;
   error: string | null;
+  /** What was dropped because it was too much. */
+  cut: string | null;
   images: Record<string, string>[];
 }
 
@@ -53,6 +57,7 @@ interface DriverResult {
 export class Kernel {
   private driver: Driver | undefined;
   private state: KernelStatus = "not_started";
+  private starting: Promise<Driver> | undefined;
   private tail: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: KernelOptions) {}
@@ -61,9 +66,9 @@ export class Kernel {
     return this.state;
   }
 
-  /** Starts the interpreter; resolves when it takes cells. */
+  /** Starts the interpreter unless it runs; resolves when it takes cells. @throws Error with the reason when it cannot start */
   async start(): Promise<void> {
-    this.driver ??= await this.launch();
+    await this.running();
   }
 
   /**
@@ -76,34 +81,41 @@ export class Kernel {
     return result;
   }
 
-  /** Ends the interpreter and starts a new one; all variables are lost. */
+  /** Ends the interpreter, a running cell with it, and starts a new one; all variables are lost. */
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
   }
 
-  /** Ends the interpreter. */
-  async stop(): Promise<void> {
+  /** Ends the interpreter; the next cell starts another. Gives whether there was one. */
+  async stop(): Promise<boolean> {
+    await this.starting?.catch(() => undefined); // one that could not start is no interpreter to end
     const driver = this.driver;
-    if (!driver) return;
-    killGroup(driver.child, "SIGKILL");
+    if (!driver) return false;
+    signalGroup(driver.child.pid, "SIGKILL");
     await driver.ended;
+    this.state = "not_started";
+    return true;
+  }
+
+  private running(): Promise<Driver> {
+    if (this.driver) return Promise.resolve(this.driver);
+    return (this.starting ??= this.launch().finally(() => (this.starting = undefined)));
   }
 
   private async runNow(code: string, { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1]): Promise<CellResult> {
     if (signal?.aborted) return failed("The caller went away before the code could start", "");
-    await this.start();
-    const driver = this.driver!;
+    const driver = await this.running();
     const marks = { start: `\u0000${randomUUID()}\u0000`, end: `\u0000${randomUUID()}\u0000` };
-    const capture = new MarkedOutput(driver.output, marks, this.options.maxOutput ?? 8 * 1024 * 1024);
+    const capture = new MarkedOutput(driver.output, marks, this.options.maxOutput ?? LIMITS.output);
     const answer = new Promise<DriverResult>((resolve) => (driver.onResult = resolve));
     const interrupt = this.interruptAfter(driver, timeoutMs, signal);
-    driver.requests.write(`${JSON.stringify({ code, silent, ...marks })}\n`);
+    driver.requests.write(`${JSON.stringify({ code, silent, max_images: LIMITS.images, ...marks })}\n`);
     try {
       const result = await Promise.race([Promise.all([answer, capture.complete]).then(([first]) => first), driver.ended]);
       const why = interrupt.reason();
       if (typeof result === "string") return failed(why ? `${why}; ${result}` : result, capture.text());
-      const error = why ?? result.error;
+      const error = why ?? result.error ?? capture.cut() ?? result.cut;
       return { success: error === null, executionCount: result.count, text: capture.text(), images: result.images, error };
     } finally {
       interrupt.cancel();
@@ -119,9 +131,9 @@ export class Kernel {
     const begin = (why: string): void => {
       if (reason) return;
       reason = why;
-      killGroup(driver.child, "SIGINT");
-      repeat = setInterval(() => { killGroup(driver.child, "SIGINT"); }, INTERRUPT_EVERY_MS);
-      last = setTimeout(() => { killGroup(driver.child, "SIGKILL"); }, INTERRUPT_GRACE_MS);
+      signalGroup(driver.child.pid, "SIGINT");
+      repeat = setInterval(() => { signalGroup(driver.child.pid, "SIGINT"); }, INTERRUPT_EVERY_MS);
+      last = setTimeout(() => { signalGroup(driver.child.pid, "SIGKILL"); }, INTERRUPT_GRACE_MS);
     };
     const deadline = setTimeout(() => { begin(`Execution timed out after ${timeoutMs / 1000} seconds`); }, timeoutMs);
     const onAbort = (): void => { begin("The caller went away; the code was interrupted"); };
@@ -155,6 +167,7 @@ export class Kernel {
     if (typeof early === "string") throw new Error(`the Python interpreter did not start: ${early}`);
     results.on("line", (line) => { driver.onResult(JSON.parse(line) as DriverResult); });
     output.resume();
+    this.driver = driver;
     this.state = "alive";
     return driver;
   }
@@ -164,7 +177,7 @@ export class Kernel {
       const finish = (reason: string): void => {
         this.driver = undefined;
         this.state = "dead";
-        killGroup(child, "SIGKILL"); // what the dead interpreter left must not fill the next one's pipe
+        signalGroup(child.pid, "SIGKILL"); // what the dead interpreter left must not fill the next one's pipe
         output.destroy();
         resolve(reason);
       };
@@ -180,62 +193,6 @@ export class Kernel {
   }
 }
 
-/** Collects what stands between a start and an end mark in a stream that never ends. */
-class MarkedOutput {
-  readonly complete: Promise<void>;
-  private readonly kept: BoundedBytes;
-  private readonly start: Buffer;
-  private readonly end: Buffer;
-  private pending: Buffer = Buffer.alloc(0);
-  private started = false;
-  private finish: () => void = () => undefined;
-  private readonly listener = (chunk: Buffer): void => { this.take(chunk); };
-
-  constructor(private readonly stream: Readable, marks: { start: string; end: string }, limit: number) {
-    this.kept = new BoundedBytes(limit);
-    this.start = Buffer.from(marks.start);
-    this.end = Buffer.from(marks.end);
-    this.complete = new Promise((resolve) => (this.finish = resolve));
-    stream.on("data", this.listener);
-  }
-
-  text(): string {
-    if (this.started && this.pending.length > 0) this.kept.push(this.pending);
-    this.pending = Buffer.alloc(0);
-    return this.kept.text();
-  }
-
-  /** Stops listening; what comes now belongs to no cell and is dropped. */
-  stop(): void {
-    this.stream.off("data", this.listener);
-    if (!this.stream.destroyed) this.stream.resume();
-  }
-
-  private take(chunk: Buffer): void {
-    this.pending = this.pending.length > 0 ? Buffer.concat([this.pending, chunk]) : chunk;
-    if (!this.started) {
-      const at = this.pending.indexOf(this.start);
-      if (at < 0) { this.pending = this.pending.subarray(-this.start.length); return; }
-      this.started = true;
-      this.pending = this.pending.subarray(at + this.start.length);
-    }
-    const end = this.pending.indexOf(this.end);
-    const safe = end < 0 ? Math.max(0, this.pending.length - this.end.length) : end;
-    this.kept.push(this.pending.subarray(0, safe));
-    this.pending = end < 0 ? this.pending.subarray(safe) : Buffer.alloc(0);
-    if (end >= 0) { this.stop(); this.finish(); }
-  }
-}
-
 function failed(error: string, text: string): CellResult {
   return { success: false, executionCount: null, text, images: [], error };
-}
-
-function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    // The group is gone already, which is what was wanted.
-  }
 }

@@ -3,20 +3,33 @@ import { buildShip, log } from "./app";
 import { Kernel } from "./kernel";
 import { loginEnv } from "./shell";
 import { injectSkills, writeEnvFile } from "./startup";
+import { missingTools } from "./tools";
+
+/** Milliseconds since the process began when each part of the start was done, in the order of their ends. */
+const done: Record<string, number> = {};
+const note = (part: string): void => { done[part] = Math.round(performance.now()); };
 
 /** Environment: SHIP_HOST, SHIP_PORT, SHIP_WORKSPACE, SHIP_SKILLS, BAY_PROFILE_ENV. See README.md. */
 async function main(): Promise<void> {
+  done["node"] = Math.round(performance.nodeTiming.bootstrapComplete);
+  note("program");
   const env = process.env;
   const workspace = path.resolve(env["SHIP_WORKSPACE"] ?? "/workspace");
   // The kernel inherits the container's variables (profile variables reach Python this way).
   const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
-  const warm = kernel.start(); // starts while the server is built; requests are taken when it is ready
+  const warm = kernel.start().then(() => { note("interpreter"); }); // starts while the server is built; requests are taken when it is ready
   writeEnvFile(workspace, env["BAY_PROFILE_ENV"]);
   const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
-  const app = await buildShip({ workspace, kernel, skills });
+  const missing = missingTools(workspace);
+  note("workspace");
+  const app = await buildShip({ workspace, kernel, skills, missing });
+  await app.ready();
+  note("routes");
   await warm;
   const address = await app.listen({ host: env["SHIP_HOST"] ?? "0.0.0.0", port: Number(env["SHIP_PORT"] ?? 8123) });
-  log("info", "listening", { address, startedInMs: Math.round(performance.now()) });
+  note("listening");
+  if (missing.length > 0) log("error", "the base image lacks programs that a sandbox is promised", { missing });
+  log("info", "listening", { address, startedInMs: done["listening"], doneAtMs: done });
 }
 
 // Ship keeps nothing that needs an orderly end: a pod that is deleted must go at once.

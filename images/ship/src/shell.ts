@@ -1,6 +1,9 @@
-import { spawn } from "node:child_process";
-import { stat } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { BoundedBytes } from "./bounded-bytes";
+import { LIMITS } from "./limits";
+import { signalGroup } from "./process-group";
+import { splitWords } from "./words";
 
 /** What one command gave. */
 export interface ShellResult {
@@ -10,19 +13,25 @@ export interface ShellResult {
   stdout: string;
   stderr: string;
   pid: number | null;
-  /** Why Ship ended or refused the command. */
+  /** Why Ship ended or refused the command, or `output_limit_exceeded`: the exit code is the command's own then. */
   error: string | null;
 }
 
-export interface ShellOptions {
+/** Where and as what a command runs. */
+export interface CommandSetting {
   /** Existing directory to run in. */
   cwd: string;
-  timeoutMs: number;
   /** Added to the login environment. */
   env?: Record<string, string>;
   /** Sourced first when it exists. */
   envFile: string;
   home: string;
+  /** Whether a shell reads the command (pipes, variables, globs). False: it is split into words and run as it stands. Default true. */
+  shell?: boolean;
+}
+
+export interface ShellOptions extends CommandSetting {
+  timeoutMs: number;
   /** Bytes kept of each stream. Default 8 MiB. */
   maxOutput?: number;
   /** When aborted, the command's process group is killed. */
@@ -34,21 +43,20 @@ export interface ShellOptions {
  * opened. The last `exec` keeps the process id and the exit code; the redirection is a statement of its own because
  * then nothing but descriptors 1 and 2 is left open on the pipes.
  */
-const PIPES = 'exec > >(exec cat) 2> >(exec cat >&2); exec /bin/bash -l -c "$1" bash';
+const PIPES = 'exec > >(exec cat) 2> >(exec cat >&2);';
+/** When memory runs out the system is to end commands before Ship. */
+const OFFER = "{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null;";
 
 /**
  * Runs a command in a new login bash with a stripped environment. The call lasts until the command has ended and
  * nothing holds its output any more, or until the timeout, which kills the whole process group.
  */
 export async function runShell(command: string, options: ShellOptions): Promise<ShellResult> {
-  const { cwd, timeoutMs, signal } = options;
-  if (!(await isDirectory(cwd))) return refused(1, `bash: cd: ${cwd}: No such file or directory`);
-  if (command.includes("\0")) return refused(-1, "the command holds a NUL byte");
-  const script = `[ -r '${options.envFile}' ] && . '${options.envFile}'\n${command}`;
-  const child = spawn("/bin/bash", ["-c", PIPES, "bash", script], {
-    cwd, env: { ...loginEnv(options.home), ...options.env }, stdio: ["ignore", "pipe", "pipe"], detached: true,
+  const { timeoutMs, signal } = options;
+  const limit = options.maxOutput ?? LIMITS.output;
+  const child = spawn("/bin/bash", ["-c", `${OFFER} ${PIPES} exec /bin/bash -l -c "$@"`, "bash", ...loginCommand(command, options)], {
+    cwd: options.cwd, env: { ...loginEnv(options.home), ...options.env }, stdio: ["ignore", "pipe", "pipe"], detached: true,
   });
-  const limit = options.maxOutput ?? 8 * 1024 * 1024;
   const stdout = new BoundedBytes(limit);
   const stderr = new BoundedBytes(limit);
   child.stdout.on("data", (chunk: Buffer) => { stdout.push(chunk); });
@@ -61,7 +69,7 @@ export async function runShell(command: string, options: ShellOptions): Promise<
       resolve(result);
     };
     const cut = (why: string): void => {
-      if (pid !== null) killGroup(pid);
+      signalGroup(pid, "SIGKILL");
       // A process that left the group may hold the pipes for ever; the answer does not wait for it.
       child.stdout.destroy();
       child.stderr.destroy();
@@ -70,9 +78,23 @@ export async function runShell(command: string, options: ShellOptions): Promise<
     const onAbort = (): void => { cut("The caller went away"); };
     const timer = setTimeout(() => { cut("Command timed out"); }, timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
-    child.once("error", (error) => { end({ ...refused(-1, ""), error: error.message }); });
+    child.once("error", (error) => { end(refused(error.message)); });
     child.once("close", (code, killedBy) => { end(finished(stdout, stderr, exitCode(code, killedBy), pid)); });
   });
+}
+
+/** Starts a command that nobody waits for; its output is dropped. Resolves when it runs, rejects when it cannot be started. */
+export async function startShell(command: string, setting: CommandSetting): Promise<ChildProcess> {
+  const child = spawn("/bin/bash", ["-c", `${OFFER} exec /bin/bash -l -c "$@"`, "bash", ...loginCommand(command, setting)], {
+    cwd: setting.cwd, env: { ...loginEnv(setting.home), ...setting.env }, stdio: "ignore", detached: true,
+  });
+  await once(child, "spawn");
+  return child;
+}
+
+/** The answer to a command that was not run. */
+export function refused(error: string): ShellResult {
+  return { success: false, return_code: -1, stdout: "", stderr: "", pid: null, error };
 }
 
 /** Name and value of every variable that a command starts with; nothing of the container's own environment. */
@@ -88,12 +110,12 @@ function finished(stdout: BoundedBytes, stderr: BoundedBytes, code: number, pid:
   if (texts.includes(undefined)) {
     return { success: false, return_code: -1, stdout: "", stderr: "", pid, error: "the command's output is not UTF-8 text" };
   }
-  return { success: code === 0, return_code: code, stdout: texts[0]!, stderr: texts[1]!, pid, error: null };
+  return { success: code === 0, return_code: code, stdout: texts[0]!, stderr: texts[1]!, pid, error: stdout.cut() ?? stderr.cut() };
 }
 
 function decode(output: BoundedBytes): string | undefined {
   // Where output was cut, a character may be cut too; that is no fault of the command.
-  if (output.note()) return output.text();
+  if (output.cut()) return output.text();
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(output.bytes());
   } catch {
@@ -108,18 +130,8 @@ function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
   return signal ? 128 + (numbers[signal] ?? 0) : -1;
 }
 
-function refused(code: number, stderr: string): ShellResult {
-  return { success: false, return_code: code, stdout: "", stderr, pid: null, error: null };
-}
-
-async function isDirectory(file: string): Promise<boolean> {
-  return stat(file).then((found) => found.isDirectory(), () => false);
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // Gone already.
-  }
+/** What a login bash gets after `-c`: a script that sources the profile's variables, its name, and its words. */
+function loginCommand(command: string, { envFile, shell = true }: CommandSetting): string[] {
+  const source = `[ -r '${envFile}' ] && . '${envFile}'\n`;
+  return shell ? [source + command, "bash"] : [`${source}exec -- "$@"`, "bash", ...splitWords(command)];
 }

@@ -1,165 +1,170 @@
 import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { lstat, mkdir, open, readdir, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
-import path from "node:path";
-import type { Readable } from "node:stream";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { byHandle, type Place, type PlaceOptions, withPlace } from "./beneath";
+import { describeAll, type FileInfo, removeTree } from "./directories";
+import { LIMITS } from "./limits";
+import { decodeText, linesOf, replaceIn } from "./text";
+import { explained, WorkspaceError } from "./workspace-error";
 
-/** A file operation that was refused; `status` is the HTTP status of the endpoint. */
-export class WorkspaceError extends Error {
-  constructor(readonly status: 400 | 403 | 404 | 413 | 500, message: string) {
-    super(message);
-  }
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+/** A pipe or a device must not hold the call: it is opened without waiting, then refused. */
+const SAFE = O_NOFOLLOW | O_NONBLOCK;
+
+/** Which part of a text file is wanted. */
+export interface Excerpt {
+  /** Python's name. Default `utf-8`. */
+  encoding?: string | null;
+  /** First line, from 1. */
+  offset?: number | null;
+  /** Number of lines. */
+  limit?: number | null;
 }
 
-/** One entry of a directory. */
-export interface FileInfo {
-  name: string;
-  /** Absolute path. */
-  path: string;
-  is_file: boolean;
-  is_dir: boolean;
-  /** Bytes; null for directories. */
-  size: number | null;
-  /** Seconds since 1970, with fraction. */
-  modified_time: number;
-}
-
-/** File operations inside one directory; symbolic links are resolved before a path is judged. */
+/** File operations inside one directory, which no path leaves (see beneath.ts). All throw WorkspaceError. */
 export class Workspace {
-  /** @param maxText Largest file, in bytes, that is read or written as text; transfers have no such limit. */
-  constructor(readonly root: string, private readonly maxText = 64 * 1024 * 1024) {}
+  /** @param maxText Largest file, in bytes, that is read or edited as text; transfers have no such limit. */
+  constructor(readonly root: string, private readonly maxText: number = LIMITS.text) {}
 
-  /** The real location of `requested` (relative to the root or absolute). @throws WorkspaceError 403 when outside. */
-  async resolve(requested: string): Promise<string> {
-    if (requested.includes("\0")) throw new WorkspaceError(400, "the path holds a NUL byte");
-    const wanted = path.resolve(this.root, requested);
-    const root = await realpath(this.root);
-    const real = await realOf(wanted, 0);
-    if (real !== root && !real.startsWith(root + path.sep)) throw new WorkspaceError(403, `access denied: ${requested} is outside of the workspace`);
-    return real;
+  /** Absolute path of a directory, without links; undefined when there is none. */
+  async directory(requested: string): Promise<string | undefined> {
+    const found = await this.at(requested, {}, async (place) => ((await statOf(place))?.isDirectory() ? place.path : undefined))
+      .catch((error: unknown) => { if (error instanceof WorkspaceError && error.status === 404) return undefined; throw error; });
+    return found;
   }
 
-  /** Text of a file; CRLF and CR are read as LF. `offset` is a line number from 1, `limit` a number of lines. */
-  async readText(requested: string, offset?: number | null, limit?: number | null): Promise<{ content: string; path: string; size: number }> {
-    const file = await this.existingFile(requested);
-    const { size } = await stat(file);
-    if (size > this.maxText) throw new WorkspaceError(413, `${requested} has ${size} bytes; text of more than ${this.maxText} bytes is not read, download it`);
-    const raw = await readFile(file);
-    let content: string;
-    try {
-      content = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw).replace(/\r\n?/g, "\n");
-    } catch {
-      throw new WorkspaceError(500, `${requested} is not UTF-8 text`);
-    }
-    if (offset != null || limit != null) {
-      const from = Math.max(0, (offset ?? 1) - 1);
-      content = content.split(/(?<=\n)/).slice(from, limit == null ? undefined : from + limit).join("");
-    }
-    return { content, path: file, size };
+  /** Text of a file; CRLF and CR are read as LF. */
+  async readText(requested: string, { encoding, offset, limit }: Excerpt = {}): Promise<{ content: string; path: string; size: number }> {
+    const { bytes, path } = await this.readBytes(requested);
+    const text = decodeText(bytes, encoding ?? "utf-8", requested).replace(/\r\n?/g, "\n");
+    return { content: linesOf(text, offset, limit), path, size: bytes.length };
   }
 
-  /** Writes text; parents are made. Every failure is a 500, as the contract says. */
-  async writeText(requested: string, content: string, mode: "w" | "a"): Promise<string> {
+  /** Writes text over a file or (`a`) behind it; parents are made. Every failure is a 500, as the contract says. */
+  async writeText(requested: string, content: string, mode: "w" | "a", permissions?: number): Promise<string> {
     try {
-      const file = await this.resolve(requested);
-      await mkdir(path.dirname(file), { recursive: true });
-      const handle = await open(file, mode);
-      try {
-        await handle.writeFile(content);
-      } finally {
-        await handle.close();
-      }
-      return file;
+      return await this.at(requested, { makeParents: true }, async (place) => {
+        const handle = await open(place.at, O_WRONLY | O_CREAT | SAFE | (mode === "a" ? O_APPEND : O_TRUNC), 0o666);
+        try {
+          if (!(await handle.stat()).isFile()) throw new WorkspaceError(500, `${requested}: not a file`);
+          await handle.writeFile(content);
+          if (permissions !== undefined) await handle.chmod(permissions & 0o777);
+        } finally {
+          await handle.close();
+        }
+        return place.path;
+      });
     } catch (error) {
-      throw new WorkspaceError(500, `writing ${requested} failed: ${(error as Error).message}`);
+      throw new WorkspaceError(500, `writing failed: ${(error as Error).message}`);
     }
+  }
+
+  /** Replaces text in a file, which keeps its mode and its line ends, and which nobody sees half written. */
+  async editText(requested: string, wanted: string, by: string, all: boolean): Promise<{ path: string; replacements: number; size: number }> {
+    const { bytes } = await this.readBytes(requested);
+    const { text, replacements } = replaceIn(decodeText(bytes, "utf-8", requested), wanted, by, all, requested);
+    if (Buffer.byteLength(text) > this.maxText) throw this.tooLarge(requested, Buffer.byteLength(text));
+    const { path, size } = await this.store(requested, Readable.from([Buffer.from(text)]));
+    return { path, replacements, size };
   }
 
   /** Entries of a directory: directories first, then by name whatever the case. */
-  async list(requested: string, showHidden: boolean): Promise<{ files: FileInfo[]; current_path: string }> {
-    const directory = await this.resolve(requested);
-    const found = await stat(directory).catch(() => undefined);
-    if (!found) throw new WorkspaceError(404, `directory not found: ${requested}`);
-    if (!found.isDirectory()) throw new WorkspaceError(400, `not a directory: ${requested}`);
-    const names = (await readdir(directory)).filter((name) => showHidden || !name.startsWith("."));
-    const files = (await Promise.all(names.map((name) => describe(directory, name)))).filter((entry) => entry !== undefined);
-    const key = (entry: FileInfo): string => `${entry.is_dir ? 0 : 1}${entry.name.toLowerCase()}`;
-    files.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
-    return { files, current_path: directory };
+  list(requested: string, showHidden: boolean): Promise<{ files: FileInfo[]; current_path: string }> {
+    return this.at(requested, {}, async (place) => {
+      const found = await statOf(place);
+      if (found && !found.isDirectory()) throw new WorkspaceError(400, `not a directory: ${requested}`);
+      const directory = await open(place.at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      try {
+        return { files: await describeAll(byHandle(directory), place.path, this.root, showHidden), current_path: place.path };
+      } finally {
+        await directory.close();
+      }
+    });
   }
 
   /** Removes a file, a link (not what it points to) or a directory with all in it; the workspace itself is refused. */
-  async remove(requested: string): Promise<string> {
-    const wanted = path.resolve(this.root, requested);
-    const refused = new WorkspaceError(400, "the workspace itself cannot be deleted");
-    if (wanted === path.resolve(this.root)) throw refused;
-    const target = path.join(await this.resolve(path.dirname(wanted)), path.basename(wanted));
-    if (target === (await realpath(this.root))) throw refused;
-    if (!(await lstat(target).catch(() => undefined))) throw new WorkspaceError(404, `not found: ${requested}`);
-    await rm(target, { recursive: true });
-    return target;
+  remove(requested: string): Promise<string> {
+    return this.at(requested, { follow: false }, async (place) => {
+      if (place.at.endsWith("/.")) throw new WorkspaceError(400, "the workspace itself cannot be deleted");
+      await removeTree(Buffer.from(place.at));
+      return place.path;
+    });
   }
 
   /** Stores a stream as a file: first beside it, then renamed, so that a broken upload leaves the old content. */
-  async store(requested: string, content: Readable): Promise<{ file: string; size: number }> {
-    const file = await this.resolve(requested);
-    const old = await stat(file).catch(() => undefined);
-    if (old?.isDirectory()) {
-      content.resume();
-      throw new WorkspaceError(400, `${requested} is a directory`);
-    }
-    await mkdir(path.dirname(file), { recursive: true });
-    const part = path.join(path.dirname(file), `.${path.basename(file).slice(0, 100)}.${randomUUID()}.part`);
+  store(requested: string, content: Readable): Promise<{ path: string; size: number }> {
+    return this.at(requested, { makeParents: true }, async (place) => {
+      const old = await statOf(place);
+      if (old && !old.isFile()) throw new WorkspaceError(400, `${requested}: ${old.isDirectory() ? "is a directory" : "not a file"}`);
+      const part = place.beside(`.ship-upload-${randomUUID()}.part`);
+      try {
+        const handle = await open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+        const target = handle.createWriteStream({ highWaterMark: CHUNK }); // closes the handle, whatever happens
+        await handle.chmod(old ? old.mode & 0o777 : 0o644);
+        await pipeline(content, target);
+        await rename(part, place.at);
+        return { path: place.path, size: target.bytesWritten };
+      } catch (error) {
+        await rm(part, { force: true });
+        throw error;
+      }
+    });
+  }
+
+  /** An open file and its length; the caller reads or closes it. */
+  openFile(requested: string): Promise<{ handle: FileHandle; size: number; path: string }> {
+    return this.at(requested, {}, async (place) => {
+      const handle = await open(place.at, O_RDONLY | SAFE);
+      const found = await handle.stat();
+      if (found.isFile()) return { handle, size: found.size, path: place.path };
+      await handle.close();
+      throw new WorkspaceError(400, `not a file: ${requested}`);
+    });
+  }
+
+  private async readBytes(requested: string): Promise<{ bytes: Buffer; path: string }> {
+    const { handle, size, path } = await this.openFile(requested);
     try {
-      const target = createWriteStream(part, { flags: "wx", mode: old ? old.mode & 0o777 : 0o644 });
-      await pipeline(content, target);
-      await rename(part, file);
-      return { file, size: target.bytesWritten };
-    } catch (error) {
-      await rm(part, { force: true });
-      throw error;
+      if (size > this.maxText) throw this.tooLarge(requested, size);
+      return { bytes: await firstBytes(handle, size), path };
+    } finally {
+      await handle.close();
     }
   }
 
-  /** The real location of a file that exists. @throws WorkspaceError 404, 400 (not a file) or 403. */
-  async existingFile(requested: string): Promise<string> {
-    const file = await this.resolve(requested);
-    const found = await stat(file).catch(() => undefined);
-    if (!found) throw new WorkspaceError(404, `file not found: ${requested}`);
-    if (!found.isFile()) throw new WorkspaceError(400, `not a file: ${requested}`);
-    return file;
+  private tooLarge(requested: string, size: number): WorkspaceError {
+    return new WorkspaceError(413, `file_too_large: ${requested} has ${size} bytes; text of more than ${this.maxText} bytes is not read or edited, download it`);
+  }
+
+  private async at<T>(requested: string, options: PlaceOptions, work: (place: Place) => Promise<T>): Promise<T> {
+    try {
+      return await withPlace(this.root, requested, options, work);
+    } catch (error) {
+      throw explained(error, requested);
+    }
   }
 }
 
-/** Parts and links that a path may have. */
-const MAX_DEPTH = 2048;
+/** Bytes of a transfer that are under way at once. */
+export const CHUNK = 256 * 1024;
 
-/** `file` with every link resolved, also where its last parts do not exist yet. */
-async function realOf(file: string, depth: number): Promise<string> {
-  if (depth > MAX_DEPTH) throw new WorkspaceError(400, "the path is too deep");
-  try {
-    return await realpath(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ELOOP") throw new WorkspaceError(400, `too many symbolic links: ${file}`);
-    if (code === "ENAMETOOLONG") throw new WorkspaceError(400, "the path is too long");
-    if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
-    const parent = await realOf(path.dirname(file), depth + 1);
-    const here = path.join(parent, path.basename(file));
-    // A write follows a dangling link too, so its target is what must be judged.
-    const target = await readlink(here).catch(() => undefined);
-    return target === undefined ? here : realOf(path.resolve(parent, target), depth + 1);
-  }
+async function statOf(place: Place): Promise<Stats | undefined> {
+  return lstat(place.at).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
 }
 
-async function describe(directory: string, name: string): Promise<FileInfo | undefined> {
-  const file = path.join(directory, name);
-  // A dangling link is listed as what it is: neither file nor directory.
-  const found = await stat(file).catch(() => lstat(file)).catch(() => undefined);
-  if (!found) return undefined; // removed while the list was made
-  return {
-    name, path: file, is_file: found.isFile(), is_dir: found.isDirectory(),
-    size: found.isDirectory() ? null : found.size, modified_time: found.mtimeMs / 1000,
-  };
+/** The file's first bytes, also when it grows meanwhile. */
+async function firstBytes(handle: FileHandle, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
 }

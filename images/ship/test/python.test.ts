@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { LIMITS } from "../src/limits";
 import { type RunningShip, startShip } from "./support/start-ship";
+import { until } from "./support/until";
 
 describe("Ship's Python", () => {
   let ship: RunningShip;
@@ -11,13 +13,7 @@ describe("Ship's Python", () => {
     success: boolean; execution_count: number | null; output: { text: string; images: Record<string, string>[] }; error: string | null;
   };
 
-  const fileAppears = async (name: string): Promise<void> => {
-    const deadline = Date.now() + 10_000;
-    while (!existsSync(path.join(ship.workspace, name))) {
-      if (Date.now() > deadline) throw new Error(`${name} was not written within 10 s`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
+  const fileAppears = (name: string) => until(`${name} is written`, () => existsSync(path.join(ship.workspace, name)));
 
   test.each([
     ["printed text, then the value of a trailing expression", "print('a'); 2", "a\n2"],
@@ -141,21 +137,42 @@ describe("Ship's Python", () => {
     expect((await run("mark")).output.text).toBe("'same interpreter'");
   });
 
-  test("output past the limit is cut with a note", async () => {
-    const { text } = (await run("import sys\nfor _ in range(20): sys.stdout.write('x' * 1024 * 1024)")).output;
-    expect(text.length).toBeLessThan(9 * 1024 * 1024);
-    expect(text).toContain("output cut");
+  test("output past the limit is cut and named; the interpreter goes on", async () => {
+    const { success, error, output: { text } } = await run("kept = 'still here'\nimport sys\nfor _ in range(20): sys.stdout.write('x' * 1024 * 1024)");
+    expect(text.length).toBeLessThan(LIMITS.output + 200);
+    expect({ success, error }).toEqual({ success: false, error: expect.stringMatching(/^output_limit_exceeded: \d+ more bytes/) });
+    expect((await run("kept")).output.text).toBe("'still here'");
   });
 
-  test("a value with a PNG is given as image", async () => {
-    const { output } = await run("class Picture:\n  def _repr_png_(self): return b'png'\n  def __repr__(self): return '<picture>'\nPicture()");
-    expect(output).toEqual({ text: "<picture>", images: [{ "image/png": Buffer.from("png").toString("base64") }] });
+  test("images and tracebacks have limits of their own", async () => {
+    const image = "class Image:\n  def _repr_png_(self): return b'x' * 3_000_000\n";
+    const shown = await run(`${image}for _ in range(6): display(Image())`);
+    expect(shown).toMatchObject({ success: false, error: expect.stringMatching(/^output_limit_exceeded: 2 more images/) });
+    expect(shown.output.images).toHaveLength(4);
+    const failed = await run("raise ValueError('x' * 5_000_000 + 'end')");
+    expect(failed.error).toMatch(/output_limit_exceeded.*end$/s);
+    expect(failed.error!.length).toBeLessThan(1_100_000);
   });
 
-  test("a restart forgets variables", async () => {
-    await run("before = 1");
-    expect((await ship.post("/ipython/kernel/restart", {})).body).toMatchObject({ success: true });
-    expect((await run("before")).error).toContain("NameError");
+  test("the interpreter can be asked for, restarted in the midst of a cell, and ended", async () => {
+    const status = async () => (await (await fetch(`${ship.url}/ipython/kernel/status`)).json()) as object;
+    const call = run("open('busy', 'w').close()\nwhile True: pass");
+    await fileAppears("busy");
+    expect(await ship.post("/ipython/kernel/restart", {})).toMatchObject({ status: 200, body: { success: true } });
+    expect(await call).toMatchObject({ success: false, error: expect.stringContaining("variables are lost") });
+    expect(await status()).toEqual({ status: "alive", has_kernel: true, workspace: ship.workspace });
+    const end = () => fetch(`${ship.url}/ipython/kernel`, { method: "DELETE" });
+    expect((await end()).status).toBe(200);
+    expect(await status()).toMatchObject({ status: "not_started", has_kernel: false });
+    expect((await end()).status).toBe(404);
+    expect(await Promise.all([run("a = 1"), run("a + 1")])).toMatchObject([{ success: true }, { output: { text: "2" } }]);
+  });
+
+  test("the system is told to end the interpreter and commands before Ship when memory runs out", async () => {
+    const score = "open('/proc/self/oom_score_adj').read().strip()";
+    expect((await run(`print(${score})`)).output.text).toBe("1000");
+    expect((await ship.post("/shell/exec", { command: "cat /proc/self/oom_score_adj" })).body).toMatchObject({ stdout: "1000\n" });
+    expect(Number(readFileSync(`/proc/${ship.process.pid}/oom_score_adj`, "utf8"))).toBeLessThan(1000);
   });
 
   test("built-in skills are put in place and others left alone", async () => {

@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { LIMITS } from "../src/limits";
 import { parseProfileEnv } from "../src/startup";
 import { type RunningShip, startShip } from "./support/start-ship";
+import { until } from "./support/until";
 
 describe("Ship's shell", () => {
   let ship: RunningShip;
@@ -52,16 +54,51 @@ describe("Ship's shell", () => {
     const pid = Number(readFileSync(path.join(ship.workspace, "pid"), "utf8"));
     // A killed process goes when it is next scheduled, and may stay as a zombie until it is reaped: its state is read.
     const state = () => (existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[2]! : "gone");
-    const deadline = Date.now() + 10_000;
-    while (!["gone", "Z", "X"].includes(state())) {
-      if (Date.now() > deadline) throw new Error(`the command's child ${pid} lives on 10 s after the timeout, in state ${state()}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await until("the command's child is dead", () => ["gone", "Z", "X"].includes(state()));
   });
 
   test("a background process that lets go of the output does not hold the call", async () => {
     expect(await run("sleep 600 > /dev/null 2>&1 & echo $! > held; echo done")).toMatchObject({ success: true, stdout: "done\n" });
     process.kill(Number(readFileSync(path.join(ship.workspace, "held"), "utf8")), "SIGKILL");
+  });
+
+  test("output past the limit is cut and named, the exit code is the command's own", async () => {
+    const result = await run("head -c 20000000 /dev/zero | tr '\\0' x; exit 3");
+    expect(result).toMatchObject({ success: false, return_code: 3, error: expect.stringMatching(/^output_limit_exceeded: /) });
+    expect(result.stdout.length).toBeLessThan(LIMITS.output + 200);
+    expect(await run("head -c 20000000 /dev/zero | tr '\\0' x")).toMatchObject({ success: true, return_code: 0, error: expect.stringMatching(/^output_limit_exceeded: /) });
+  });
+
+  test.each([
+    ["echo $HOME *", "$HOME *\n"], ["printf '%s|' 'a b' \"c 'd'\" e\\ f g''h", "a b|c 'd'|e f|gh|"], ["echo \"a\\\"b\\$c\"", "a\"b$c\n"], ["", ""],
+  ])("without a shell %j is split into words and nothing is expanded", async (command, stdout) => {
+    expect(await run(command, { shell: false })).toMatchObject({ success: true, stdout, error: null });
+  });
+
+  test.each([
+    ["echo 'open", { shell: false }, "closing quotation"], ["echo \\", { shell: false }, "backslash"], ["a\0b", {}, "NUL"],
+    [`: ${"x".repeat(200_000)}`, {}, "E2BIG"],
+  ].map(([command, options, words]) => [(command as string).slice(0, 20), command, options, words] as [string, string, object, string]))("%j is refused", async (_title, command, options, words) => {
+    expect(await run(command, options)).toMatchObject({ success: false, return_code: -1, error: expect.stringContaining(words) });
+  });
+
+  test("a background command answers at once, is listed while it runs, and has the profile's variables", async () => {
+    const processes = async () => ((await (await fetch(`${ship.url}/shell/processes`)).json()) as { processes: { process_id: string; pid: number; command: string; status: string }[] }).processes;
+    const command = "echo $URL > seen; until [ -e go ]; do sleep 0.05; done; touch finished";
+    const { body } = await ship.post("/shell/exec", { command, background: true, timeout: 0.1 });
+    expect(body).toMatchObject({ success: true, return_code: null, stdout: "", stderr: "", pid: expect.any(Number), process_id: expect.stringMatching(/^[0-9a-f]{8}$/), error: null });
+    const own = { process_id: body.process_id, pid: body.pid, command, status: "running" };
+    expect(await processes()).toEqual([own]);
+    await until("the command wrote its variable", () => existsSync(path.join(ship.workspace, "seen")) && readFileSync(path.join(ship.workspace, "seen"), "utf8") === "http://host:80/x\n");
+    writeFileSync(path.join(ship.workspace, "go"), "");
+    await until("the command is no longer listed", async () => (await processes()).length === 0);
+    expect(existsSync(path.join(ship.workspace, "finished"))).toBe(true);
+  });
+
+  test("a background command can be ended by its process id", async () => {
+    const { body } = await ship.post("/shell/exec", { command: "sleep 600 & wait", background: true });
+    await run(`kill -9 -- -${body.pid}`);
+    await until("the command is no longer listed", async () => !(await (await fetch(`${ship.url}/shell/processes`)).text()).includes(body.process_id));
   });
 
   test("a client's own .bay_env.sh is sourced", async () => {

@@ -1,25 +1,36 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ShipContext } from "../context";
-import { WorkspaceError, type Workspace } from "../workspace";
+import { CHUNK, type Excerpt, type Workspace } from "../workspace";
+import { WorkspaceError } from "../workspace-error";
 
 const text = { type: "string" } as const;
+const flag = { type: "boolean", default: false } as const;
 const body = (properties: Record<string, object>, ...required: string[]) => ({ schema: { body: { type: "object", required, properties } } });
 const lineNumber = { type: "integer", nullable: true };
+/** Permission bits as a number: 420 is octal 644. */
+const permissions = { type: "integer", nullable: true, minimum: 0, maximum: 0o777, default: 0o644 };
+
+interface EditBody { path: string; old_string: string; new_string: string; replace_all: boolean }
 
 /** File operations of the workspace. */
 export function fileRoutes(app: FastifyInstance, { workspace }: ShipContext): void {
-  app.post<{ Body: { path: string; offset?: number | null; limit?: number | null } }>(
-    "/fs/read_file", body({ path: text, offset: lineNumber, limit: lineNumber }, "path"),
-    (request) => workspace.readText(request.body.path, request.body.offset, request.body.limit));
+  app.post<{ Body: { path: string } & Excerpt }>(
+    "/fs/read_file", body({ path: text, encoding: { ...text, nullable: true }, offset: lineNumber, limit: lineNumber }, "path"),
+    (request) => workspace.readText(request.body.path, request.body));
 
   app.post<{ Body: { path: string; content: string; mode: "w" | "a" } }>(
     "/fs/write_file", body({ path: text, content: text, mode: { enum: ["w", "a"], default: "w" } }, "path", "content"),
-    async (request) => {
-      const { path, content, mode } = request.body;
-      const file = await workspace.writeText(path, content, mode);
-      return { success: true, message: `wrote ${path}`, path: file, size: Buffer.byteLength(content) };
+    (request) => written(workspace, request.body));
+
+  app.post<{ Body: { path: string; content: string; mode: number | null } }>(
+    "/fs/create_file", body({ path: text, content: { ...text, default: "" }, mode: permissions }, "path"),
+    ({ body: { path, content, mode } }) => written(workspace, { path, content, mode: "w" }, mode ?? 0o644));
+
+  app.post<{ Body: EditBody }>(
+    "/fs/edit_file", body({ path: text, old_string: text, new_string: text, replace_all: flag }, "path", "old_string", "new_string"),
+    async ({ body: { path, old_string, new_string, replace_all } }) => {
+      const edited = await workspace.editText(path, old_string, new_string, replace_all);
+      return { success: true, message: `replaced ${edited.replacements} in ${path}`, ...edited };
     });
 
   app.post<{ Body: { path: string } }>("/fs/delete_file", body({ path: text }, "path"), async (request) => {
@@ -28,7 +39,7 @@ export function fileRoutes(app: FastifyInstance, { workspace }: ShipContext): vo
   });
 
   app.post<{ Body: { path: string; show_hidden: boolean } }>(
-    "/fs/list_dir", body({ path: { ...text, default: "." }, show_hidden: { type: "boolean", default: false } }),
+    "/fs/list_dir", body({ path: { ...text, default: "." }, show_hidden: flag }),
     (request) => workspace.list(request.body.path, request.body.show_hidden));
 
   app.post("/fs/upload", (request) => upload(request, workspace));
@@ -36,12 +47,17 @@ export function fileRoutes(app: FastifyInstance, { workspace }: ShipContext): vo
   app.get<{ Querystring: { file_path: string } }>(
     "/fs/download", { schema: { querystring: { type: "object", required: ["file_path"], properties: { file_path: text } } } },
     async (request, reply) => {
-      const file = await workspace.existingFile(request.query.file_path);
-      const { size } = await stat(file);
+      const { handle, size } = await workspace.openFile(request.query.file_path);
       // The length was promised: a file that grows meanwhile must not write past it.
-      const content = size > 0 ? createReadStream(file, { end: size - 1 }) : "";
-      return reply.type("application/octet-stream").header("content-length", size).send(content);
+      const content = handle.createReadStream({ start: 0, end: Math.max(0, size - 1), highWaterMark: CHUNK });
+      if (size === 0) content.destroy();
+      return reply.type("application/octet-stream").header("content-length", size).send(size === 0 ? "" : content);
     });
+}
+
+async function written(workspace: Workspace, { path, content, mode }: { path: string; content: string; mode: "w" | "a" }, bits?: number): Promise<object> {
+  const file = await workspace.writeText(path, content, mode, bits);
+  return { success: true, message: `wrote ${path}`, path: file, size: Buffer.byteLength(content) };
 }
 
 /** Takes `file_path` before `file`, so that the content can be written while it arrives. */
@@ -54,8 +70,8 @@ async function upload(request: FastifyRequest, workspace: Workspace): Promise<ob
   }
   const wanted = String(named.value);
   try {
-    const { file, size } = await workspace.store(wanted, part.file);
-    return { success: true, message: `stored ${wanted}`, file_path: file, size, error: null };
+    const { path, size } = await workspace.store(wanted, part.file);
+    return { success: true, message: `stored ${wanted}`, file_path: path, size, error: null };
   } catch (error) {
     part.file.resume();
     if (error instanceof WorkspaceError && error.status === 403) throw error;

@@ -1,0 +1,15 @@
+/** Every limit of Ship, in bytes; each is told by the name beside it in the answer that it cuts or refuses. */
+export const LIMITS = {
+  /** A cell's output, and each stream of a command: the rest is dropped and counted. `output_limit_exceeded` */
+  output: 8 * 1024 * 1024,
+  /** All images of a cell, base64: further ones are dropped. `output_limit_exceeded` */
+  images: 16 * 1024 * 1024,
+  /** A file that is read or edited as text. `file_too_large` */
+  text: 64 * 1024 * 1024,
+  /** A JSON body: a text of the largest file, and what JSON's quoting adds. `body_too_large` */
+  json: 80 * 1024 * 1024,
+} as const;
+
+/** What an answer says that was cut. */
+export const outputCut = (dropped: number, limit: number, what = "bytes of output"): string =>
+  `output_limit_exceeded: ${dropped} more ${what} were dropped, the limit is ${limit} bytes`;

@@ -1,0 +1,9 @@
+/** Signals a process and all that it started and that did not leave its group. */
+export function signalGroup(pid: number | undefined | null, signal: NodeJS.Signals): void {
+  if (pid === undefined || pid === null) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group is gone, or has become another user's: there is nothing left that Ship could signal.
+  }
+}
