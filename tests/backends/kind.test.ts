@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clusterName, kubeconfigFile, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
+import { startRegistry, type TestRegistry } from "./registry";
 import { currentContext, kubeconfigOf, npm, removeStack, stackFile, withStack } from "./support";
 
 // One kind cluster of two nodes for the whole file; each test uses it in another way.
@@ -13,6 +14,7 @@ const STACK = "backends-kind";
 const NAME = clusterName(ownerOf(ROOT, STACK));
 const NODES = [`${NAME}-control-plane`, `${NAME}-worker`];
 let mount: string;
+let registry: TestRegistry;
 
 const docker = (...argv: string[]) => execFileSync("docker", argv, { encoding: "utf8" });
 const imagesOn = (node: string) => docker("exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q").split("\n").filter((name) => name.includes("/bay-e2e/")).sort();
@@ -20,8 +22,10 @@ const imagesOn = (node: string) => docker("exec", node, "ctr", "-n", "k8s.io", "
 beforeAll(async () => {
   mount = mkdtempSync(join(tmpdir(), "bay-e2e-mount-"));
   writeFileSync(join(mount, "from-the-host"), "seen in the node");
+  registry = await startRegistry();
   stackFile(STACK, {
-    backend: "kind", namespace: "of-the-cluster", kindNodes: 2, kindExtraMounts: [{ hostPath: mount, containerPath: "/from-the-host", readOnly: true }],
+    backend: "kind", namespace: "of-the-cluster", kindNodes: 2, 
+    kindExtraMounts: [{ hostPath: mount, containerPath: "/from-the-host", readOnly: true }, { hostPath: registry.certificates, containerPath: "/etc/containerd/certs.d", readOnly: true }],
     kindContainerdPatches: ["[plugins.'io.containerd.cri.v1.runtime']\n  max_container_log_line_size = 20480"],
   });
   const { code, output } = await npm("up", "--", "--stack", STACK);
@@ -31,6 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const file = kubeconfigFile(ROOT, STACK);
   await removeStack(STACK);
+  registry.stop();
   rmSync(mount, { recursive: true });
   expect({ nodes: docker("ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file) }).toEqual({ nodes: "", networks: "", kubeconfig: false });
 });
@@ -102,6 +107,26 @@ describe("the cluster of a kind stack, used by others", () => {
       expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*MB loaded/)]);
     });
     for (const node of NODES) expect(imagesOn(node)).toContainEqual(expect.stringContaining("/ship:"));
+  });
+
+  test("gets its images through a registry that wants a login, where the configuration names one", async () => {
+    const { host, username, password } = registry;
+    const kubeconfig = await kubeconfigOf(STACK);
+    const config = { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace: "backends-registry", registry: `${host}/team`, registryUsername: username };
+    await withStack("backends-registry", { ...config, registryPassword: "wrong-password" }, async (stack) => {
+      const { code, output } = await npm("up", "--", "--stack", stack);
+      expect(code).not.toBe(0);
+      expect(output).toMatch(/E_REGISTRY_PUSH[\s\S]*seen: [\s\S]*next: /);
+      expect(output).not.toContain("wrong-password");
+    });
+    await withStack("backends-registry", { ...config, registryPassword: password }, async (stack) => {
+      const { code, output } = await npm("up", "--", "--stack", stack);
+      expect([code, output]).toEqual([0, expect.anything()]);
+      expect(docker("exec", NODES[0]!, "kubectl", "--namespace", "backends-registry", "get", "pod", "bay", "--output", "jsonpath={.spec.containers[0].image} {.spec.imagePullSecrets[0].name}"))
+        .toMatch(new RegExp(`^${host}/team/bay@sha256:[0-9a-f]{64} bay-registry$`));
+      const tests = await npm("test", "--", "--stack", stack, "-k", "LIFE-2");
+      expect([tests.code, tests.output]).toEqual([0, expect.anything()]);
+    });
   });
 
   test("refuses a namespace that another stack has, and one that somebody made by hand, and touches neither", async () => {
