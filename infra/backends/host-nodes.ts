@@ -25,7 +25,9 @@ export async function placesOfNodes(kubeconfig: string, only: (node: string) => 
   const running = await runningContainers();
   const found = await Promise.all(nodes.filter((node) => only(node.metadata.name)).map(async (node) => {
     const { name } = node.metadata;
-    const match = running.find((container) => container.name === name) ?? running.find((container) => container.hostname === name);
+    const namesakes = running.filter((container) => container.hostname === name);
+    // Of several with one host name nobody knows which is the node.
+    const match = running.find((container) => container.name === name) ?? (namesakes.length === 1 ? namesakes[0] : undefined);
     return { name, container: match && await bootIdOf(match.name) === node.status.nodeInfo.bootID ? match.name : undefined };
   }));
   return {
