@@ -10,7 +10,7 @@ const { kube } = cluster;
 
 // Serial: while Bay's pod is away, and after it, other tests would lose their sandboxes.
 describe("Bay's pod @resilience @serial", () => {
-  it("may be replaced: the run's port-forward follows it and counts one reconnect, and Bay makes sandboxes again", async () => {
+  it("may be replaced: the run's port-forward follows it and counts one reconnect, and Bay makes sandboxes again @slow", async () => {
     const { reconnects } = outside().forwardStatus();
     const old = (await kube.pod(namespace, name))!;
     mine.add(`pod ${name}`, () => makeUnlessThere(old));

@@ -22,7 +22,7 @@ describe("calls at the same time @core", () => {
     expect(expectStatus(await running.python("print(sorted(seen))"), 200).output).toBe("[0, 1, 2, 3, 4, 5, 6, 7]");
   });
 
-  it("SRV-5 work in three sandboxes side by side, and delete them", async () => {
+  it("SRV-5 work in three sandboxes side by side, and delete them @slow", async () => {
     const sandboxes = await Promise.all([1, 2, 3].map(() => newSandbox(mine)));
     const outputs = await Promise.all(sandboxes.map(async (sandbox, n) => expectStatus(await sandbox.python(`who = ${n}; print(who)`), 200).output));
     expect(outputs).toEqual(["0", "1", "2"]);

@@ -85,7 +85,7 @@ describe("lifecycle of a sandbox @core", () => {
 });
 
 describe("a stopped sandbox @core", () => {
-  it("INT-2 wakes with its files and without its variables, in a new pod", async () => {
+  it("INT-2 wakes with its files and without its variables, in a new pod @slow", async () => {
     const sandbox = await newSandbox(mine);
     expectStatus(await sandbox.python("kept = 41\nopen('/tmp/scratch', 'w').close()"), 200);
     expectStatus(await sandbox.writeFile("notes/kept.txt", "still here"), 200);

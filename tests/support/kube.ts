@@ -3,6 +3,7 @@ import {
   type CoreV1Event, type V1Node, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
+import { deadlineSignal } from "./deadline";
 
 /** Milliseconds after which a call to the Kubernetes API is given up. */
 const CALL_DEADLINE = 15_000;
@@ -35,8 +36,7 @@ export class Kube {
       authMethods: { default: this.#config },
       promiseMiddleware: [{
         pre: (request) => {
-          const deadline = AbortSignal.timeout(CALL_DEADLINE);
-          request.setSignal(signal ? AbortSignal.any([signal, deadline]) : deadline);
+          request.setSignal(deadlineSignal(CALL_DEADLINE, signal));
           return Promise.resolve(request);
         },
         post: (response) => Promise.resolve(response),

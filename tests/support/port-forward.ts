@@ -1,4 +1,5 @@
 import { EventEmitter, once, setMaxListeners } from "node:events";
+import { deadlineSignal } from "./deadline";
 import { Carrier } from "./forward-carrier";
 import { ForwardError } from "./forward-error";
 import { Kube, kubeProblem } from "./kube";
@@ -201,7 +202,7 @@ class SupervisedForward implements Forward {
   }
 
   async #openBefore(time: number): Promise<boolean> {
-    const late = AbortSignal.any([this.#life.signal, AbortSignal.timeout(Math.max(0, time - Date.now()))]);
+    const late = deadlineSignal(Math.max(0, time - Date.now()), this.#life.signal);
     while (this.#state !== "ready" && !late.aborted) await once(this.#signals, "change", { signal: late }).catch(() => undefined);
     return this.#state === "ready";
   }
