@@ -79,7 +79,7 @@ export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]>
 export function printTests(tests: readonly Test[]): void {
   const sorted = [...tests].sort((a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0));
   for (const { file, line, name } of sorted) process.stdout.write(`${file}${line === undefined ? "" : `:${line}`}\t${name}\n`);
-  say(`${tests.length} tests`);
+  say(tests.length === 1 ? "1 test" : `${tests.length} tests`);
 }
 
 /** Whether a plan chooses among its tests. */

@@ -39,7 +39,7 @@ export function testOptions(command: Command): Command {
     .option("-m <markers>", "tests with these markers, such as \"core and not slow\"; the same grammar", (m) => { readSelection({ m }); return m; })
     .option("--parallel", "everything not serial first, on several workers, then the serial tests one by one", true)
     .option("--no-parallel", "all tests one by one")
-    .option("-n <workers>", "how many workers; 1 is --no-parallel (default: auto)", (text) => (text === "auto" ? undefined : wholeNumber("-n", text, 1, 256)))
+    .option("-n <workers>", "how many workers; 1 is --no-parallel (default: 4, as the tests wait more than they compute)", (text) => (text === "auto" ? undefined : wholeNumber("-n", text, 1, 256)))
     .option("--repeat <rounds>", "run E2E that often, each time in another random order, until it fails", (text) => wholeNumber("--repeat", text, 1, 100_000))
     .option("--seed <seed>", "the random order of this seed, as a round before printed it", (text) => wholeNumber("--seed", text, 0, HIGHEST_SEED))
     .option("--junit <file>", "write a JUnit report of the whole run", junitFile)
