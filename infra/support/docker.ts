@@ -75,8 +75,8 @@ export async function tagImage(image: string, name: string): Promise<void> {
  * @throws UserError E_COMMAND with the output of whichever side failed
  */
 export async function saveInto(images: readonly string[], container: string, argv: readonly string[]): Promise<number> {
-  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "pipe"] });
-  const load = spawn("docker", ["exec", "-i", container, ...argv], { stdio: ["pipe", "pipe", "pipe"] });
+  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "pipe"], env: process.env });
+  const load = spawn("docker", ["exec", "-i", container, ...argv], { stdio: ["pipe", "pipe", "pipe"], env: process.env });
   let bytes = 0;
   save.stdout.on("data", (chunk: Buffer) => { bytes += chunk.length; });
   const ends = [end(save), end(load)] as const;
