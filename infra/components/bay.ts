@@ -12,6 +12,8 @@ export interface BayArgs {
   /** Names of the Secrets by which the image may be pulled. */
   pullSecrets: pulumi.Input<string[]>;
   port: number;
+  /** Class of the volume with Bay's records; empty for the cluster's default. */
+  storageClass: string;
   serviceAccount: pulumi.Input<string>;
   configMap: pulumi.Input<string>;
   /** Digest of the configuration. */
@@ -23,21 +25,29 @@ export interface BayArgs {
   readyTimeout: number;
 }
 
-/** Bay itself: the Secret with its key and the pod. */
+/** Size of the volume with Bay's records: a sandbox takes some hundred bytes, the history 256 MiB at most. */
+const DATA_SIZE = "1Gi";
+/** Where Bay serves its metrics; the default of its configuration. */
+const METRICS_PORT = 9114;
+/** Seconds that Bay gets to end; its own limit for running calls is 10. */
+const GRACE = 15;
+
+/** Bay itself: the Secret with its key, the volume with its records, and the pod. */
 export class Bay extends Component {
   /** Name of the pod, known once it is ready. */
   readonly pod: pulumi.Output<string>;
   /** Key of the API. Secret. */
   readonly apiKey: pulumi.Output<string>;
-  readonly nodes: { secret: k8s.core.v1.Secret; pod: k8s.core.v1.Pod };
+  readonly nodes: { secret: k8s.core.v1.Secret; data: k8s.core.v1.PersistentVolumeClaim; pod: k8s.core.v1.Pod };
 
   constructor(name: string, args: BayArgs, options: ComponentOptions = {}) {
     super("Bay", name, options);
     const secret = this.declareKey(args);
-    const pod = this.declarePod(args, secret);
+    const data = this.declareData(args);
+    const pod = this.declarePod(args, secret, data);
     this.pod = pod.metadata.name;
     this.apiKey = pulumi.secret(secret.data.apply((data) => Buffer.from(data["api-key"] ?? "", "base64").toString()));
-    this.nodes = { secret, pod };
+    this.nodes = { secret, data, pod };
     this.registerOutputs({ pod: this.pod });
   }
 
@@ -49,15 +59,23 @@ export class Bay extends Component {
     }, this.child(apiKey === "" ? { ignoreChanges: ["data"] } : {}));
   }
 
-  private declarePod(args: BayArgs, secret: k8s.core.v1.Secret): k8s.core.v1.Pod {
+  /** The records outlive the pod. The volume is bound when the pod comes; to wait for that here would be to wait for ever. */
+  private declareData({ name, namespace, storageClass }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
+    return new k8s.core.v1.PersistentVolumeClaim("data", {
+      metadata: { name: `${name}-data`, namespace, annotations: { "pulumi.com/skipAwait": "true" } },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: DATA_SIZE } }, ...(storageClass === "" ? {} : { storageClassName: storageClass }) },
+    }, this.child());
+  }
+
+  private declarePod(args: BayArgs, secret: k8s.core.v1.Secret, data: k8s.core.v1.PersistentVolumeClaim): k8s.core.v1.Pod {
     return new k8s.core.v1.Pod("pod", {
       metadata: { name: args.name, namespace: args.namespace, labels: { app: "bay" }, annotations: { "bay-e2e.dev/config": args.configDigest } },
       spec: {
-        serviceAccountName: args.serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: 5,
+        serviceAccountName: args.serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: GRACE,
         imagePullSecrets: pulumi.output(args.pullSecrets).apply((names) => names.map((name) => ({ name }))),
         ...podSecurity(args.security),
         containers: [{
-          name: "bay", image: args.image, imagePullPolicy: args.pullPolicy, ports: [{ name: "http", containerPort: args.port }],
+          name: "bay", image: args.image, imagePullPolicy: args.pullPolicy, ports: [{ name: "http", containerPort: args.port }, { name: "metrics", containerPort: METRICS_PORT }],
           env: [
             { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" }, { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
             { name: "BAY_API_KEY", valueFrom: { secretKeyRef: { name: secret.metadata.name, key: "api-key" } } },
@@ -69,7 +87,7 @@ export class Bay extends Component {
           resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } },
           ...containerSecurity(args.security),
         }],
-        volumes: [{ name: "config", configMap: { name: args.configMap } }, { name: "data", emptyDir: {} }, { name: "tmp", emptyDir: {} }],
+        volumes: [{ name: "config", configMap: { name: args.configMap } }, { name: "data", persistentVolumeClaim: { claimName: data.metadata.name } }, { name: "tmp", emptyDir: {} }],
       },
     }, this.child({ deleteBeforeReplace: true, customTimeouts: { create: `${args.readyTimeout}s` } }));
   }

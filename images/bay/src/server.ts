@@ -1,14 +1,11 @@
 import { pino } from "pino";
+import { openStore, runBay } from "./bay";
 import { ConfigError, loadConfig } from "./config/load";
-import { profilesOf } from "./config/profiles";
+import type { Config } from "./config/schema";
+import type { Driver } from "./driver/driver";
 import { KubernetesDriver } from "./driver/kubernetes/driver";
-import { apiKey, Auth } from "./http/auth";
-import { buildBay } from "./http/app";
-import { makeServices } from "./services/services";
-import { MemoryStore } from "./store/memory";
-
-/** Requests that still run get this long when Bay is told to end. */
-const DRAIN_MS = 8_000;
+import type { Logger } from "./logger";
+import type { Store } from "./store/store";
 
 /** Environment: BAY_CONFIG_FILE, BAY_API_KEY, BAY_DATA_DIR, BAY_LOG_LEVEL, `BAY_` keys of the configuration. See README.md. */
 async function main(): Promise<void> {
@@ -16,22 +13,36 @@ async function main(): Promise<void> {
   const log = pino({ level: env["BAY_LOG_LEVEL"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } });
   const { config, file } = loadConfig(env);
   const instanceId = config.gc.instance_id ?? env["HOSTNAME"] ?? "bay";
-  const { key, source } = apiKey(config, env);
-  const driver = new KubernetesDriver(config, instanceId, env, log);
-  const services = makeServices({ config, profiles: profilesOf(config), store: new MemoryStore(), driver, log }, instanceId);
-  const app = await buildBay(services, new Auth([key], config.security.allow_anonymous), log);
-  const address = await app.listen({ host: config.server.host, port: config.server.port });
-  log.info({ address, config: file, apiKey: source, instanceId, namespace: config.driver.k8s.namespace, startedInMs: Math.round(performance.now()) }, "Bay listens");
-  services.gc.start();
+  log.info({ config: file, namespace: config.driver.k8s.namespace, database: config.database.url }, "Bay starts");
+  const { store, driver } = open(config, file, instanceId, env, log);
+  const bay = await runBay({ config, store, driver, instanceId, log, env, processMetrics: true });
 
   const end = (signal: string): void => {
     log.info({ signal }, "Bay ends");
-    services.gc.stop();
-    setTimeout(() => { log.warn({ ms: DRAIN_MS }, "requests were still running"); process.exit(0); }, DRAIN_MS).unref();
-    void app.close().finally(() => { driver.close(); process.exit(0); });
+    void bay.close(config.server.shutdown_seconds * 1000).then((whole) => {
+      log.info({ whole }, "Bay has ended");
+      process.exit(0);
+    });
   };
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
+}
+
+/** What Bay needs of its surroundings. @throws ConfigError with all that is missing */
+function open(config: Config, file: string | null, instanceId: string, env: NodeJS.ProcessEnv, log: Logger): { store: Store; driver: Driver } {
+  const problems: string[] = [];
+  const attempt = <T>(key: string, work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      problems.push(`${key}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const store = attempt("database.url", () => openStore(config, env));
+  const driver = attempt("driver.k8s", () => new KubernetesDriver(config, instanceId, env, log));
+  if (store && driver) return { store, driver };
+  throw new ConfigError(file, problems);
 }
 
 main().catch((error: unknown) => {

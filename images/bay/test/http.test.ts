@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -5,6 +6,8 @@ import fc from "fast-check";
 import { configSchema } from "../src/config/schema";
 import { apiKey } from "../src/http/auth";
 import { isoTime } from "../src/ids";
+import { Database } from "../src/store/database";
+import { SqliteStore } from "../src/store/sqlite";
 import { type Bay, KEY, startBay } from "./support/bay";
 
 describe("Bay's HTTP conventions", () => {
@@ -134,16 +137,22 @@ describe("Owners", () => {
 
   test("the key comes from the environment, then the configuration, else a new one is written for its owner only", () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), "bay-key-"));
+    const store = () => new SqliteStore(new Database(":memory:"));
+    const without = configSchema.parse({ driver: { type: "k8s" } });
     try {
       const config = configSchema.parse({ driver: { type: "k8s" }, security: { api_key: "from-file" } });
-      expect(apiKey(config, { BAY_API_KEY: "from-env" })).toEqual({ key: "from-env", source: "environment" });
-      expect(apiKey(config, {})).toEqual({ key: "from-file", source: "configuration" });
-      const made = apiKey(configSchema.parse({ driver: { type: "k8s" } }), { BAY_DATA_DIR: folder });
+      expect(apiKey(config, { BAY_API_KEY: "from-env" }, store())).toEqual({ key: "from-env", source: "environment" });
+      expect(apiKey(config, {}, store())).toEqual({ key: "from-file", source: "configuration" });
+      const kept = store();
+      const made = apiKey(without, { BAY_DATA_DIR: folder }, kept);
+      expect(apiKey(without, { BAY_DATA_DIR: folder }, kept)).toEqual({ key: null, source: "database" });
+      expect(apiKey(config, {}, kept).source).toBe("configuration");
+      expect(kept.apiKeys()).toEqual([{ hash: createHash("sha256").update(made.key!).digest("hex"), prefix: made.key!.slice(0, 12), owner: "default", createdAt: expect.any(Number) }, expect.objectContaining({ prefix: "from-file" })]);
       expect(made.key).toMatch(/^sk-bay-[0-9a-f]{64}$/);
       const file = path.join(folder, "credentials.json");
       expect(statSync(file).mode & 0o777).toBe(0o600);
       expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ api_key: made.key, endpoint: expect.any(String), generated_at: expect.any(String) });
-      expect(() => apiKey(configSchema.parse({ driver: { type: "k8s" } }), { BAY_DATA_DIR: path.join(file, "below-a-file") })).toThrow(/BAY_API_KEY/);
+      expect(() => apiKey(without, { BAY_DATA_DIR: path.join(file, "below-a-file") }, store())).toThrow(/BAY_API_KEY/);
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../../infra/support/bundle";
@@ -31,6 +32,28 @@ describe("a service's bundle", () => {
     utimesSync(join(context, "src", "server.ts"), 1, 1);
     bundle(context);
     expect(statSync(out()).mtimeMs).toBe(made);
+  });
+
+  test("has native code for Linux with glibc beside it, also after that was removed", () => {
+    const root = join(context, "node_modules");
+    const name = `@some/linux-${process.arch}`;
+    mkdirSync(join(root, "native"), { recursive: true });
+    mkdirSync(join(root, name), { recursive: true });
+    const target = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
+    writeFileSync(join(root, "native", "package.json"), JSON.stringify({ main: "index.js", optionalDependencies: { [name]: "1.2.3" }, neon: { targets: { [target]: name, "wasm32-none": "@some/other" } } }));
+    writeFileSync(join(root, "native", "index.js"), "module.exports = require(`@some/linux-${process.arch}`);");
+    writeFileSync(join(root, name, "package.json"), JSON.stringify({ main: "index.js" }));
+    writeFileSync(join(root, name, "index.js"), "module.exports = 'native code';");
+    writeFileSync(join(context, "src", "server.ts"), "import native from 'native'; console.log(native);");
+    const beside = join(context, "dist", "node_modules");
+    for (let round = 1; round <= 2; round += 1) {
+      bundle(context);
+      expect(readdirSync(join(beside, "@some"))).toEqual([`linux-${process.arch}`]);
+      renameSync(root, `${root}-away`);
+      expect(execFileSync(process.execPath, [out()], { encoding: "utf8" })).toBe("native code\n");
+      renameSync(`${root}-away`, root);
+      rmSync(beside, { recursive: true });
+    }
   });
 
   test("of somebody else's checkout is not our business", () => {

@@ -62,7 +62,7 @@ describe("the declared objects", () => {
     expect(JSON.stringify(file)).not.toContain("api_key");
   });
 
-  const bayArgs = { name: "bay", namespace: "ns", image: "bay:1", pullPolicy: "Never" as const, port: 8114, serviceAccount: "bay", configMap: "bay-config", configDigest: "d1", apiKey: "", readyTimeout: 120, pullSecrets: [] };
+  const bayArgs = { name: "bay", namespace: "ns", image: "bay:1", pullPolicy: "Never" as const, port: 8114, serviceAccount: "bay", configMap: "bay-config", configDigest: "d1", apiKey: "", readyTimeout: 120, pullSecrets: [], storageClass: "" };
 
   test("lock Bay's pod down: no root, no capabilities, a read-only file system, limits and probes", async () => {
     new Bay("bay", { ...bayArgs, security: "restricted" });
@@ -74,6 +74,15 @@ describe("the declared objects", () => {
       resources: { limits: { cpu: "1", memory: "512Mi" } }, readinessProbe: { httpGet: { path: "/health", port: 8114 } },
     });
     for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) expect(spec.containers[0]).toHaveProperty(probe);
+  });
+
+  test("keep Bay's records on a volume that outlives its pod", async () => {
+    new Bay("bay", { ...bayArgs, security: "restricted", storageClass: "fast" });
+    const claim = await declaredOf("kubernetes:core/v1:PersistentVolumeClaim");
+    expect(claim.inputs).toMatchObject({ metadata: { name: "bay-data", namespace: "ns" }, spec: { accessModes: ["ReadWriteOnce"], storageClassName: "fast" } });
+    expect(claim.inputs).not.toHaveProperty("metadata.labels");
+    const { spec } = (await declaredOf("kubernetes:core/v1:Pod")).inputs as unknown as { spec: { volumes: object[] } };
+    expect(spec.volumes).toContainEqual({ name: "data", persistentVolumeClaim: { claimName: "bay-data" } });
   });
 
   test("leave out the restrictions for an image of Bay that needs root", async () => {

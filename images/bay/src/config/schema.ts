@@ -1,15 +1,21 @@
 import { z } from "zod";
+import { readDatabaseUrl } from "./database-url";
 
 /**
  * The schema of `config.yaml`. Keys and defaults are those of Bay's contract; unknown nested keys are ignored, an
  * unknown top-level key is an error. Added to the contract (nested, so that another Bay ignores them):
- * `server.max_json_bytes`, `server.max_upload_bytes`, and a profile's `resource_requests`, what its pod asks of the node
- * (by default the contract's half of the processor and all of the memory).
+ * - `server.max_json_bytes`, `server.max_upload_bytes`: larger bodies and files are refused;
+ * - `server.metrics_port` (0: none), `server.shutdown_seconds`, how long running calls may go on when Bay is told to end;
+ * - `database.max_history_mb`: the oldest executions are forgotten beyond it;
+ * - `driver.k8s.max_parallel_starts`: how many session pods may be starting at once, others wait their turn;
+ * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
+ *   all of the memory).
  */
 
 const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
 const int = () => z.preprocess(numeric, z.int());
 const positive = () => z.preprocess(numeric, z.int().positive());
+const port = () => z.preprocess(numeric, z.int().min(1).max(65_535));
 const number = () => z.preprocess(numeric, z.number().positive());
 const TRUE = ["true", "1", "yes", "on"];
 const FALSE = ["false", "0", "no", "off"];
@@ -18,11 +24,18 @@ const bool = () => z.preprocess((value) => {
   return TRUE.includes(text) ? true : FALSE.includes(text) ? false : value;
 }, z.boolean());
 const text = () => z.string().min(1);
+const dnsName = () => z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "wanted a DNS label: a-z, 0-9 and inner hyphens, at most 63");
+const labelPrefix = () => z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,40})$/, "wanted the beginning of a label: letters, digits, dots and hyphens, at most 41");
+const written = (value: unknown): unknown => (typeof value === "number" ? String(value) : value);
+/** Memory of a container: the contract's g, m and k, or Kubernetes' own units. */
+const memory = () => z.preprocess(written, z.string().trim().regex(/^\d+(\.\d+)?([gmk]|[KMGTPE]i|[TPE])?$/i, "wanted a number of bytes, with k, m, g, Ki, Mi, Gi or Ti"));
+/** Size of a volume, as Kubernetes writes it. */
+const volumeSize = () => z.preprocess(written, z.string().regex(/^\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?$/, "wanted a number of bytes, with k, M, G, T, Ki, Mi, Gi or Ti"));
 const optionalText = () => z.string().nullable().default(null);
 /** A section that may be left out or left empty. */
 const section = <S extends z.ZodRawShape>(shape: S) => z.preprocess((value) => value ?? {}, z.object(shape));
 
-const resources = section({ cpus: number().default(1), memory: z.preprocess((v) => (typeof v === "number" ? String(v) : v), text()).default("1g") });
+const resources = section({ cpus: number().default(1), memory: memory().default("1g") });
 const environment = z.preprocess((value) => value ?? {}, z.record(z.string(), z.preprocess((v) => (typeof v === "number" || typeof v === "boolean" ? String(v) : v), z.string())));
 const proxy = {
   enabled: bool().nullable().default(null), http_proxy: optionalText(), https_proxy: optionalText(), no_proxy: optionalText(),
@@ -31,9 +44,9 @@ const CAPABILITIES = ["filesystem", "shell", "python"];
 const runtime = {
   image: text().default("ship:latest"),
   runtime_type: z.enum(["ship", "gull"]).default("ship"),
-  runtime_port: positive().default(8123),
+  runtime_port: port().default(8123),
   resources,
-  resource_requests: z.object({ cpus: number(), memory: text() }).nullable().default(null),
+  resource_requests: z.object({ cpus: number(), memory: memory() }).nullable().default(null),
   env: environment,
   proxy: z.object(proxy).nullable().default(null),
 };
@@ -52,16 +65,23 @@ const DEFAULT_PROFILES = [
 
 export const configSchema = z.strictObject({
   server: section({
-    host: text().default("0.0.0.0"), port: int().default(8114),
+    host: text().default("0.0.0.0"), port: port().default(8114),
     max_json_bytes: positive().default(64 * 1024 * 1024), max_upload_bytes: positive().default(1024 * 1024 * 1024),
+    metrics_port: z.preprocess(numeric, z.int().min(0).max(65_535)).default(9114), shutdown_seconds: positive().default(10),
+  }).superRefine(({ port: api, metrics_port }, context) => {
+    if (api === metrics_port) context.addIssue({ code: "custom", path: ["metrics_port"], message: "the API has this port too; wanted another one, or 0 for no metrics" });
   }),
-  database: section({ url: text().default("sqlite+aiosqlite:///./bay.db"), echo: bool().default(false) }),
+  database: section({
+    url: text().refine((url) => readDatabaseUrl(url) !== undefined, "wanted SQLite: sqlite:///RELATIVE.db, sqlite:////ABSOLUTE.db or :memory:").default("sqlite+aiosqlite:///./bay.db"),
+    echo: bool().default(false), max_history_mb: positive().default(256),
+  }),
   driver: section({
     type: z.enum(["docker", "k8s"]).default("docker"),
     image_pull_policy: z.enum(["always", "if_not_present", "never"]).default("if_not_present"),
     k8s: section({
-      namespace: text().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: text().default("1Gi"),
-      image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: text().default("bay"),
+      namespace: dnsName().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: volumeSize().default("1Gi"),
+      image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: labelPrefix().default("bay"),
+      max_parallel_starts: positive().default(8),
     }),
     docker: z.unknown().optional(),
   }).superRefine(({ type }, context) => {

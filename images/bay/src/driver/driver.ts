@@ -62,6 +62,8 @@ export interface Driver {
    * Compute of the same session that is still alive is taken over; what is dead is replaced.
    */
   startSession(spec: SessionSpec): Promise<Record<string, string>>;
+  /** The base URLs of a session that runs already, as `startSession` gave them; undefined when it does not, or not yet. */
+  locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined>;
   /** The session's compute now. Never throws: when the cluster cannot be asked, the session is taken as alive. */
   inspectSession(sessionId: string): Promise<SessionCondition>;
   /** Waits a little for a reason when a call to the session broke off; undefined when the session looks alive. */
@@ -70,6 +72,8 @@ export interface Driver {
   destroySession(sessionId: string, options?: { wait?: boolean }): Promise<void>;
   /** All sessions of this Bay instance that have compute. */
   listSessions(): Promise<ListedSession[]>;
+  /** Ids of all managed cargos of this Bay instance that have a volume which is not being deleted. */
+  listManagedCargos(): Promise<string[]>;
 
   /** Releases connections; nothing in the cluster is touched. */
   close(): void;

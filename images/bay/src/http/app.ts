@@ -10,6 +10,7 @@ import { historyRoutes } from "../routes/history";
 import { infoRoutes } from "../routes/info";
 import { sandboxRoutes } from "../routes/sandboxes";
 import { transferRoutes } from "../routes/transfers";
+import type { Metrics } from "../services/metrics";
 import type { Services } from "../services/services";
 import type { Auth } from "./auth";
 import { parseJsonBody, takeRawBodies, UnreadableBody } from "./body";
@@ -46,14 +47,14 @@ export async function buildBay(services: Services, auth: Auth, logger: FastifyBa
   app.decorateRequest("denied", undefined);
   takeRawBodies(app);
   answerUnknownRoutes(app);
-  addRequestHooks(app, auth);
+  addRequestHooks(app, auth, services.metrics);
   addErrorHandler(app);
   await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 64 * 1024, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
   for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, adminRoutes]) routes(app, services);
   return app;
 }
 
-function addRequestHooks(app: FastifyInstance, auth: Auth): void {
+function addRequestHooks(app: FastifyInstance, auth: Auth, metrics: Metrics): void {
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (request.routeOptions.config.open || request.is404) return;
@@ -69,8 +70,13 @@ function addRequestHooks(app: FastifyInstance, auth: Auth): void {
     if (request.routeOptions.config.json) parseJsonBody(request);
     if (request.denied) throw request.denied;
   });
+  app.addHook("onSend", async (_request, reply) => {
+    // Once the server takes no more connections, one that is kept open would keep Bay from ending.
+    if (!app.server.listening) reply.header("connection", "close");
+  });
   app.addHook("onResponse", async (request, reply) => {
     const [path] = request.url.split("?"); // queries name users' files
+    metrics.request(request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"), request.method, reply.statusCode, reply.elapsedTime);
     const quiet = request.routeOptions.url === "/health" && reply.statusCode === 200;
     request.log[quiet ? "debug" : "info"]({ method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
   });

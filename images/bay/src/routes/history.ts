@@ -19,17 +19,17 @@ export function historyRoutes(app: FastifyInstance, { context: { store }, sandbo
       exec_type: nullable(oneOf(EXEC_TYPES)), success_only: or(bool(), false), has_notes: or(bool(), false), has_description: or(bool(), false),
       tags: nullable(str()), limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0 }), 0),
     });
-    const rows = store.executions(id, {
+    const { rows, total } = store.executions(id, {
       type: query.exec_type ?? undefined, successOnly: query.success_only, hasNotes: query.has_notes, hasDescription: query.has_description,
       tags: normalizeTags(query.tags)?.split(","),
-    });
-    return { entries: rows.slice(query.offset, query.offset + query.limit).map(executionView), total: rows.length };
+    }, query.limit, query.offset);
+    return { entries: rows.map(executionView), total };
   });
 
   app.get<SandboxParams>(`${history}/last`, (request) => {
     const { id } = sandboxes.get(request.owner, request.params.id);
     const { exec_type } = readQuery(request, { exec_type: nullable(oneOf(EXEC_TYPES)) });
-    const [row] = store.executions(id, { type: exec_type ?? undefined });
+    const { rows: [row] } = store.executions(id, { type: exec_type ?? undefined }, 1);
     if (!row) throw notFound("execution", "last");
     return executionView(row);
   });

@@ -63,7 +63,7 @@ export function keyed(request: FastifyRequest, body: object): { owner: string; k
 function sandboxView(sandboxes: Sandboxes, row: SandboxRow, known: { status?: string; containers?: object[] | null } = {}): object {
   return {
     id: row.id, status: known.status ?? sandboxes.status(row), profile: row.profileId, cargo_id: row.cargoId,
-    capabilities: sandboxes.profile(row.profileId).capabilities, created_at: isoTime(row.createdAt),
+    capabilities: sandboxes.capabilities(row), created_at: isoTime(row.createdAt),
     expires_at: row.expiresAt === null ? null : isoTime(row.expiresAt),
     idle_expires_at: row.idleExpiresAt === null ? null : isoTime(row.idleExpiresAt),
     containers: known.containers ?? null,

@@ -51,7 +51,7 @@ export class Cargos {
   /** Deletes on behalf of a client: not while a sandbox uses it. */
   async remove(owner: string, id: string): Promise<void> {
     const row = this.get(owner, id);
-    const users = this.context.store.liveSandboxes().filter(({ cargoId }) => cargoId === id).map((sandbox) => sandbox.id);
+    const users = this.context.store.sandboxesOn(id).map((sandbox) => sandbox.id);
     if (row.managed && users.length > 0) throw new BayError("conflict", `cargo ${id} is managed by a sandbox; delete that`, { managed_by_sandbox_id: row.managedBySandboxId });
     if (users.length > 0) throw new BayError("conflict", `cargo ${id} is in use`, { active_sandbox_ids: users });
     await this.drop(row);

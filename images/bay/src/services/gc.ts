@@ -1,4 +1,5 @@
 import { now } from "../ids";
+import type { SandboxClock } from "../store/store";
 import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
 import type { Locks } from "./locks";
@@ -22,9 +23,13 @@ export class GcBusy extends Error {}
 /** Collects idle sessions, expired sandboxes and what lost its owner. */
 export class Gc {
   private busy = false;
+  private cycle: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly context: ServiceContext, private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks }, readonly instanceId: string) {}
+
+  /** Is told what each task did. */
+  onTask: (result: TaskResult) => void = () => undefined;
 
   get running(): boolean {
     return this.busy;
@@ -45,30 +50,35 @@ export class Gc {
     if (run_on_startup) cycle();
   }
 
-  stop(): void {
+  /** Begins no more cycles; resolves when the last one has ended. */
+  async stop(): Promise<void> {
     clearInterval(this.timer);
+    await this.cycle;
   }
 
   /** One cycle of every enabled task. @throws GcBusy */
   async run(): Promise<TaskResult[]> {
     if (this.busy) throw new GcBusy("a collection is running");
     this.busy = true;
-    try {
-      const results: TaskResult[] = [];
-      for (const task of GC_TASKS.filter((each) => this.enabled(each))) {
-        const result: TaskResult = { task_name: task, cleaned_count: 0, skipped_count: 0, errors: [] };
-        try {
-          await this.tasks[task](result);
-        } catch (error) {
-          result.errors.push((error as Error).message);
-        }
-        if (result.cleaned_count > 0 || result.errors.length > 0) this.context.log.info({ gc: result }, "collected");
-        results.push(result);
+    const results = this.runTasks().finally(() => { this.busy = false; });
+    this.cycle = results.then(() => undefined, () => undefined);
+    return results;
+  }
+
+  private async runTasks(): Promise<TaskResult[]> {
+    const results: TaskResult[] = [];
+    for (const task of GC_TASKS.filter((each) => this.enabled(each))) {
+      const result: TaskResult = { task_name: task, cleaned_count: 0, skipped_count: 0, errors: [] };
+      try {
+        await this.tasks[task](result);
+      } catch (error) {
+        result.errors.push((error as Error).message);
       }
-      return results;
-    } finally {
-      this.busy = false;
+      if (result.cleaned_count > 0 || result.errors.length > 0) this.context.log.info({ gc: result }, "collected");
+      this.onTask(result);
+      results.push(result);
     }
+    return results;
   }
 
   private readonly tasks: Record<GcTask, (result: TaskResult) => Promise<void>> = {
@@ -81,12 +91,12 @@ export class Gc {
   };
 
   /** Acts on each sandbox whose time has passed, and asks again under its lock, where an extension wins. */
-  private async overSandboxes(result: TaskResult, clock: "idleExpiresAt" | "expiresAt", act: (id: string) => Promise<void>): Promise<void> {
+  private async overSandboxes(result: TaskResult, clock: SandboxClock, act: (id: string) => Promise<void>): Promise<void> {
     const due = (id: string): boolean => {
       const row = this.context.store.sandbox(id);
       return row !== undefined && row.deletedAt === null && row[clock] !== null && row[clock] < now();
     };
-    for (const { id } of this.context.store.liveSandboxes().filter((row) => due(row.id))) {
+    for (const id of this.context.store.sandboxesDue(clock, now())) {
       await this.attempt(result, id, () => this.parts.locks.run(id, async () => {
         if (!due(id)) return false;
         await act(id);
@@ -97,10 +107,7 @@ export class Gc {
 
   private async orphanCargos(result: TaskResult): Promise<void> {
     const { store, driver } = this.context;
-    const orphans = store.managedCargos().filter(({ managedBySandboxId }) => {
-      const sandbox = managedBySandboxId === null ? undefined : store.sandbox(managedBySandboxId);
-      return sandbox?.deletedAt != null; // no row yet: the sandbox is being made
-    });
+    const orphans = store.orphanCargos(0);
     if (orphans.length === 0) return;
     const mounted = new Set((await driver.listSessions()).map(({ cargoId }) => cargoId));
     for (const cargo of orphans) {

@@ -7,8 +7,7 @@ import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
 import type { Locks } from "./locks";
 import type { Sessions } from "./sessions";
-
-export type SandboxStatus = "idle" | "starting" | "ready" | "failed" | "expired";
+import { type SandboxStatus, STATUSES, statusOf } from "./status";
 
 /** What a client may learn of a container. */
 export interface ContainerView {
@@ -64,19 +63,16 @@ export class Sandboxes {
   }
 
   status(row: SandboxRow): SandboxStatus {
-    if (row.expiresAt !== null && row.expiresAt < now()) return "expired";
     const state = row.sessionId === null ? undefined : this.context.store.session(row.sessionId)?.state;
-    if (state === "running") return "ready";
-    if (state === "pending" || state === "starting") return "starting";
-    return state === "failed" ? "failed" : "idle";
+    return statusOf(state ?? null, row.expiresAt !== null && row.expiresAt < now());
   }
 
   /** Asks the runtimes of a running session about themselves; null when nothing runs. */
   async containers(row: SandboxRow): Promise<ContainerView[] | null> {
     const session = row.sessionId === null ? undefined : this.context.store.session(row.sessionId);
     const endpoints = session?.state === "running" ? session.endpoints : null;
-    if (!endpoints) return null;
-    const profile = this.profile(row.profileId);
+    const profile = this.context.profiles.get(row.profileId);
+    if (!endpoints || !profile) return null;
     return Promise.all(profile.containers.map(async ({ name, runtimeType, capabilities }) => {
       const endpoint = endpoints[name]!;
       const [meta, healthy] = await Promise.all([
@@ -126,13 +122,20 @@ export class Sandboxes {
     if (!row) return;
     if (row.deletedAt === null) {
       await this.sessions.end(row);
-      store.updateSandbox(id, { deletedAt: now() });
-      store.deleteSessionsOf(id);
-      store.deleteExecutionsOf(id);
+      store.atomically(() => {
+        store.updateSandbox(id, { deletedAt: now() });
+        store.deleteSessionsOf(id);
+        store.deleteExecutionsOf(id);
+      });
     }
     // A volume that could not be deleted the first time is tried again by the next delete, or by the GC.
     const cargo = store.cargo(row.cargoId);
     if (cargo?.managed) await this.cargos.drop(cargo);
+  }
+
+  /** What a sandbox can do; nothing when its profile is no longer configured. */
+  capabilities({ profileId }: SandboxRow): string[] {
+    return this.context.profiles.get(profileId)?.capabilities ?? [];
   }
 
   /** A profile of the configuration. @throws BayError validation_error */
@@ -142,5 +145,3 @@ export class Sandboxes {
     return profile;
   }
 }
-
-const STATUSES: readonly SandboxStatus[] = ["idle", "starting", "ready", "failed", "expired"];

@@ -4,8 +4,11 @@ import type { ServiceContext } from "./context";
 import { Gc } from "./gc";
 import { Idempotency } from "./idempotency";
 import { Locks } from "./locks";
+import { Metrics } from "./metrics";
+import { Recovery } from "./recovery";
 import { Sandboxes } from "./sandboxes";
 import { Sessions } from "./sessions";
+import { StartQueue } from "./start-queue";
 
 /** Everything that routes use. */
 export interface Services {
@@ -15,17 +18,23 @@ export interface Services {
   cargos: Cargos;
   idempotency: Idempotency;
   gc: Gc;
+  recovery: Recovery;
+  metrics: Metrics;
 }
 
 /** Puts the services together; `instanceId` tells this Bay's pods from those of others. */
 export function makeServices(context: ServiceContext, instanceId: string): Services {
   const locks = new Locks();
-  const sessions = new Sessions(context, locks);
+  const queue = new StartQueue(context.config.driver.k8s.max_parallel_starts);
+  const metrics = new Metrics(context, queue);
+  const sessions = new Sessions(context, locks, queue);
   const cargos = new Cargos(context);
   const sandboxes = new Sandboxes(context, sessions, cargos, locks);
+  const gc = new Gc(context, { sandboxes, sessions, cargos, locks }, instanceId);
+  sessions.onStart = (outcome, ms) => { metrics.start(outcome, ms); };
+  gc.onTask = (result) => { metrics.gc(result); };
   return {
-    context, sandboxes, cargos, capabilities: new Capabilities(context, sessions),
+    context, sandboxes, cargos, gc, metrics, recovery: new Recovery(context, { sessions, cargos }), capabilities: new Capabilities(context, sessions),
     idempotency: new Idempotency(context.store, context.config.idempotency),
-    gc: new Gc(context, { sandboxes, sessions, cargos, locks }, instanceId),
   };
 }

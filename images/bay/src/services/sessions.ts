@@ -8,6 +8,8 @@ import type { SandboxRow, SessionRow } from "../store/store";
 import type { ServiceContext } from "./context";
 import { fromDriver, retryAfterMs } from "./failures";
 import type { Locks } from "./locks";
+import type { StartOutcome } from "./metrics";
+import type { StartQueue } from "./start-queue";
 
 /** A session that runs, with the base URL of each container. */
 export type RunningSession = SessionRow & { endpoints: Record<string, string> };
@@ -31,7 +33,10 @@ export class Sessions {
   private readonly starts = new Map<string, Promise<RunningSession>>();
   private readonly metas = new Map<string, { meta: RuntimeMeta; at: number }>();
 
-  constructor(private readonly context: ServiceContext, private readonly locks: Locks) {}
+  constructor(private readonly context: ServiceContext, private readonly locks: Locks, private readonly queue: StartQueue) {}
+
+  /** Is told how each start ended and how long it took. */
+  onStart: (outcome: StartOutcome, ms: number) => void = () => undefined;
 
   /**
    * The running session of a sandbox; started when there is none, replaced when its compute died. Callers that come
@@ -54,6 +59,36 @@ export class Sessions {
     this.context.log.warn({ sandbox: sandboxId, session: lost.id }, "the runtime cannot be reached, the session is replaced");
     this.markNotRunning(lost);
     return this.startOnce(sandboxId, profile);
+  }
+
+  /** Takes over a session that an earlier Bay started: with its address of now, or as stopped when its compute is gone. */
+  async adopt({ id, sandboxId, profileId }: SessionRow): Promise<"adopted" | "lost"> {
+    const { store, driver, profiles } = this.context;
+    return this.locks.run(sandboxId, async () => {
+      if (store.session(id)?.state !== "running") return "adopted"; // ended or replaced meanwhile
+      const profile = profiles.get(profileId);
+      const endpoints = profile && await driver.locateSession(id, profile.containers);
+      if (endpoints) {
+        store.updateSession(id, { endpoints });
+        return "adopted";
+      }
+      store.atomically(() => {
+        store.updateSession(id, { state: "stopped", endpoints: null });
+        store.updateSandbox(sandboxId, { idleExpiresAt: null });
+      });
+      return "lost";
+    });
+  }
+
+  /** Removes a session's compute when no record wants it to run; whether it did. */
+  async removeUnwanted(id: string, sandboxId: string): Promise<boolean> {
+    const { store, driver } = this.context;
+    return this.locks.run(sandboxId, async () => {
+      const state = store.session(id)?.state;
+      if (state !== undefined && state !== "stopped" && state !== "failed") return false;
+      await driver.destroySession(id, { wait: false });
+      return true;
+    });
   }
 
   /** Removes the sandbox's compute and forgets the current session. The caller holds the sandbox's lock. */
@@ -102,13 +137,15 @@ export class Sessions {
   private startOnce(sandboxId: string, profile: Profile): Promise<RunningSession> {
     const under = this.starts.get(sandboxId);
     if (under) return under;
-    const start = this.locks.run(sandboxId, () => this.start(sandboxId, profile)).finally(() => this.starts.delete(sandboxId));
+    const asked = now();
+    // The turn comes before the lock: a sandbox whose start waits can be stopped or deleted meanwhile.
+    const start = this.queue.run(() => this.locks.run(sandboxId, () => this.start(sandboxId, profile, asked))).finally(() => this.starts.delete(sandboxId));
     this.starts.set(sandboxId, start);
     return start;
   }
 
   /** Under the lock: a start, stop or delete that came first has changed the rows, so they are read again. */
-  private async start(sandboxId: string, profile: Profile): Promise<RunningSession> {
+  private async start(sandboxId: string, profile: Profile, asked: number): Promise<RunningSession> {
     const { store, driver } = this.context;
     const sandbox = store.sandbox(sandboxId);
     if (!sandbox || sandbox.deletedAt !== null) throw notFound("sandbox", sandboxId);
@@ -132,10 +169,13 @@ export class Sessions {
       await this.healthy(session.id, Object.values(endpoints), profile.multi, sandboxId);
       store.updateSession(session.id, { state: "running", endpoints });
       this.touch(sandboxId, profile);
-      this.context.log.info({ sandbox: sandboxId, session: session.id, podMs: Math.round(addressed - began), runtimeMs: Math.round(now() - addressed) }, "the session runs");
+      this.onStart("running", now() - asked);
+      const times = { queueMs: Math.round(began - asked), podMs: Math.round(addressed - began), runtimeMs: Math.round(now() - addressed) };
+      this.context.log.info({ sandbox: sandboxId, session: session.id, ...times }, "the session runs");
       return { ...session, state: "running", endpoints };
     } catch (error) {
       store.updateSession(session.id, { state: "failed", endpoints: null });
+      this.onStart("failed", now() - asked);
       this.context.log.error({ sandbox: sandboxId, session: session.id, error: (error as Error).message }, "the session did not start");
       await driver.destroySession(session.id, { wait: false }).catch((problem: unknown) => {
         this.context.log.warn({ session: session.id, error: (problem as Error).message }, "the failed session could not be removed");
@@ -152,8 +192,10 @@ export class Sessions {
     const row: SessionRow = {
       id: newId("sess"), sandboxId: sandbox.id, profileId: sandbox.profileId, cargoId: sandbox.cargoId, state: "pending", endpoints: null, createdAt: now(),
     };
-    store.insertSession(row);
-    store.updateSandbox(sandbox.id, { sessionId: row.id });
+    store.atomically(() => {
+      store.insertSession(row);
+      store.updateSandbox(sandbox.id, { sessionId: row.id });
+    });
     return row;
   }
 

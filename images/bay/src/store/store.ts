@@ -57,6 +57,19 @@ export interface ExecutionRow {
   createdAt: number;
 }
 
+/** A key of the API: only its digest is kept. */
+export interface KeyRow {
+  /** SHA-256 of the key, hexadecimal. */
+  hash: string;
+  /** First characters of the key, to tell keys apart. */
+  prefix: string;
+  owner: string;
+  createdAt: number;
+}
+
+/** The clocks by which a sandbox is collected. */
+export type SandboxClock = "expiresAt" | "idleExpiresAt";
+
 /** An answer kept under an idempotency key. */
 export interface IdempotencyRow {
   owner: string;
@@ -78,37 +91,54 @@ export interface ExecutionFilter {
 
 /**
  * Storage. Every method is synchronous and atomic: between two `await`s a service sees and changes one consistent
- * state, so checks and the changes that rest on them need no further lock. Rows are copies; only `update…` changes them.
+ * state, so checks and the changes that rest on them need no further lock. What was written is there after the process
+ * ended, by whatever cause. Rows are copies; only `update…` changes them.
  */
 export interface Store {
+  /** All changes of `work` or none. */
+  atomically<T>(work: () => T): T;
+  close(): void;
+
   insertSandbox(row: SandboxRow): void;
   /** Deleted sandboxes too. */
   sandbox(id: string): SandboxRow | undefined;
   updateSandbox(id: string, changes: Partial<Omit<SandboxRow, "id">>): void;
   /** Live sandboxes of an owner with ids after `cursor`, ascending. */
   sandboxesAfter(owner: string, cursor: string | null, limit: number): SandboxRow[];
-  /** Live sandboxes of all owners. */
-  liveSandboxes(): SandboxRow[];
+  /** Live sandboxes that mount a cargo. */
+  sandboxesOn(cargoId: string): SandboxRow[];
+  /** Ids of live sandboxes whose clock ran out before `at`. */
+  sandboxesDue(clock: SandboxClock, at: number): string[];
+  /** Numbers of live sandboxes by the state of their session (null without one) and whether they have expired. */
+  sandboxesByState(at: number): { state: SessionState | null; expired: boolean; count: number }[];
 
   insertSession(row: SessionRow): void;
   session(id: string): SessionRow | undefined;
   updateSession(id: string, changes: Partial<Omit<SessionRow, "id">>): void;
+  /** Sessions in any of these states. */
+  sessionsIn(...states: Exclude<SessionState, "stopped" | "failed">[]): SessionRow[];
   deleteSessionsOf(sandboxId: string): void;
 
   insertCargo(row: CargoRow): void;
   cargo(id: string): CargoRow | undefined;
   deleteCargo(id: string): void;
   cargosAfter(owner: string, managed: boolean, cursor: string | null, limit: number): CargoRow[];
-  managedCargos(): CargoRow[];
+  /** Managed cargos whose sandbox is deleted, or was never recorded though the cargo is from before `madeBefore`. */
+  orphanCargos(madeBefore: number): CargoRow[];
 
   insertExecution(row: ExecutionRow): void;
   execution(sandboxId: string, id: string): ExecutionRow | undefined;
   updateExecution(id: string, changes: Partial<Pick<ExecutionRow, "description" | "tags" | "notes">>): void;
-  /** Newest first. */
-  executions(sandboxId: string, filter: ExecutionFilter): ExecutionRow[];
+  /** An execution in any sandbox of an owner. */
+  executionOf(owner: string, id: string): ExecutionRow | undefined;
+  /** A page of those that fit, newest first, and how many fit. */
+  executions(sandboxId: string, filter: ExecutionFilter, limit: number, offset?: number): { rows: ExecutionRow[]; total: number };
   deleteExecutionsOf(sandboxId: string): void;
 
   saveAnswer(row: IdempotencyRow): void;
   /** Forgets answers that expired before `at` on the way. */
   answer(owner: string, key: string, at: number): IdempotencyRow | undefined;
+
+  saveKey(row: KeyRow): void;
+  apiKeys(): KeyRow[];
 }

@@ -1,11 +1,7 @@
-import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { pino } from "pino";
-import { profilesOf } from "../../src/config/profiles";
+import { openStore, runBay } from "../../src/bay";
 import { configSchema } from "../../src/config/schema";
-import { Auth } from "../../src/http/auth";
-import { buildBay } from "../../src/http/app";
-import { makeServices } from "../../src/services/services";
-import { MemoryStore } from "../../src/store/memory";
 import { ShipDriver } from "./ship-driver";
 
 export const KEY = "test-key";
@@ -26,15 +22,18 @@ const CONFIG = {
   ],
 };
 
-/** Bay on a free port, over a driver of local Ship processes. */
-export async function startBay(changes: object = {}) {
-  const driver = new ShipDriver();
+/**
+ * Bay on free ports, with its records in a file, over a driver of local Ship processes.
+ * @param driver One whose pods and folder an earlier Bay left: this one finds its records there.
+ */
+export async function startBay(changes: object = {}, driver = new ShipDriver()) {
   const config = configSchema.parse({ ...CONFIG, ...changes });
+  // The schema refuses the port 0, by which the operating system chooses.
+  Object.assign(config.server, { host: "127.0.0.1", port: 0, metrics_port: 0 });
+  Object.assign(config.database, { url: `sqlite:///${path.join(driver.folder, "bay.db")}` });
   const log = pino({ level: "silent" });
-  const services = makeServices({ config, profiles: profilesOf(config), store: new MemoryStore(), driver, log }, "test");
-  const app = await buildBay(services, new Auth([KEY], config.security.allow_anonymous), log);
-  await app.listen({ port: 0, host: "127.0.0.1" });
-  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  const env = { BAY_API_KEY: KEY };
+  const { services, url, close } = await runBay({ config, store: openStore(config, env), driver, instanceId: "test", log, env });
 
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const raw = typeof body === "string" || body instanceof FormData || body instanceof Uint8Array;
@@ -54,8 +53,8 @@ export async function startBay(changes: object = {}) {
   };
   const python = (id: string, code: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/python/exec`, { code, ...more });
   const shell = (id: string, command: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/shell/exec`, { command, ...more });
-  const stop = async (): Promise<void> => { await app.close(); await driver.end(); };
-  return { url, driver, services, call, sandbox, python, shell, stop };
+  const stop = async (): Promise<void> => { await close(10_000); await driver.end(); };
+  return { url, driver, services, call, sandbox, python, shell, close, stop };
 }
 export type Bay = Awaited<ReturnType<typeof startBay>>;
 

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { ContainerSpec } from "../../src/config/profiles";
 import { type CargoVolume, type Driver, DriverError, type DriverFailure, type ListedSession, type SessionCondition, type SessionSpec } from "../../src/driver/driver";
 import { type RunningShip, startShip } from "../../../ship/test/support/start-ship";
 
@@ -9,12 +10,15 @@ export class ShipDriver implements Driver {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), "bay-test-"));
   readonly ships = new Map<string, { ship: RunningShip; spec: SessionSpec }>();
   readonly volumes = new Set<string>();
+  readonly managed = new Set<string>();
   /** What was asked for, e.g. `start sess-…`. */
   readonly calls: string[] = [];
   /** Makes the next starts fail. */
   failStarts: DriverFailure | undefined;
   /** Makes the making of volumes fail. */
   failVolumes: DriverFailure | undefined;
+  /** Makes lists of volumes fail. */
+  unreachable = false;
   /** Holds starts until it resolves. */
   gate: Promise<void> | undefined;
 
@@ -22,12 +26,14 @@ export class ShipDriver implements Driver {
     this.calls.push(`volume ${cargo.id}`);
     if (this.failVolumes) return Promise.reject(new DriverError(this.failVolumes, "no volume today"));
     this.volumes.add(cargo.id);
+    if (cargo.managed) this.managed.add(cargo.id);
     mkdirSync(path.join(this.folder, cargo.id));
   }
 
   deleteCargo(id: string): Promise<void> {
     this.calls.push(`delete volume ${id}`);
     this.volumes.delete(id);
+    this.managed.delete(id);
     rmSync(path.join(this.folder, id), { recursive: true, force: true });
     return Promise.resolve();
   }
@@ -60,12 +66,27 @@ export class ShipDriver implements Driver {
     await found?.ship.stop({ clean: false });
   }
 
+  locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined> {
+    const url = this.ships.get(sessionId)?.ship.url;
+    return Promise.resolve(url === undefined ? undefined : Object.fromEntries(containers.map(({ name }) => [name, url])));
+  }
+
+  listManagedCargos(): Promise<string[]> {
+    return this.unreachable ? Promise.reject(new DriverError("unreachable", "no cluster today")) : Promise.resolve([...this.managed]);
+  }
+
   listSessions(): Promise<ListedSession[]> {
     return Promise.resolve([...this.ships.values()].map(({ spec }) => ({ sessionId: spec.id, sandboxId: spec.sandboxId, cargoId: spec.cargoId })));
   }
 
+  /** Nothing of the cluster is touched: another Bay may come. */
   close(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    this.calls.push("close");
+  }
+
+  /** Puts an empty file into a volume. */
+  write(cargoId: string, name: string): void {
+    writeFileSync(path.join(this.folder, cargoId, name), "");
   }
 
   /** Number of calls that begin with `what`. */
@@ -75,6 +96,6 @@ export class ShipDriver implements Driver {
 
   async end(): Promise<void> {
     await Promise.all([...this.ships.keys()].map((id) => this.destroySession(id)));
-    this.close();
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,3 +1,4 @@
+import type { ContainerSpec } from "../../config/profiles";
 import type { Config } from "../../config/schema";
 import type { Logger } from "../../logger";
 import { type CargoVolume, type Driver, DriverError, type ListedSession, type SessionCondition, type SessionSpec } from "../driver";
@@ -23,6 +24,8 @@ export class KubernetesDriver implements Driver {
   private readonly podsPath: string;
   private readonly claimsPath: string;
   private readonly startupMs: number;
+  /** Labels of what this instance manages. */
+  private readonly selector: string;
 
   constructor(config: Config, instanceId: string, env: NodeJS.ProcessEnv, private readonly log: Logger) {
     const { k8s, image_pull_policy } = config.driver;
@@ -34,8 +37,8 @@ export class KubernetesDriver implements Driver {
     this.startupMs = k8s.pod_startup_timeout * 1000;
     this.podsPath = `/api/v1/namespaces/${k8s.namespace}/pods`;
     this.claimsPath = `/api/v1/namespaces/${k8s.namespace}/persistentvolumeclaims`;
-    const selector = `${k8s.label_prefix}.managed=true,${k8s.label_prefix}.instance_id=${labelValue(instanceId)}`;
-    this.pods = new PodCache(this.client, this.podsPath, selector, log);
+    this.selector = `${k8s.label_prefix}.managed=true,${k8s.label_prefix}.instance_id=${labelValue(instanceId)}`;
+    this.pods = new PodCache(this.client, this.podsPath, this.selector, log);
   }
 
   async createCargo(cargo: CargoVolume): Promise<void> {
@@ -50,8 +53,13 @@ export class KubernetesDriver implements Driver {
     const name = podName(spec.id);
     const deadline = Date.now() + this.startupMs;
     await this.createPod(spec, name, deadline);
-    const ip = await this.address(name, deadline);
-    return Object.fromEntries(spec.containers.map((container) => [container.name, `http://${ip.includes(":") ? `[${ip}]` : ip}:${container.port}`]));
+    return endpointsOf(await this.address(name, deadline), spec.containers);
+  }
+
+  async locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined> {
+    const pod = await this.pods.get(podName(sessionId)).catch((error: unknown) => { throw toDriverError(error); });
+    const diagnosis = diagnose(pod);
+    return diagnosis.state === "ready" ? endpointsOf(diagnosis.ip, containers) : undefined;
   }
 
   async inspectSession(sessionId: string): Promise<SessionCondition> {
@@ -82,6 +90,12 @@ export class KubernetesDriver implements Driver {
     const label = (pod: Pod, key: string): string => pod.metadata.labels?.[`${this.settings.labelPrefix}.${key}`] ?? "";
     const pods = await this.pods.list().catch((error: unknown) => { throw toDriverError(error); });
     return pods.map((pod) => ({ sessionId: label(pod, "session_id"), sandboxId: label(pod, "sandbox_id"), cargoId: label(pod, "cargo_id") }));
+  }
+
+  async listManagedCargos(): Promise<string[]> {
+    const { items } = await this.client.call<{ items: Pod[] }>("GET", `${this.claimsPath}?labelSelector=${encodeURIComponent(this.selector)}`)
+      .catch((error: unknown) => { throw toDriverError(error); });
+    return items.filter(({ metadata }) => !metadata.deletionTimestamp).flatMap(({ metadata }) => metadata.labels?.[`${this.settings.labelPrefix}.cargo_id`] ?? []);
   }
 
   close(): void {
@@ -139,6 +153,11 @@ export class KubernetesDriver implements Driver {
       throw toDriverError(error);
     }
   }
+}
+
+function endpointsOf(ip: string, containers: ContainerSpec[]): Record<string, string> {
+  const host = ip.includes(":") ? `[${ip}]` : ip;
+  return Object.fromEntries(containers.map(({ name, port }) => [name, `http://${host}:${port}`]));
 }
 
 function conditionOf(pod: Pod | undefined): SessionCondition {

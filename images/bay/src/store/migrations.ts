@@ -1,0 +1,52 @@
+/** One step of the database's schema. Steps are applied in order and never changed once they were released. */
+export interface Migration {
+  version: number;
+  name: string;
+  sql: string;
+}
+
+/** Times are milliseconds since 1970 (with fraction), truth values 0 and 1. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: "sandboxes, sessions, cargos, history, idempotency and keys",
+    sql: `
+      CREATE TABLE sandboxes (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, profile_id TEXT NOT NULL, cargo_id TEXT NOT NULL, created_at REAL NOT NULL,
+        expires_at REAL, idle_expires_at REAL, session_id TEXT, deleted_at REAL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX sandboxes_of_owner ON sandboxes (owner, id) WHERE deleted_at IS NULL;
+      CREATE INDEX sandboxes_on_cargo ON sandboxes (cargo_id) WHERE deleted_at IS NULL;
+      CREATE INDEX sandboxes_by_end ON sandboxes (expires_at) WHERE deleted_at IS NULL AND expires_at IS NOT NULL;
+      CREATE INDEX sandboxes_by_idle_end ON sandboxes (idle_expires_at) WHERE deleted_at IS NULL AND idle_expires_at IS NOT NULL;
+
+      CREATE TABLE sessions (
+        id TEXT PRIMARY KEY, sandbox_id TEXT NOT NULL, profile_id TEXT NOT NULL, cargo_id TEXT NOT NULL, state TEXT NOT NULL,
+        endpoints TEXT, created_at REAL NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX sessions_of_sandbox ON sessions (sandbox_id);
+      CREATE INDEX sessions_alive ON sessions (state) WHERE state NOT IN ('stopped', 'failed');
+
+      CREATE TABLE cargos (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, managed INTEGER NOT NULL, managed_by_sandbox_id TEXT, size_limit_mb INTEGER NOT NULL,
+        created_at REAL NOT NULL, last_accessed_at REAL NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX cargos_of_owner ON cargos (owner, managed, id);
+
+      CREATE TABLE executions (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sandbox_id TEXT NOT NULL, session_id TEXT, type TEXT NOT NULL,
+        code TEXT NOT NULL, success INTEGER NOT NULL, time_ms INTEGER NOT NULL, output TEXT, error TEXT, description TEXT, tags TEXT,
+        tags_folded TEXT, notes TEXT, created_at REAL NOT NULL, size INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX executions_of_sandbox ON executions (sandbox_id, seq);
+
+      CREATE TABLE answers (
+        owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+        expires_at REAL NOT NULL, PRIMARY KEY (owner, key)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX answers_by_end ON answers (expires_at);
+
+      CREATE TABLE api_keys (hash TEXT PRIMARY KEY, prefix TEXT NOT NULL, owner TEXT NOT NULL, created_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+    `,
+  },
+];

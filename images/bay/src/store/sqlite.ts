@@ -1,0 +1,145 @@
+import type { Database, Value } from "./database";
+import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, Store } from "./store";
+import { Table } from "./table";
+
+/** Longest text that the history keeps of a code, an output or an error. */
+const TEXT_LIMIT = 1024 * 1024;
+
+/** Storage in a SQLite database. */
+export class SqliteStore implements Store {
+  private readonly sandboxes: Table<SandboxRow>;
+  private readonly sessions: Table<SessionRow>;
+  private readonly cargos: Table<CargoRow>;
+  private readonly history: Table<ExecutionRow>;
+  private readonly answers: Table<IdempotencyRow>;
+  private readonly keys: Table<KeyRow>;
+  private historySize: number;
+
+  /** @param historyLimit Characters of code and output that the history may hold over all sandboxes; the oldest rows go first. */
+  constructor(private readonly database: Database, private readonly historyLimit = Infinity) {
+    const plain = "plain";
+    this.sandboxes = new Table<SandboxRow>(database, "sandboxes", {
+      id: plain, owner: plain, profileId: plain, cargoId: plain, createdAt: plain, expiresAt: plain, idleExpiresAt: plain, sessionId: plain, deletedAt: plain,
+    }, "id");
+    this.sessions = new Table<SessionRow>(database, "sessions", {
+      id: plain, sandboxId: plain, profileId: plain, cargoId: plain, state: plain, endpoints: "json", createdAt: plain,
+    }, "id");
+    this.cargos = new Table<CargoRow>(database, "cargos", {
+      id: plain, owner: plain, managed: "boolean", managedBySandboxId: plain, sizeLimitMb: plain, createdAt: plain, lastAccessedAt: plain,
+    }, "id");
+    this.history = new Table<ExecutionRow>(database, "executions", {
+      id: plain, sandboxId: plain, sessionId: plain, type: plain, code: "json", success: "boolean", timeMs: plain, output: "json", error: "json",
+      description: "json", tags: "json", notes: "json", createdAt: plain,
+    }, "id");
+    this.answers = new Table<IdempotencyRow>(database, "answers", { owner: plain, key: plain, fingerprint: plain, status: plain, body: plain, expiresAt: plain }, "key");
+    this.keys = new Table<KeyRow>(database, "api_keys", { hash: plain, prefix: plain, owner: plain, createdAt: plain }, "hash");
+    this.historySize = this.measureHistory();
+  }
+
+  atomically<T>(work: () => T): T { return this.database.atomically(work); }
+  close(): void { this.database.close(); }
+
+  insertSandbox(row: SandboxRow): void { this.sandboxes.insert(row); }
+  sandbox(id: string): SandboxRow | undefined { return this.sandboxes.find(id); }
+  updateSandbox(id: string, changes: Partial<SandboxRow>): void { this.sandboxes.update(id, changes); }
+  sandboxesAfter(owner: string, cursor: string | null, limit: number): SandboxRow[] {
+    return this.sandboxes.select("owner = ? AND deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?", owner, cursor ?? "", limit);
+  }
+  sandboxesOn(cargoId: string): SandboxRow[] { return this.sandboxes.select("cargo_id = ? AND deleted_at IS NULL ORDER BY id", cargoId); }
+  sandboxesDue(clock: SandboxClock, at: number): string[] {
+    const column = clock === "expiresAt" ? "expires_at" : "idle_expires_at";
+    return this.sandboxes.select(`deleted_at IS NULL AND ${column} < ? ORDER BY ${column}`, at).map(({ id }) => id);
+  }
+  sandboxesByState(at: number): { state: SessionState | null; expired: boolean; count: number }[] {
+    return this.database.all<{ state: SessionState | null; expired: number; count: number }>(
+      `SELECT sessions.state AS state, coalesce(sandboxes.expires_at < ?, 0) AS expired, count(*) AS count FROM sandboxes
+       LEFT JOIN sessions ON sessions.id = sandboxes.session_id WHERE deleted_at IS NULL GROUP BY 1, 2`, at,
+    ).map(({ state, expired, count }) => ({ state, expired: expired === 1, count }));
+  }
+
+  insertSession(row: SessionRow): void { this.sessions.insert(row); }
+  session(id: string): SessionRow | undefined { return this.sessions.find(id); }
+  updateSession(id: string, changes: Partial<SessionRow>): void { this.sessions.update(id, changes); }
+  sessionsIn(...states: SessionState[]): SessionRow[] {
+    return this.sessions.select(`state IN (${states.map(() => "?").join(", ")}) AND state NOT IN ('stopped', 'failed') ORDER BY id`, ...states);
+  }
+  deleteSessionsOf(sandboxId: string): void { this.sessions.remove("sandbox_id = ?", sandboxId); }
+
+  insertCargo(row: CargoRow): void { this.cargos.insert(row); }
+  cargo(id: string): CargoRow | undefined { return this.cargos.find(id); }
+  deleteCargo(id: string): void { this.cargos.remove("id = ?", id); }
+  cargosAfter(owner: string, managed: boolean, cursor: string | null, limit: number): CargoRow[] {
+    return this.cargos.select("owner = ? AND managed = ? AND id > ? ORDER BY id LIMIT ?", owner, managed ? 1 : 0, cursor ?? "", limit);
+  }
+  orphanCargos(madeBefore: number): CargoRow[] {
+    const sandbox = "SELECT 1 FROM sandboxes WHERE sandboxes.id = cargos.managed_by_sandbox_id";
+    // A cargo without its sandbox's row may be one whose sandbox is being made right now.
+    return this.cargos.select(`managed = 1 AND NOT EXISTS (${sandbox} AND deleted_at IS NULL) AND (EXISTS (${sandbox}) OR created_at < ?) ORDER BY id`, madeBefore);
+  }
+
+  insertExecution(row: ExecutionRow): void {
+    const kept = { ...row, code: cut(row.code), output: cut(row.output), error: cut(row.error) };
+    const size = 256 + kept.code.length + (kept.output?.length ?? 0) + (kept.error?.length ?? 0);
+    this.atomically(() => {
+      this.history.insert(kept, { size, tags_folded: fold(kept.tags) });
+      this.historySize += size;
+      while (this.historySize > this.historyLimit && this.forgetOldest(row.id)) { /* one row fewer */ }
+    });
+  }
+  execution(sandboxId: string, id: string): ExecutionRow | undefined { return this.history.first("sandbox_id = ? AND id = ?", sandboxId, id); }
+  executionOf(owner: string, id: string): ExecutionRow | undefined {
+    return this.history.first("id = ? AND EXISTS (SELECT 1 FROM sandboxes WHERE sandboxes.id = sandbox_id AND owner = ?)", id, owner);
+  }
+  updateExecution(id: string, changes: Partial<Pick<ExecutionRow, "description" | "tags" | "notes">>): void {
+    this.history.update(id, changes, changes.tags === undefined ? {} : { tags_folded: fold(changes.tags) });
+  }
+  executions(sandboxId: string, filter: ExecutionFilter, limit: number, offset = 0): { rows: ExecutionRow[]; total: number } {
+    const { where, values } = conditionOf(sandboxId, filter);
+    return { rows: this.history.select(`${where} ORDER BY seq DESC LIMIT ? OFFSET ?`, ...values, limit, offset), total: this.history.count(where, ...values) };
+  }
+  deleteExecutionsOf(sandboxId: string): void {
+    if (this.history.remove("sandbox_id = ?", sandboxId) > 0) this.historySize = this.measureHistory();
+  }
+
+  saveAnswer(row: IdempotencyRow): void { this.answers.insert(row, {}, "INSERT OR REPLACE"); }
+  answer(owner: string, key: string, at: number): IdempotencyRow | undefined {
+    this.answers.remove("expires_at <= ?", at);
+    return this.answers.first("owner = ? AND key = ?", owner, key);
+  }
+
+  saveKey(row: KeyRow): void { this.keys.insert(row, {}, "INSERT OR REPLACE"); }
+  apiKeys(): KeyRow[] { return this.keys.select("1 ORDER BY created_at"); }
+
+  private measureHistory(): number {
+    return this.database.get<{ size: number | null }>("SELECT sum(size) AS size FROM executions")?.size ?? 0;
+  }
+
+  /** Whether there was one, other than `spared`. */
+  private forgetOldest(spared: string): boolean {
+    const oldest = this.database.get<{ seq: number; id: string; size: number }>("SELECT seq, id, size FROM executions ORDER BY seq LIMIT 1");
+    if (!oldest || oldest.id === spared) return false;
+    this.database.run("DELETE FROM executions WHERE seq = ?", oldest.seq);
+    this.historySize -= oldest.size;
+    return true;
+  }
+}
+
+function conditionOf(sandboxId: string, filter: ExecutionFilter): { where: string; values: Value[] } {
+  const tags = filter.tags ?? [];
+  const conditions = [
+    "sandbox_id = ?",
+    ...(filter.type === undefined ? [] : ["type = ?"]),
+    ...(filter.successOnly ? ["success = 1"] : []),
+    ...(filter.hasNotes ? [`notes <> '""'`] : []),
+    ...(filter.hasDescription ? [`description <> '""'`] : []),
+    ...(tags.length > 0 ? [`(${tags.map(() => "instr(tags_folded, ?) > 0").join(" OR ")})`] : []),
+  ];
+  return { where: conditions.join(" AND "), values: [sandboxId, ...(filter.type === undefined ? [] : [filter.type]), ...tags.map((tag) => tag.toLowerCase())] };
+}
+
+/** For searches that are blind to case: SQLite folds ASCII only. */
+const fold = (tags: string | null): string | null => tags?.toLowerCase() ?? null;
+
+function cut<T extends string | null>(text: T): T {
+  return text === null || text.length <= TEXT_LIMIT ? text : `${text.slice(0, TEXT_LIMIT)}\n… ${text.length - TEXT_LIMIT} more characters are not kept` as T;
+}
