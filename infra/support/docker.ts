@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { pipeline } from "node:stream/promises";
 import { UserError } from "./errors";
 import { pasteable, run, tail, tryRun } from "./exec";
 
@@ -79,15 +78,15 @@ export async function saveInto(images: readonly string[], container: string, arg
   const load = spawn("docker", ["exec", "-i", container, ...argv], { stdio: ["pipe", "pipe", "pipe"], env: process.env });
   let bytes = 0;
   save.stdout.on("data", (chunk: Buffer) => { bytes += chunk.length; });
-  const ends = [end(save), end(load)] as const;
-  const piped = pipeline(save.stdout, load.stdin).then(() => "", (error: Error) => error.message);
-  const [saved, loaded, broken] = await Promise.all([...ends, piped]);
-  // An importer may close its end at the archive's last entry, before the padding after it: that breaks the pipe and nothing else.
+  // An importer may close its end at the archive's last entry; what follows is padding, and is read for the other side's sake.
+  load.stdin.on("error", () => undefined).on("close", () => { save.stdout.unpipe(load.stdin).resume(); });
+  save.stdout.pipe(load.stdin);
+  const [saved, loaded] = await Promise.all([end(save), end(load)]);
   if (saved.exitCode !== 0 || loaded.exitCode !== 0) {
     throw new UserError("E_COMMAND", {
       seen: `docker save ended with ${saved.exitCode}, the import with ${loaded.exitCode}`, wanted: "0 and 0",
       next: `docker save ${pasteable(images)} | docker exec -i ${container} ${pasteable(argv)}`,
-      detail: tail(`${saved.output}\n${loaded.output}\n${broken}`),
+      detail: tail(`${saved.output}\n${loaded.output}`),
     });
   }
   return bytes;
