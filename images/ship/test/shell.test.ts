@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { LIMITS } from "../src/limits";
 import { parseProfileEnv } from "../src/startup";
+import { TOOLS } from "../src/tools";
 import { type RunningShip, startShip } from "./support/start-ship";
 import { until } from "./support/until";
 
@@ -107,6 +108,13 @@ describe("Ship's shell", () => {
     expect(before).toContain("GREETING");
     writeFileSync(file, `${before}export ADDED=1\n`);
     expect((await run("echo $ADDED")).stdout).toBe("1\n");
+  });
+
+  test("programs that the image lacks are told by /meta", async () => {
+    const { capabilities } = await (await fetch(`${ship.url}/meta`)).json() as { capabilities: { shell: { missing_tools: string[] } } };
+    const found = (await run(`PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; for tool in ${TOOLS.join(" ")}; do type -P $tool > /dev/null || echo $tool; done`)).stdout;
+    expect(capabilities.shell.missing_tools).toEqual(found.split("\n").filter(Boolean));
+    expect(capabilities.shell.missing_tools).not.toContain("python3");
   });
 
   test.each([
