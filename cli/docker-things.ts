@@ -1,4 +1,4 @@
-import { clusterName, LABELS, type Owner } from "../infra/naming";
+import { clusterName, LABELS, type Owner, PREFIX } from "../infra/naming";
 import { pasteable, run, tryRun } from "../infra/support/exec";
 
 /** Label by which kind knows its containers; it allows no other on them. */
@@ -44,6 +44,17 @@ export async function removeThings(things: readonly DockerThing[]): Promise<void
     const names = things.filter((thing) => thing.kind === kind).map(({ name }) => name);
     if (names.length > 0) await run([...REMOVE[kind], ...names]);
   }
+}
+
+/**
+ * Takes a stack's name off the images that were built for it. The images stay for the next run, by the names that
+ * clusters know them by; one without such a name keeps the stack's, or it would be gone.
+ */
+export async function dropImageNames(stack: string): Promise<void> {
+  const images = (await lines(["docker", "image", "ls", "--no-trunc", "--filter", `reference=${PREFIX}/*`, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"])).map((line) => line.split(" ") as [string, string]);
+  const kept = new Set(images.filter(([, name]) => /:[0-9a-f]{12}$/.test(name)).map(([id]) => id));
+  const dropped = images.filter(([id, name]) => name.endsWith(`:${stack}`) && kept.has(id)).map(([, name]) => name);
+  if (dropped.length > 0) await tryRun(["docker", "image", "rm", ...dropped]);
 }
 
 /** The command that removes a thing. */

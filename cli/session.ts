@@ -3,6 +3,7 @@ import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
 import { ownerOf } from "../infra/naming";
 import { kubeconfigOf } from "./cluster-access";
+import { dropImageNames } from "./docker-things";
 import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
 import { underMark } from "./marks";
 import { OWNER_VARIABLE } from "./orphans";
@@ -85,6 +86,7 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
     if (failure && unknown.length > 0) await destroy();
     else if (failure) throw failure;
     removeMadeStackFile(stackName);
+    await dropImageNames(stackName);
     await requireNothingLeft(stackName, kubeconfig);
   }));
 }

@@ -37,7 +37,8 @@ afterAll(async () => {
   await removeStack(STACK);
   registry.stop();
   rmSync(mount, { recursive: true });
-  expect({ nodes: docker("ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file) }).toEqual({ nodes: "", networks: "", kubeconfig: false });
+  expect({ nodes: docker("ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file), names: docker("image", "ls", "--quiet", "--filter", `reference=bay-e2e/*:${STACK}`) })
+    .toEqual({ nodes: "", networks: "", kubeconfig: false, names: "" });
 });
 
 describe("a stack of backend kind", () => {
