@@ -5,6 +5,8 @@ import type { StackOutputs } from "../infra/outputs";
 import { tryRun } from "../infra/support/exec";
 import { maskerOf } from "../infra/support/secrets";
 import { type ClusterAccess, kubeconfigOf, openCluster } from "./cluster-access";
+import { examine } from "./doctor/run";
+import { subjectOf } from "./doctor/subject";
 import { gatherCluster } from "./evidence-cluster";
 import { archive, EvidenceFolder } from "./evidence-files";
 import { gatherHost, gatherNodes } from "./evidence-host";
@@ -76,6 +78,10 @@ async function gather({ stack, folder, outputs, error }: Omit<EvidenceRequest, "
     gatherHost(into, signal),
     gatherNodes(owner, into, signal),
     gatherPulumi(stack, state, into, signal),
+    into.part("doctor", async () => {
+      const rows = await examine(await subjectOf(stack));
+      into.write("host/doctor.json", JSON.stringify(rows.map(({ name, status, found, needed, fix }) => ({ name, status, found, needed, fix })), null, 2));
+    }),
     into.part("cluster", async () => {
       if (kubeconfig === undefined) throw new Error(`no kubeconfig in outputs, state, ${relative(ROOT, kubeconfigFile(ROOT, stack))} or a node`);
       const cluster = await openCluster(kubeconfig, signal);

@@ -24,7 +24,8 @@ export function removeStaleLocks(stack: string): void {
   for (const name of readdirSync(locks)) {
     const file = join(locks, name.replace(/\.attrs$/, ""));
     // The backend keeps a file's attributes in a file beside it; without a lock they are nobody's.
-    if (existsSync(file) && !isStale(JSON.parse(readFileSync(file, "utf8")) as Lock)) continue;
+    const lock = readLock(file);
+    if (lock && !isStale(lock)) continue;
     for (const part of [file, `${file}.attrs`]) rmSync(part, { force: true });
   }
 }
@@ -47,7 +48,16 @@ export function requireNoLock(stack: string): void {
 export function liveLock(stack: string): Lock | undefined {
   const locks = localStack(stack)?.locks;
   if (!locks || !existsSync(locks)) return undefined;
-  return readdirSync(locks).filter((name) => name.endsWith(".json")).map((name) => JSON.parse(readFileSync(join(locks, name), "utf8")) as Lock).find((lock) => !isStale(lock));
+  return readdirSync(locks).filter((name) => name.endsWith(".json")).map((name) => readLock(join(locks, name))).find((lock) => lock && !isStale(lock));
+}
+
+/** A lock; nothing where there is none, or where its writing was cut off. */
+function readLock(file: string): Lock | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Lock;
+  } catch {
+    return undefined;
+  }
 }
 
 function isStale(lock: Lock): boolean {

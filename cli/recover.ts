@@ -9,10 +9,11 @@ import { ROOT } from "./paths";
 import type { Tell } from "./progress";
 import { type StackState, stateOf } from "./stack-state";
 import { localStack } from "./state";
+import { repairState } from "./state-repair";
 
 /**
  * Puts right what a killed run of this stack left, before the next one changes it: locks of the dead, processes
- * that go on without their runner, and what carries the stack's label and is not in its state. What the state
+ * that go on without their runner, state files half written, and what carries the stack's label and is not in its state. What the state
  * knows stays.
  * @throws UserError E_STACK_LOCKED when a Pulumi that lives has the stack
  */
@@ -21,6 +22,7 @@ export async function recover(stack: string, tell: Tell): Promise<void> {
   await endOrphans(stack, tell);
   removeStaleLocks(stack);
   requireNoLock(stack);
+  repairState(stack, tell);
   // Of a state elsewhere nobody can tell here whether another host changes it: only a killed run's things are touched.
   if (killed || localStack(stack)) await removeUnknown(stack, await stateOf(stack), tell);
   forgetDeadRuns(stack);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ARTIFACTS } from "../paths";
 import { onInterrupt } from "../interrupt";
+import { underMark } from "../marks";
 import { setVerbose } from "../progress";
 import { describeRun, listTests, printTests, runTests } from "../run-tests";
 import { outputsIfUp, prepare } from "../session";
@@ -21,7 +22,9 @@ export async function test(options: TestOptions, words: string[]): Promise<numbe
   const outputs = mayBeUp(options.stack) ? await prepare().then(() => outputsIfUp(options.stack)) : undefined;
   if (!outputs) process.stderr.write(`E2E is not run: the stack ${options.stack} is not up. \`npm run e2e\` brings it up, runs E2E and removes it; \`npm run up\` leaves it up.\n`);
   const folder = join(ARTIFACTS, `${new Date().toISOString().replace(/[:.]/g, "-")}-test-${process.pid}`);
-  const run = await runTests({ ...plan, projects: outputs ? ["unit", "e2e"] : ["unit"], folder, signal: interrupt.signal, ...(outputs ? { outputs } : {}) });
+  const work = () => runTests({ ...plan, projects: outputs ? ["unit", "e2e"] as const : ["unit"] as const, folder, signal: interrupt.signal, ...(outputs ? { outputs } : {}) });
+  // Whoever would change or sweep the stack meanwhile is told that tests use it.
+  const run = outputs ? await underMark(options.stack, "test", "test", work, { exclusive: false }) : await work();
   interrupt.release();
   process.stderr.write(`\n${[...describeRun(run), `  results    ${folder}`].join("\n")}\n`);
   if (interrupt.received) return 130;

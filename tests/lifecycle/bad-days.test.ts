@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { anyImage } from "./images";
 import { lookAtHost, ROOT } from "./host";
 import { npmRun } from "./runner";
-import { withStack } from "./stack-file";
+import { NODE_START, onK3s, STACK, withStack } from "./stack-file";
 
 // Each test brings a stack up, or most of one, and takes it down again.
 jest.setTimeout(300_000);
@@ -30,8 +30,8 @@ describe("bad input is told with a code, the value and the next command", () => 
   });
 
   test("tests without a stack: the unit tests run, and one line says how to run E2E", async () => {
-    const run = npmRun(["test", "--", "--", "--testPathPatterns=infra/naming"]);
-    expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/E2E is not run: the stack k3s is not up\. `npm run e2e`/)]);
+    const run = npmRun(["test", "--", "--stack", STACK, "--", "--testPathPatterns=infra/naming"]);
+    expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(new RegExp(`E2E is not run: the stack ${STACK} is not up\\. \`npm run e2e\``))]);
     expect(run.output()).not.toMatch(/> Tools/);
   });
 
@@ -50,7 +50,7 @@ describe("bad input is told with a code, the value and the next command", () => 
     });
   });
 
-  test("a port that is taken", async () => {
+  onK3s("a port that is taken", async () => {
     const server = await listen();
     const { port } = server.address() as { port: number };
     try {
@@ -91,7 +91,7 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
     });
   });
 
-  test("a node that cannot become a cluster, with its last lines", async () => {
+  onK3s("a node that cannot become a cluster, with its last lines", async () => {
     await withStack("bad-node", { k3sImage: anyImage() }, async (stack) => {
       const { exit, code, output } = await up(stack);
       expect(exit).toBe(2);
@@ -103,8 +103,8 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
   test("another run of the same stack under way, which goes on undisturbed", async () => {
     await withStack("bad-twice", {}, async (stack) => {
       const first = npmRun(["up", "--", "--stack", stack]);
-      await first.until(/create Container node/);
-      expect(await up(stack)).toMatchObject({ exit: 2, code: "E_STACK_LOCKED" });
+      await first.until(NODE_START);
+      expect(await up(stack)).toMatchObject({ exit: 2, code: "E_STACK_LOCKED", seen: expect.stringMatching(/npm run up \(pid \d+\) has the stack bad-twice; it is at up since \d{4}-/) });
       expect(await refusalOf(["down", "--", "--stack", stack])).toMatchObject({ exit: 2, code: "E_STACK_LOCKED" });
       expect([await first.done, first.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
     });
@@ -120,12 +120,6 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
     });
   });
 });
-
-/** An image with Node in it that is no node: the one of Bay, which every run builds. */
-function anyImage(): string {
-  const images = execFileSync("docker", ["image", "ls", "--filter", "reference=bay-e2e/bay", "--format", "{{.Repository}}:{{.Tag}}"], { encoding: "utf8" });
-  return images.split("\n")[0]!;
-}
 
 function listen(): Promise<Server> {
   return new Promise((resolve) => {

@@ -3,38 +3,47 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { clusterName, ownerOf } from "../../infra/naming";
 
 export const ROOT = resolve(__dirname, "../..");
+
+/**
+ * Whether everything on the host is compared, and not only what could be this checkout's. Only the whole host shows
+ * what a run made without name and label, an anonymous volume for example; only where nobody else works can it be
+ * compared. CI asks for it (`.ci/run`).
+ */
+const WHOLE_HOST = process.env["BAY_E2E_WHOLE_HOST"] === "1";
 
 /** What a run may leave on a host; two of these, before and after, must be equal. */
 export interface HostState {
   containers: string[];
   volumes: string[];
   networks: string[];
-  /** Processes that work in this checkout or run Pulumi, but for this test's own. */
+  /** Processes that work in this checkout, but for this test's own. */
   processes: string[];
-  /** Ports that are listened on, by any process. */
+  /** Ports on which these processes listen; of the whole host, on which any process does. */
   listeners: string[];
   /** Digest of the user's kubeconfig. */
   kubeconfig: string;
-  /** Stacks, locks and files with secrets below `.state/`. */
+  /** Stacks, locks, kubeconfigs, marks of runs and files with secrets below `.state/`. */
   state: string[];
-  /** Digest of the stacks' configuration files. */
-  stackFiles: string;
+  /** Digests of the stacks' configuration files. */
+  stackFiles: string[];
 }
 
 /** Looks with the host's own means, and by no code that the runner uses to clean. */
 export function lookAtHost(): HostState {
+  const ours = processes();
   return {
-    containers: docker("ps", "--all", "--format", "{{.Names}}"),
-    volumes: docker("volume", "ls", "--format", "{{.Name}}"),
-    networks: docker("network", "ls", "--format", "{{.Name}}"),
-    processes: processes(),
-    listeners: [...listeners("/proc/net/tcp"), ...listeners("/proc/net/tcp6")].sort(),
+    containers: docker(["ps", "--all", "--format", "{{.Names}}"], "label=io.x-k8s.kind.cluster"),
+    volumes: docker(["volume", "ls", "--format", "{{.Name}}"]),
+    networks: docker(["network", "ls", "--format", "{{.Name}}"]),
+    processes: ours.map(({ pid, command }) => `${pid} ${command}`),
+    listeners: listeners(WHOLE_HOST ? undefined : new Set(ours.flatMap(({ pid }) => socketsOf(pid)))),
     kubeconfig: digestOf(process.env["KUBECONFIG"] ?? join(homedir(), ".kube", "config")),
-    state: [...filesBelow(join(ROOT, ".state", "pulumi", ".pulumi", "stacks")), ...filesBelow(join(ROOT, ".state", "pulumi", ".pulumi", "locks")), ...filesBelow(join(ROOT, ".state", "run"))]
+    state: [".state/pulumi/.pulumi/stacks", ".state/pulumi/.pulumi/locks", ".state/run", ".state/kubeconfig"].flatMap((folder) => filesBelow(join(ROOT, folder)))
       .filter((file) => !/\.(bak|attrs)$/.test(file)).sort(),
-    stackFiles: digestOf(join(ROOT, "stacks", "Pulumi.k3s.yaml")),
+    stackFiles: filesBelow(join(ROOT, "stacks")).map((file) => `${file} ${digestOf(file)}`).sort(),
   };
 }
 
@@ -49,17 +58,28 @@ export function descendantsOf(root: number): number[] {
   return [...found];
 }
 
-function docker(...argv: string[]): string[] {
-  return execFileSync("docker", argv, { encoding: "utf8" }).split("\n").filter(Boolean).sort();
+/** Whether a name has the end that this checkout's stacks get: six digits of its own for each stack. */
+function isOurs(name: string): boolean {
+  const stack = /^bay-e2e-(.+)-[0-9a-f]{6}(?=-|$)/.exec(name)?.[1];
+  return stack !== undefined && name.startsWith(clusterName(ownerOf(ROOT, stack)));
 }
 
-function processes(): string[] {
+/** Names that `docker` lists: those with a name or a label of this checkout. */
+function docker(argv: string[], ...filters: string[]): string[] {
+  const list = (...filter: string[]) => execFileSync("docker", [...argv, ...filter], { encoding: "utf8" }).split("\n").filter(Boolean);
+  if (WHOLE_HOST) return list().sort();
+  const labelled = list("--filter", `label=bay-e2e.dev/checkout=${ROOT}`);
+  const named = [...list(), ...filters.flatMap((filter) => list("--filter", filter))].filter(isOurs);
+  return [...new Set([...labelled, ...named])].sort();
+}
+
+function processes(): { pid: number; command: string }[] {
   const own = family();
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const ours = readlinkSync(`/proc/${pid}/cwd`).startsWith(ROOT) && /pulumi|jest|cli\/(start|main)|docker (save|exec|build)/.test(command);
-      return ours ? [`${pid} ${command}`] : [];
+      const ours = `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${ROOT}/`) && /pulumi|jest|kind|kubectl|cli\/(start|main)|docker (save|exec|build)/.test(command);
+      return ours ? [{ pid: Number(pid), command }] : [];
     } catch {
       return [];
     }
@@ -86,10 +106,21 @@ function parentOf(pid: number): number | undefined {
   }
 }
 
-/** State 0A is LISTEN in the kernel's table. */
-function listeners(table: string): string[] {
-  if (!existsSync(table)) return [];
-  return readFileSync(table, "utf8").split("\n").slice(1).map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === "0A").map((fields) => fields[1]!);
+/** Inodes of a process's sockets. */
+function socketsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** Addresses that are listened on, by any process or through these sockets. State 0A is LISTEN in the kernel's table. */
+function listeners(sockets: ReadonlySet<string> | undefined): string[] {
+  return ["/proc/net/tcp", "/proc/net/tcp6"].filter((table) => existsSync(table)).flatMap((table) => (
+    readFileSync(table, "utf8").split("\n").slice(1).map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === "0A" && (sockets === undefined || sockets.has(fields[9]!))).map((fields) => fields[1]!)
+  )).sort();
 }
 
 function digestOf(file: string): string {

@@ -1,70 +1,100 @@
 import { existsSync, readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { type HostState, lookAtHost, ROOT } from "./host";
 import { npmRun, type Running } from "./runner";
+import { NODE_START, STACK } from "./stack-file";
 
 // Each test brings the whole stack up and takes it down again.
-jest.setTimeout(300_000);
+jest.setTimeout(400_000);
 
 /** Nothing but the words that choose few tests: what is proven here is the way there and back. */
-const FEW = ["--", "--", "-t", "AUTH-1"];
+const e2e = (...words: string[]) => npmRun(["e2e", "--", "--stack", STACK, ...(words.length > 0 ? words : ["--", "-t", "AUTH-1"])]);
+const down = () => npmRun(["down", "--", "--stack", STACK]);
+const sweep = () => npmRun(["sweep", "--", "--stack", STACK, "--yes"]);
 
 let before: HostState;
 beforeEach(() => { before = lookAtHost(); });
-afterEach(async () => { if (!same()) await npmRun(["down"]).done; });
+afterEach(async () => { if (!same()) await down().done; });
+
+/** The phases of a run, each by what it prints. */
+const PHASES: readonly (readonly [string, RegExp])[] = [
+  ["set-up", /> Tools/],
+  ["the build of the images", /create Image (bay|ship)/],
+  ["the node's start", NODE_START],
+  ["the making of Bay's pod", /create Pod pod/],
+  ["the tests", /Running one project: e2e|RUNS|Determining test suites|PASS|tests\/e2e/],
+  ["the destroy", new RegExp(`> Stack ${STACK}: destroy`)],
+];
 
 describe("after the main job nothing of it is left on the host", () => {
   test("when everything passes", async () => {
-    const run = npmRun(["e2e", ...FEW]);
+    const run = e2e();
     expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/Run passed/)]);
     expectNothingLeft();
   });
 
   test("when a test fails, and its evidence is kept", async () => {
-    const run = npmRun(["e2e", "--", "--", "--config", "tests/lifecycle/fixtures/failing.jest.config.ts"]);
+    const run = e2e("--", "--config", "tests/lifecycle/fixtures/failing.jest.config.ts");
     expect([await run.done, run.output()]).toEqual([1, expect.stringMatching(/Run failed/)]);
     expectNothingLeft();
     const folder = /report +(\S+)\/report\.json/.exec(run.output())![1]!;
-    expect(existsSync(join(folder, "failures"))).toBe(true);
     expect(readdirSync(join(folder, "failures"), { recursive: true }).join("\n")).toMatch(/bay/);
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(["evidence", "evidence.tar.gz", "pulumi.log"]));
+    expect(run.output()).toMatch(/fails on purpose[\s\S]*Expected: "one that passes"; Received: "a test that fails"[\s\S]*failures\/[\s\S]*Evidence: artifacts\//);
   });
 
   test.each([
-    ["set-up", /> Tools/],
-    ["the node's start", /create Container node/],
-    ["the making of Bay's pod", /create Pod pod/],
-    ["the tests", /Running one project: e2e|RUNS|Determining test suites|PASS|tests\/e2e/],
-    ["the destroy", /> Stack k3s: destroy/],
-  ])("when Ctrl-C comes during %s", async (_, moment) => {
-    const run = npmRun(["e2e", ...FEW]);
+    ...PHASES.flatMap(([phase, moment]) => (["SIGINT", "SIGTERM"] as const).map((signal) => [signal, phase, moment] as const)),
+    // What a terminal that is closed sends.
+    ["SIGHUP", ...PHASES[4]!] as const,
+  ])("when %s comes during %s", async (signal, _, moment) => {
+    const run = e2e();
     await run.until(moment);
-    run.signal("SIGINT");
-    expect([await run.done, run.output()]).toEqual([130, expect.stringMatching(/Run interrupted/)]);
+    run.signal(signal);
+    // npm adds its own word on SIGTERM and SIGHUP, once all it started has ended.
+    expect([await run.done, run.output()]).toEqual([128 + constants.signals[signal], expect.stringMatching(/Run interrupted/)]);
     expectNothingLeft();
   });
 
   test("when the terminal's processes are killed with -9: the runner sees it and cleans up by itself", async () => {
-    const run = npmRun(["e2e", ...FEW]);
+    const run = e2e();
     await run.until(/create Pod pod/);
     run.signal("SIGKILL");
     await run.done;
     await until(same, 120_000);
     expectNothingLeft();
   });
+});
+
+describe("after a run that could not clean up nothing of it is left", () => {
+  const ways = [["npm run down", down], ["npm run sweep -- --yes", sweep]] as const;
+
+  test.each(PHASES.map(([phase, moment], at) => [phase, ways[at % 2]![0], moment, ways[at % 2]![1]] as const))("when every process of it was killed with -9 during %s, once `%s` was called", async (_, __, moment, remove) => {
+    await endsDirty(moment, (run) => { run.killAll(); });
+    await expectRemoved(remove());
+  });
 
   test.each([
-    ["Ctrl-C came twice", (run: Running) => { run.signal("SIGINT"); run.signal("SIGINT"); }],
-    ["every process of the run was killed with -9", (run: Running) => { run.killAll(); }],
-  ])("when %s, once `npm run down` was called", async (_, end) => {
-    const run = npmRun(["e2e", ...FEW]);
-    await run.until(/create Pod pod/);
-    end(run);
-    expect(await run.done).not.toBe(0);
-    const down = npmRun(["down"]);
-    expect([await down.done, down.output()]).toEqual([0, expect.stringMatching(/Nothing of stack k3s is left/)]);
-    expectNothingLeft();
+    ["Ctrl-C came twice", ...ways[1], (run: Running) => { run.signal("SIGINT"); run.signal("SIGINT"); }],
+    ["only the runner was killed with -9, and Pulumi went on without it", ...ways[0], (run: Running) => { run.killRunner(); }],
+  ] as const)("when %s, once `%s` was called", async (_, __, remove, end) => {
+    await endsDirty(/create Pod pod/, end);
+    await expectRemoved(remove());
   });
 });
+
+async function endsDirty(moment: RegExp, end: (run: Running) => void): Promise<void> {
+  const run = e2e();
+  await run.until(moment);
+  end(run);
+  expect(await run.done).not.toBe(0);
+}
+
+async function expectRemoved(removal: Running): Promise<void> {
+  expect([await removal.done, removal.output()]).toEqual([0, expect.stringMatching(/Nothing (of stack \S+|is left)/)]);
+  expectNothingLeft();
+}
 
 /** Waits for something that nobody announces. */
 async function until(holds: () => boolean, deadline: number): Promise<void> {

@@ -1,18 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { npmRun } from "./runner";
 import { ROOT } from "./host";
+import { STACK } from "./stack-file";
 import { clusterName, ownerOf } from "../../infra/naming";
 
-const CLUSTER = clusterName(ownerOf(ROOT, "k3s"));
+const CLUSTER = clusterName(ownerOf(ROOT, STACK));
 
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(300_000);
 
-afterAll(async () => { await npmRun(["down"]).done; });
+afterAll(async () => { await npmRun(["down", "--", "--stack", STACK]).done; });
 
 /** The environment that `npm run -s env` prints, as a shell would take it in. */
 function environment(): NodeJS.ProcessEnv {
-  const text = execFileSync("bash", ["-c", 'eval "$(npm run -s env)" && env -0'], { cwd: ROOT, encoding: "utf8", env: { ...process.env, CI: "true" } });
+  const text = execFileSync("bash", ["-c", 'eval "$(npm run -s env -- --stack "$0")" && env -0', STACK], { cwd: ROOT, encoding: "utf8", env: { ...process.env, CI: "true" } });
   return Object.fromEntries(text.split("\0").filter(Boolean).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 }
 
@@ -25,17 +26,17 @@ interface Exported { deployment: { resources: { type: string; outputs: { metadat
 
 /** Id of the node's container while it runs. */
 function nodeContainer(): string {
-  return execFileSync("docker", ["ps", "--no-trunc", "--filter", `name=^${CLUSTER}$`, "--format", "{{.ID}}"], { encoding: "utf8" }).trim();
+  return execFileSync("docker", ["ps", "--no-trunc", "--filter", `name=^${CLUSTER}(-control-plane)?$`, "--format", "{{.ID}}"], { encoding: "utf8" }).trim();
 }
 
 describe("a stack that is up", () => {
   let env: NodeJS.ProcessEnv;
 
   beforeAll(async () => {
-    const up = npmRun(["up"]);
+    const up = npmRun(["up", "--", "--stack", STACK]);
     expect([await up.done, up.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
     env = environment();
-    pulumi(env, "stack", "select", "k3s");
+    pulumi(env, "stack", "select", STACK);
   });
 
   test("is not changed by a second up", () => {

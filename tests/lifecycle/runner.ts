@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { descendantsOf, ROOT } from "./host";
 
@@ -10,6 +11,8 @@ export interface Running {
   signal(name: NodeJS.Signals): void;
   /** Ends every process of the run at once, with no time for anything. */
   killAll(): void;
+  /** Ends the runner alone at once: what it started goes on without it. */
+  killRunner(): void;
   /** The exit code, once the command has ended. */
   readonly done: Promise<number>;
   output(): string;
@@ -29,7 +32,8 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
   return {
     done, output: () => output,
     signal: (name) => { process.kill(-child.pid!, name); },
-    killAll: () => { for (const pid of descendantsOf(child.pid!)) process.kill(pid, "SIGKILL"); },
+    killAll: () => { for (const pid of descendantsOf(child.pid!)) kill(pid); },
+    killRunner: () => { for (const pid of descendantsOf(child.pid!).filter((one) => /cli\/main\.ts/.test(commandOf(one)))) kill(pid); },
     until: (pattern) => new Promise((resolve, reject) => {
       const look = () => { if (pattern.test(output)) { listeners.delete(look); resolve(); } };
       listeners.add(look);
@@ -41,4 +45,21 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
 
 function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => { child.on("close", (code, signal) => { resolve(code ?? 128 + constants.signals[signal!]); }); });
+}
+
+/** One that ended by itself meanwhile is no error. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
 }
