@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import { Component, type ComponentOptions } from "./component";
-import type { Profile } from "./profiles";
+import { type Profile, profileEntry } from "./profiles";
 
 export interface BayConfigArgs {
   /** Name of the ConfigMap. */
@@ -58,9 +58,6 @@ export function bayConfig(args: BayConfigArgs, namespace: string, image: string,
       enabled: false, run_on_startup: false, instance_id: "bay-k8s-e2e",
       idle_session: { enabled: true }, expired_sandbox: { enabled: true }, orphan_cargo: { enabled: true }, orphan_container: { enabled: true },
     },
-    profiles: args.profiles.map((profile) => ({
-      id: profile.id, image, runtime_type: "ship", runtime_port: 8123, description: profile.description, resources: { ...profile.resources }, resource_requests: { ...profile.requests },
-      capabilities: [...profile.capabilities], idle_timeout: profile.idleTimeout, env: { ...profile.env },
-    })),
+    profiles: args.profiles.map((profile) => profileEntry(profile, image)),
   };
 }

@@ -1,27 +1,72 @@
 import type { ProfileOutput } from "../outputs";
 
+/** Processor time, in cores, and memory as Bay writes it (`1g`, `128m`). */
+export interface Resources { cpus: number; memory: string }
+
+/** One runtime of a sandbox whose pod has several, which share its volume and its `localhost`. */
+export interface ProfileContainer {
+  name: string;
+  /** Its own among the containers of a pod. */
+  port: number;
+  capabilities: readonly string[];
+  /** What it answers for, also where others could. */
+  primaryFor: readonly string[];
+  resources: Resources;
+  requests: Resources;
+  env: Record<string, string>;
+}
+
 /** A profile of Bay: the recipe of a sandbox. */
 export interface Profile extends ProfileOutput {
   description: string;
   /** Limits of a sandbox. */
-  resources: { cpus: number; memory: string };
+  resources: Resources;
   /** What its pod asks of the node: little, so that a small host takes many sandboxes. An upstream Bay ignores it. */
-  requests: { cpus: number; memory: string };
+  requests: Resources;
   env: Record<string, string>;
+  /** Several runtimes in place of one. */
+  containers?: readonly ProfileContainer[];
 }
 
-const SMALL = { cpus: 0.05, memory: "96m" };
+const SMALL: Resources = { cpus: 0.05, memory: "96m" };
+const LARGE: Resources = { cpus: 1, memory: "1g" };
 const FILES = ["filesystem", "shell", "python", "upload", "download"];
 
-/** The profiles that the suites ask for; names and limits are those of Bay's own integration tests. */
+/** The profiles that the suites ask for; names and limits are those of Bay's own integration tests, but for the last. */
 export const PROFILES: readonly Profile[] = [
-  { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "1g" }, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" } },
-  { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: { cpus: 1, memory: "1g" }, requests: SMALL, env: {} },
-  { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: { cpus: 1, memory: "1g" }, requests: SMALL, env: {} },
+  { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" } },
+  { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: {} },
+  { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: LARGE, requests: SMALL, env: {} },
   { id: "oom-test", description: "Little memory, to run out of it", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, requests: SMALL, env: {} },
+  {
+    id: "two-containers-test", description: "Python in one container, the shell in another, one workspace",
+    capabilities: ["download", "filesystem", "python", "shell", "upload"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" },
+    containers: [
+      { name: "ship", port: 8123, capabilities: ["python", "filesystem", "upload", "download"], primaryFor: ["python", "filesystem"], resources: LARGE, requests: SMALL, env: {} },
+      // The containers of a pod share their ports, so the second Ship listens on one of its own.
+      { name: "shell", port: 8124, capabilities: ["shell", "filesystem"], primaryFor: ["shell"], resources: LARGE, requests: SMALL, env: { SHIP_PORT: "8124" } },
+    ],
+  },
 ];
 
 /** What of a profile a test needs to know. */
 export function profileOutputs(profiles: readonly Profile[]): ProfileOutput[] {
   return profiles.map(({ id, capabilities, idleTimeout }) => ({ id, capabilities: [...capabilities], idleTimeout }));
+}
+
+/** A profile as an entry of `profiles` in Bay's config.yaml. @param image of every container */
+export function profileEntry(profile: Profile, image: string): Record<string, unknown> {
+  const { id, description, idleTimeout, capabilities, env, containers } = profile;
+  const common = { id, description, capabilities: [...capabilities], idle_timeout: idleTimeout, env: { ...env } };
+  if (!containers) return { ...common, ...runtime(image, 8123, profile) };
+  return {
+    ...common,
+    containers: containers.map((container) => ({
+      name: container.name, ...runtime(image, container.port, container), capabilities: [...container.capabilities], primary_for: [...container.primaryFor], env: { ...container.env },
+    })),
+  };
+}
+
+function runtime(image: string, port: number, { resources, requests }: Pick<Profile, "resources" | "requests">): Record<string, unknown> {
+  return { image, runtime_type: "ship", runtime_port: port, resources: { ...resources }, resource_requests: { ...requests } };
 }

@@ -1,4 +1,5 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** A skill that comes with the image. */
@@ -32,7 +33,7 @@ export function writeEnvFile(workspace: string, profileEnv: string | undefined):
   if (!profileEnv) return;
   const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
   const lines = parseProfileEnv(profileEnv).map(([name, value]) => `export ${name}=${quote(value)}\n`);
-  writeFileSync(envFileOf(workspace), lines.join(""));
+  replace(envFileOf(workspace), (aside) => { writeFileSync(aside, lines.join("")); });
 }
 
 /** Puts each built-in skill in place of a directory of its name in `skills/`; other skills there are untouched. */
@@ -41,11 +42,39 @@ export function injectSkills(workspace: string, source: string): BuiltInSkill[] 
   const target = path.join(workspace, "skills");
   return readdirSync(source, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => {
     const place = path.join(target, name);
-    rmSync(place, { recursive: true, force: true });
     mkdirSync(target, { recursive: true });
-    cpSync(path.join(source, name), place, { recursive: true });
+    replace(place, (aside) => { cpSync(path.join(source, name), aside, { recursive: true }); });
     return { name, description: descriptionOf(path.join(source, name, "SKILL.md")), path: path.join(place, "SKILL.md") };
   });
+}
+
+/** Times that another Ship may come between: the containers of a pod start together in one workspace. */
+const ATTEMPTS = 20;
+
+/** Makes a file or directory aside and puts it in place whole, whatever stands there and whoever does the same. */
+function replace(place: string, make: (aside: string) => void): void {
+  const aside = path.join(path.dirname(place), `.ship-${randomUUID()}`);
+  make(aside);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      renameSync(aside, place);
+      return;
+    } catch (error) {
+      // A directory with something in it is not replaced by a rename: it is moved away first.
+      if (attempt === ATTEMPTS || !["ENOTEMPTY", "EEXIST", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      moveAway(place);
+    }
+  }
+}
+
+function moveAway(place: string): void {
+  const old = path.join(path.dirname(place), `.ship-${randomUUID()}`);
+  try {
+    renameSync(place, old);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  rmSync(old, { recursive: true, force: true });
 }
 
 function descriptionOf(file: string): string {

@@ -58,7 +58,8 @@ describe("the declared objects", () => {
     const { inputs } = await declaredOf("kubernetes:core/v1:ConfigMap");
     const file = parse((inputs as unknown as { data: Record<string, string> }).data["config.yaml"]!) as Record<string, never>;
     expect(file).toMatchObject({ driver: { type: "k8s", image_pull_policy: "never", k8s: { namespace: "ns", storage_class: null } }, security: { allow_anonymous: false } });
-    expect((file["profiles"] as unknown as { id: string; image: string }[]).map(({ id, image }) => [id, image])).toEqual(PROFILES.map(({ id }) => [id, "ship:1"]));
+    const profiles = file["profiles"] as unknown as { id: string; image?: string; containers?: { image: string }[] }[];
+    expect(profiles.map(({ id, image, containers }) => [id, image ?? containers?.map((each) => each.image)])).toEqual(PROFILES.map(({ id, containers }) => [id, containers?.map(() => "ship:1") ?? "ship:1"]));
     expect(JSON.stringify(file)).not.toContain("api_key");
   });
 
