@@ -1,11 +1,12 @@
 import { LocalWorkspace, type EngineEvent, type Stack } from "@pulumi/pulumi/automation";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { UserError } from "../infra/support/errors";
 import { explain } from "./explain";
 import { ROOT } from "./paths";
 import { isVerbose, type Tell } from "./progress";
 import { detachedPulumi } from "./pulumi-command";
+import { stackFilePath } from "./stack-file";
+import { localStack } from "./state";
 
 /** One operation on a stack. */
 export interface Operation {
@@ -17,6 +18,7 @@ export interface Operation {
 
 /** Opens the stack of that name in this checkout, making it where it does not exist. */
 export async function openStack(name: string): Promise<Stack> {
+  dropForeignSalt(name);
   return guarded(name, async () => LocalWorkspace.createOrSelectStack({ stackName: name, workDir: ROOT }, { pulumiCommand: await detachedPulumi() }));
 }
 
@@ -97,7 +99,19 @@ function nameOf(urn: string): string {
 
 /** Pulumi writes a salt into the stack's file, which is under version control; it is worth nothing without the stack. */
 function dropSalt(stack: string): void {
-  const file = join(ROOT, "stacks", `Pulumi.${stack}.yaml`);
+  const file = stackFilePath(stack);
+  if (!existsSync(file)) return;
   const text = readFileSync(file, "utf8");
   writeFileSync(file, text.replace(/^encryptionsalt: .*\n/m, ""));
+}
+
+/**
+ * A salt that somebody committed while a stack was up would shut every other checkout out. Where the local state
+ * knows no such stack, and the file holds no secret that the salt is for, it is nobody's.
+ */
+function dropForeignSalt(stack: string): void {
+  const local = localStack(stack);
+  const file = stackFilePath(stack);
+  if (!local || existsSync(local.file) || !existsSync(file) || /^\s+secure: /m.test(readFileSync(file, "utf8"))) return;
+  dropSalt(stack);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -107,6 +107,14 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
       expect(await up(stack)).toMatchObject({ exit: 2, code: "E_STACK_LOCKED", seen: expect.stringMatching(/npm run up \(pid \d+\) has the stack bad-twice; it is at up since \d{4}-/) });
       expect(await refusalOf(["down", "--", "--stack", stack])).toMatchObject({ exit: 2, code: "E_STACK_LOCKED" });
       expect([await first.done, first.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
+    });
+  });
+
+  test("a salt that somebody committed with the stack's file, which opens nothing here", async () => {
+    await withStack("bad-salt", {}, async (stack) => {
+      appendFileSync(join(ROOT, "stacks", `Pulumi.${stack}.yaml`), "encryptionsalt: v1:8iPxyECO4Vs=:v1:vLZwBZ1i4evqlDYV:lgOidJvZ4YKM8z1T/KeaU+qKHH1Byg==\n");
+      const run = npmRun(["env", "--", "--stack", stack]);
+      expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/export PULUMI_BACKEND_URL=/)]);
     });
   });
 
