@@ -8,7 +8,7 @@ const mine = perTest();
 const { namespace, pod: name } = stack;
 const { kube } = cluster;
 
-// Serial: while Bay's pod is away, and after it, other tests would lose their sandboxes.
+// Serial: while its pod is away, Bay answers nobody.
 describe("Bay's pod @resilience @serial", () => {
   it("may be replaced: the run's port-forward follows it and counts one reconnect, and Bay makes sandboxes again @slow", async () => {
     const { reconnects } = outside().forwardStatus();

@@ -24,6 +24,13 @@ describe("What a pod's status says", () => {
     ["a container out of memory", ended("OOMKilled", 137), { state: "failed", failure: "oom" }],
     ["an evicted pod", pod({ phase: "Failed", reason: "Evicted", message: "disk" }), { state: "failed", failure: "evicted", message: "the pod ended: Evicted: disk" }],
     ["a pod that the node refused", pod({ phase: "Failed", reason: "OutOfcpu" }), { state: "failed", failure: "unschedulable" }],
+    ["a pod of a node that goes down", pod({ phase: "Failed", reason: "Terminated", message: "Pod was terminated in response to imminent node shutdown." }), { state: "failed", failure: "evicted", message: expect.stringContaining("shutdown") }],
+    ["a pod that had to make room", pod({ phase: "Failed", reason: "Preempting" }), { state: "failed", failure: "evicted" }],
+    ["a pod that the node does not take in", pod({ phase: "Failed", reason: "UnexpectedAdmissionError" }), { state: "failed", failure: "unschedulable" }],
+    ["a pod whose node is lost", pod({ phase: "Running", reason: "NodeLost", podIP: "10.0.0.9" }), { state: "failed", failure: "gone" }],
+    ["a container whose program is not there", ended("StartError", 128), { state: "failed", failure: "crashed", message: expect.stringContaining("StartError") }],
+    ["an image whose signature is bad", waiting("SignatureValidationFailed"), { state: "failed", failure: "image" }],
+    ["a volume that does not exist", pod({ phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", message: 'persistentvolumeclaim "x" not found' }] }), { state: "waiting", unschedulable: 'persistentvolumeclaim "x" not found' }],
     ["a pod without a node", pod({ phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/1 nodes" }] }),
       { state: "waiting", unschedulable: "0/1 nodes", reason: "not scheduled: 0/1 nodes" }],
   ])("%s", (_what, given, expected) => {

@@ -4,6 +4,7 @@ import { BayError } from "../errors";
 import { newId, now } from "../ids";
 import { callRuntime, openRuntime, RuntimeAnswerError, RuntimeCallError, type RuntimeRequest } from "../runtime/client";
 import type { ExecutionRow, ExecType, SandboxRow } from "../store/store";
+import type { Calls } from "./calls";
 import type { ServiceContext } from "./context";
 import type { RunningSession, Sessions } from "./sessions";
 
@@ -30,7 +31,7 @@ interface ShipShell { success: boolean; return_code: number | null; stdout: stri
 
 /** Calls of sandboxes into their runtimes; each starts, wakes or replaces the session when that is needed. */
 export class Capabilities {
-  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions) {}
+  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly calls: Calls) {}
 
   async python(target: Target, code: string, options: ExecOptions) {
     const { result, row } = await this.execute<ShipPython>(target, "python", code, options, "/ipython/exec", { code }, (answer) => ({
@@ -108,7 +109,11 @@ export class Capabilities {
   }
 
   /** Calls the container that answers for a capability; once more when its session turned out to be dead before it took anything. */
-  private async withRuntime<T>({ sandbox, profile }: Target, capability: string, call: (endpoint: string, session: RunningSession) => Promise<T>): Promise<T> {
+  private withRuntime<T>(target: Target, capability: string, call: (endpoint: string, session: RunningSession) => Promise<T>): Promise<T> {
+    return this.calls.run(target.sandbox.id, () => this.callRuntime(target, capability, call));
+  }
+
+  private async callRuntime<T>({ sandbox, profile }: Target, capability: string, call: (endpoint: string, session: RunningSession) => Promise<T>): Promise<T> {
     const container = containerFor(profile, capability).name;
     let session = await this.sessions.ensureRunning(sandbox.id, profile);
     for (let first = true; ; first = false) {

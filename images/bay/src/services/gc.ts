@@ -1,5 +1,6 @@
 import { now } from "../ids";
 import type { SandboxClock } from "../store/store";
+import type { Calls } from "./calls";
 import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
 import type { Locks } from "./locks";
@@ -26,7 +27,7 @@ export class Gc {
   private cycle: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly context: ServiceContext, private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks }, readonly instanceId: string) {}
+  constructor(private readonly context: ServiceContext, private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks; calls: Calls }, readonly instanceId: string) {}
 
   /** Is told what each task did. */
   onTask: (result: TaskResult) => void = () => undefined;
@@ -83,25 +84,26 @@ export class Gc {
 
   private readonly tasks: Record<GcTask, (result: TaskResult) => Promise<void>> = {
     idle_session: (result) => this.overSandboxes(result, "idleExpiresAt", async (id) => {
+      if (this.parts.calls.busy(id)) return false; // it is not idle: a call takes longer than the idle time
       await this.parts.sessions.end(this.context.store.sandbox(id)!);
+      return true;
     }),
-    expired_sandbox: (result) => this.overSandboxes(result, "expiresAt", (id) => this.parts.sandboxes.destroy(id)),
+    expired_sandbox: (result) => this.overSandboxes(result, "expiresAt", async (id) => {
+      await this.parts.sandboxes.destroy(id);
+      return true;
+    }),
     orphan_cargo: (result) => this.orphanCargos(result),
     orphan_container: (result) => this.orphanContainers(result),
   };
 
   /** Acts on each sandbox whose time has passed, and asks again under its lock, where an extension wins. */
-  private async overSandboxes(result: TaskResult, clock: SandboxClock, act: (id: string) => Promise<void>): Promise<void> {
+  private async overSandboxes(result: TaskResult, clock: SandboxClock, act: (id: string) => Promise<boolean>): Promise<void> {
     const due = (id: string): boolean => {
       const row = this.context.store.sandbox(id);
       return row !== undefined && row.deletedAt === null && row[clock] !== null && row[clock] < now();
     };
     for (const id of this.context.store.sandboxesDue(clock, now())) {
-      await this.attempt(result, id, () => this.parts.locks.run(id, async () => {
-        if (!due(id)) return false;
-        await act(id);
-        return true;
-      }));
+      await this.attempt(result, id, () => this.parts.locks.run(id, async () => due(id) && act(id)));
     }
   }
 

@@ -1,3 +1,4 @@
+import { Calls } from "./calls";
 import { Capabilities } from "./capabilities";
 import { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
@@ -25,16 +26,17 @@ export interface Services {
 /** Puts the services together; `instanceId` tells this Bay's pods from those of others. */
 export function makeServices(context: ServiceContext, instanceId: string): Services {
   const locks = new Locks();
+  const calls = new Calls();
   const queue = new StartQueue(context.config.driver.k8s.max_parallel_starts);
   const metrics = new Metrics(context, queue);
   const sessions = new Sessions(context, locks, queue);
   const cargos = new Cargos(context);
   const sandboxes = new Sandboxes(context, sessions, cargos, locks);
-  const gc = new Gc(context, { sandboxes, sessions, cargos, locks }, instanceId);
+  const gc = new Gc(context, { sandboxes, sessions, cargos, locks, calls }, instanceId);
   sessions.onStart = (outcome, ms) => { metrics.start(outcome, ms); };
   gc.onTask = (result) => { metrics.gc(result); };
   return {
-    context, sandboxes, cargos, gc, metrics, recovery: new Recovery(context, { sessions, cargos }), capabilities: new Capabilities(context, sessions),
+    context, sandboxes, cargos, gc, metrics, recovery: new Recovery(context, { sessions, cargos }), capabilities: new Capabilities(context, sessions, calls),
     idempotency: new Idempotency(context.store, context.config.idempotency),
   };
 }

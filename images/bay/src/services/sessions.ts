@@ -94,18 +94,24 @@ export class Sessions {
   /** Removes the sandbox's compute and forgets the current session. The caller holds the sandbox's lock. */
   async end(sandbox: SandboxRow): Promise<void> {
     const session = sandbox.sessionId === null ? undefined : this.context.store.session(sandbox.sessionId);
+    const { store, driver } = this.context;
+    // Now and not at the end: a keepalive that comes while the pod goes is kept.
+    store.updateSandbox(sandbox.id, { idleExpiresAt: null });
     if (session && session.state !== "stopped") {
-      this.context.store.updateSession(session.id, { state: "stopping" });
+      store.updateSession(session.id, { state: "stopping" });
       try {
-        await this.context.driver.destroySession(session.id);
+        await driver.destroySession(session.id);
       } catch (error) {
-        this.context.store.updateSession(session.id, { state: session.state });
+        store.updateSession(session.id, { state: session.state });
+        if (store.sandbox(sandbox.id)?.idleExpiresAt === null) store.updateSandbox(sandbox.id, { idleExpiresAt: sandbox.idleExpiresAt });
         throw fromDriver(error, sandbox.id);
       }
       this.forget(session);
-      this.context.store.updateSession(session.id, { state: "stopped", endpoints: null });
     }
-    this.context.store.updateSandbox(sandbox.id, { sessionId: null, idleExpiresAt: null });
+    store.atomically(() => {
+      if (session) store.updateSession(session.id, { state: "stopped", endpoints: null });
+      store.updateSandbox(sandbox.id, { sessionId: null });
+    });
   }
 
   /** The description of a runtime, asked once per five minutes. @throws RuntimeCallError, RuntimeAnswerError */
@@ -208,7 +214,7 @@ export class Sessions {
         const condition = await this.context.driver.inspectSession(sessionId);
         if (!condition.alive) throw new DriverError(condition.failure, `the session ended while it started: ${condition.message}`);
         if (Date.now() > deadline) {
-          throw new BayError("session_not_ready", `the runtime is not healthy after ${HEALTHY_MS / 1000} s: ${problem}`, { sandbox_id: sandboxId, retry_after_ms: retryAfterMs(multi) });
+          throw new BayError("session_not_ready", `the runtime is not healthy after ${HEALTHY_MS / 1000} s: ${problem}`, { sandbox_id: sandboxId, reason: "not_ready", retry_after_ms: retryAfterMs(multi) });
         }
         await delay(HEALTH_PAUSE_MS);
       }

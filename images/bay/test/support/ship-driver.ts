@@ -21,6 +21,8 @@ export class ShipDriver implements Driver {
   unreachable = false;
   /** Holds starts until it resolves. */
   gate: Promise<void> | undefined;
+  /** Holds removals until it resolves. */
+  removalGate: Promise<void> | undefined;
 
   async createCargo(cargo: CargoVolume): Promise<void> {
     this.calls.push(`volume ${cargo.id}`);
@@ -61,6 +63,7 @@ export class ShipDriver implements Driver {
 
   async destroySession(sessionId: string): Promise<void> {
     this.calls.push(`destroy ${sessionId}`);
+    await this.removalGate;
     const found = this.ships.get(sessionId);
     this.ships.delete(sessionId);
     await found?.ship.stop({ clean: false });

@@ -10,7 +10,7 @@ export type Diagnosis =
 /** Reasons of a waiting container that do not pass by themselves. */
 const HOPELESS: Record<string, DriverFailure> = {
   ErrImageNeverPull: "image", ErrImagePull: "image", ImagePullBackOff: "image", InvalidImageName: "image", ImageInspectError: "image",
-  RegistryUnavailable: "image", CreateContainerConfigError: "config", CreateContainerError: "config", RunContainerError: "config",
+  RegistryUnavailable: "image", SignatureValidationFailed: "image", ImageVolumeMountFailed: "image", CreateContainerConfigError: "config", CreateContainerError: "config", RunContainerError: "config",
 };
 
 /** Reads a pod's status; `undefined` is a pod that does not exist. */
@@ -23,9 +23,9 @@ export function diagnose(pod: Pod | undefined): Diagnosis {
     if (problem) return problem;
   }
   if (phase === "Failed" || phase === "Succeeded") {
-    const failure = reason === "Evicted" ? "evicted" : reason?.startsWith("OutOf") ? "unschedulable" : "crashed";
-    return { state: "failed", failure, message: `the pod ended: ${[reason, message].filter(Boolean).join(": ") || phase}` };
+    return { state: "failed", failure: endOf(reason), message: `the pod ended: ${[reason, message].filter(Boolean).join(": ") || phase}` };
   }
+  if (reason === "NodeLost" || phase === "Unknown") return { state: "failed", failure: "gone", message: `the pod's node does not answer${message ? `: ${message}` : ""}` };
   if (podIP) return { state: "ready", ip: podIP };
   const scheduled = conditions.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status === "False") {
@@ -33,6 +33,12 @@ export function diagnose(pod: Pod | undefined): Diagnosis {
   }
   const waiting = containerStatuses.find(({ state }) => state?.waiting)?.state?.waiting;
   return { state: "waiting", reason: waiting?.reason ?? phase ?? "not seen yet" };
+}
+
+/** Why a whole pod ended, by the reason that the kubelet or a controller gave. */
+function endOf(reason = ""): DriverFailure {
+  if (["Evicted", "Preempting", "Shutdown", "NodeShutdown", "Terminated"].includes(reason)) return "evicted";
+  return reason.startsWith("OutOf") || reason === "NodeAffinity" || reason === "UnexpectedAdmissionError" ? "unschedulable" : "crashed";
 }
 
 function problemOf({ name, state }: ContainerStatus): Diagnosis | undefined {
