@@ -50,9 +50,14 @@ export function describeLeftovers(left: readonly Leftover[]): string {
 
 /** Files that live only while a run, or a stack, does: with secrets in them, or the mark of a run. */
 export function filesOf(stack: string): string[] {
-  const ofRuns = existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter((name) => !isAlive(ownerPid(name)) && !isOfOther(name, stack)) : [];
   const kubeconfig = kubeconfigFile(ROOT, stack);
-  return [...ofRuns.map((name) => join(RUN_FOLDER, name)), ...(existsSync(kubeconfig) ? [kubeconfig] : [])];
+  return [...deadFiles(stack), ...(existsSync(kubeconfig) ? [kubeconfig] : [])];
+}
+
+/** Files of runs that are no more, but for the marks of other stacks. */
+export function deadFiles(stack: string): string[] {
+  if (!existsSync(RUN_FOLDER)) return [];
+  return readdirSync(RUN_FOLDER).filter((name) => !isAlive(ownerPid(name)) && !isOfOther(name, stack)).map((name) => join(RUN_FOLDER, name));
 }
 
 /** Each file's name ends in the id of the process that it belongs to. */

@@ -1,6 +1,8 @@
+import { rmSync } from "node:fs";
 import { ownerOf } from "../infra/naming";
 import { type DockerThing, KIND_LABEL, removeThings, thingsOf } from "./docker-things";
 import { kubeconfigOf, openCluster } from "./cluster-access";
+import { deadFiles } from "./leftovers";
 import { removeStaleLocks, requireNoLock } from "./locks";
 import { deadRuns, forgetDeadRuns } from "./marks";
 import { namespacesBy, removeNamespaces } from "./namespaces";
@@ -23,6 +25,7 @@ export async function recover(stack: string, tell: Tell): Promise<void> {
   removeStaleLocks(stack);
   requireNoLock(stack);
   repairState(stack, tell);
+  for (const file of deadFiles(stack)) rmSync(file, { force: true });
   // Of a state elsewhere nobody can tell here whether another host changes it: only a killed run's things are touched.
   if (killed || localStack(stack)) await removeUnknown(stack, await stateOf(stack), tell);
   forgetDeadRuns(stack);

@@ -1,7 +1,8 @@
+import { rmSync } from "node:fs";
 import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
 import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
-import { ownerOf } from "../infra/naming";
+import { kubeconfigFile, ownerOf } from "../infra/naming";
 import { kubeconfigOf } from "./cluster-access";
 import { dropImageNames } from "./docker-things";
 import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
@@ -86,6 +87,8 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
     if (failure && unknown.length > 0) await destroy();
     else if (failure) throw failure;
     removeMadeStackFile(stackName);
+    // kind removes its own with the cluster, unless the making of the cluster was cut off.
+    rmSync(kubeconfigFile(ROOT, stackName), { force: true });
     await dropImageNames(stackName);
     await requireNothingLeft(stackName, kubeconfig);
   }));
