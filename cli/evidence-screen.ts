@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { UserError } from "../infra/support/errors";
 import type { Evidence } from "./evidence";
 import { ROOT } from "./paths";
+import { wrap } from "./table";
 
 /** Lines that the last screen of a red run has at most, so that it is all to be seen in a terminal of 80x24. */
 const SCREEN = 22;
@@ -41,9 +42,10 @@ export function redScreen(run: RedRun): string {
 
 function errorLines(error: unknown): string[] {
   if (!(error instanceof UserError)) return [`E_BUG: ${oneLine(error instanceof Error ? error.message : String(error))}`];
-  const [seen = "", ...more] = error.seen.split("\n");
+  // A cause often stands at the end of a long line.
+  const seen = error.seen.split("\n").flatMap((line) => wrap(line.trim(), WIDTH - 10)).slice(0, 5);
   return [
-    ...error.message.split("\n").slice(0, 1), fit(`  seen:   ${seen}`), ...more.slice(0, 3).map((line) => fit(line)), fit(`  wanted: ${error.wanted}`), `  next:   ${error.next}`,
+    ...error.message.split("\n").slice(0, 1), ...seen.map((line, at) => `  ${at === 0 ? "seen:  " : "       "} ${line}`), fit(`  wanted: ${error.wanted}`), `  next:   ${error.next}`,
     ...(error.detail ?? "").trimEnd().split("\n").slice(-6).filter((line) => line.trim() !== "").map((line) => fit(`    ${line.trim()}`)),
   ];
 }

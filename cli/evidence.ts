@@ -10,7 +10,7 @@ import { subjectOf } from "./doctor/subject";
 import { gatherCluster } from "./evidence-cluster";
 import { archive, EvidenceFolder } from "./evidence-files";
 import { gatherHost, gatherNodes } from "./evidence-host";
-import { allSecrets } from "./evidence-secrets";
+import { allSecrets } from "./known-secrets";
 import { namespacesIn } from "./namespaces";
 import { ROOT } from "./paths";
 import { stackFilePath } from "./stack-file";

@@ -43,22 +43,26 @@ export async function stateInClear(stack: string, signal?: AbortSignal): Promise
   return asState(await exported(stack, ["--show-secrets"], signal));
 }
 
-/** Every text that Pulumi keeps as a secret, of a state in clear. */
+/**
+ * Every text that Pulumi keeps as a secret, of a state in clear. A secret may be a whole object: what of it the
+ * state also shows openly, such as a namespace's name, is none.
+ */
 export function secretsOf(state: StackState): string[] {
   const found = new Set<string>();
-  const collect = (value: unknown): void => {
-    if (typeof value === "string") found.add(value);
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach(collect);
+  const open = new Set<string>();
+  const collect = (value: unknown, into: Set<string>): void => {
+    if (typeof value === "string") into.add(value);
+    else if (typeof value === "object" && value !== null) Object.values(value).forEach((part) => { collect(part, into); });
   };
   const walk = (value: unknown): void => {
-    if (typeof value !== "object" || value === null) return;
+    if (typeof value !== "object" || value === null) return collect(value, open);
     const { plaintext } = value as { plaintext?: string };
-    if (SECRET_MARK in value && typeof plaintext === "string") collect(JSON.parse(plaintext));
+    if (SECRET_MARK in value && typeof plaintext === "string") collect(JSON.parse(plaintext), found);
     // `__inputs` repeats a resource's whole inputs as one secret, the open ones among them.
     else for (const [key, part] of Object.entries(value)) if (key !== "__inputs") walk(part);
   };
   walk(state);
-  return [...found];
+  return [...found].filter((text) => !open.has(text));
 }
 
 /** A value of a state in clear: what stands in a secret's wrapping, or the value itself. */

@@ -1,11 +1,14 @@
 import { LocalWorkspace, type EngineEvent, type Stack } from "@pulumi/pulumi/automation";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { UserError } from "../infra/support/errors";
+import { maskerOf } from "../infra/support/secrets";
 import { explain } from "./explain";
+import { allSecrets } from "./known-secrets";
 import { ROOT } from "./paths";
 import { isVerbose, type Tell } from "./progress";
 import { detachedPulumi } from "./pulumi-command";
 import { stackFilePath } from "./stack-file";
+import { stateInClear } from "./stack-state";
 import { localStack } from "./state";
 
 /** One operation on a stack. */
@@ -75,7 +78,9 @@ async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (
     return await work({ onOutput: (text) => { output += text; if (isVerbose()) process.stderr.write(text); }, onEvent, color: "never", ...(signal ? { signal } : {}) });
   } catch (error) {
     if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
-    throw explain(output + String((error as Error).message), { stack }, error);
+    // An error carries words of pods and plugins, which Pulumi shows as they are.
+    const mask = maskerOf(await allSecrets(stack, { state: await stateInClear(stack) }));
+    throw explain(mask(output + String((error as Error).message)), { stack }, error);
   }
 }
 

@@ -50,11 +50,12 @@ describe("a run that failed leaves its evidence, and its last screen says what t
     expect(screen.split("\n").length).toBeLessThanOrEqual(24);
   });
 
-  onK3s("of a node that never became a cluster, with the node's own words", async () => {
+  onK3s("of a node that could not even start: the cause is on the screen, and what could not be had is said", async () => {
     stackFile("life-red", { k3sImage: anyImage() });
-    const { files, output } = await redRun("life-red");
-    expect(files).toEqual(expect.arrayContaining([expect.stringMatching(/^evidence\/nodes\/[^/]+\/docker\.log$/), "evidence/incomplete.txt", "evidence.tar.gz"]));
-    expect(lastScreen(output)).toMatch(/^E_(NODE_DIED|CLUSTER_NOT_READY)/);
+    const { folder, files, output } = await redRun("life-red");
+    expect(files).toEqual(expect.arrayContaining(["pulumi.log", "evidence.tar.gz", "evidence/pulumi/resources.txt"]));
+    expect(readFileSync(join(folder, "evidence/incomplete.txt"), "utf8")).toMatch(/cluster: no kubeconfig/);
+    expect(lastScreen(output)).toMatch(/^E_NODE_DIED[\s\S]*"server": executable file not found/);
   });
 
   test("of a host without Docker: what could not be had is said", async () => {

@@ -44,7 +44,7 @@ describe("evidence", () => {
 
   test("knows the secrets of a state: each one, and not the open inputs beside it", () => {
     const secret = (plaintext: string) => ({ "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", plaintext });
-    const state = { pending: [], resources: [{ urn: "u", type: "t", inputs: { key: secret('"sk-1"'), data: secret('{"a":"b2"}') }, outputs: { __inputs: secret('{"platform":"linux/amd64"}'), list: [secret('"t0"')] } }] };
+    const state = { pending: [], resources: [{ urn: "u", type: "t", inputs: { key: secret('"sk-1"'), data: secret('{"a":"b2","namespace":"open"}'), namespace: "open" }, outputs: { __inputs: secret('{"platform":"linux/amd64"}'), list: [secret('"t0"')] } }] };
     expect(secretsOf(state).sort()).toEqual(["b2", "sk-1", "t0"]);
   });
 
