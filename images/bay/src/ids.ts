@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 /** Prefixes of ids, as clients see them. */
-export type IdPrefix = "sandbox" | "ws" | "sess" | "exec";
+export type IdPrefix = "sandbox" | "ws" | "sess" | "exec" | "sc" | "se" | "sr" | "blob";
 
 /** A new id: the prefix and 12 lowercase hexadecimal digits. */
 export function newId(prefix: IdPrefix): string {

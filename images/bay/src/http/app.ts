@@ -3,18 +3,21 @@ import multipart from "@fastify/multipart";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from "fastify";
 import { BayError, envelope } from "../errors";
 import { adminRoutes } from "../routes/admin";
+import { browserRoutes } from "../routes/browser";
 import { cargoRoutes } from "../routes/cargos";
 import { execRoutes } from "../routes/exec";
 import { fileRoutes } from "../routes/files";
 import { historyRoutes } from "../routes/history";
 import { infoRoutes } from "../routes/info";
 import { sandboxRoutes } from "../routes/sandboxes";
+import { skillRoutes } from "../routes/skills";
 import { transferRoutes } from "../routes/transfers";
 import type { Metrics } from "../services/metrics";
 import type { Services } from "../services/services";
 import type { Auth } from "./auth";
 import { parseJsonBody, takeRawBodies, UnreadableBody } from "./body";
-import { SchemaError } from "./fields";
+import { SchemaError, type Shape } from "./fields";
+import { describeApi } from "./openapi";
 import { answerUnknownRoutes } from "./known-routes";
 
 declare module "fastify" {
@@ -29,6 +32,13 @@ declare module "fastify" {
     open?: boolean;
     /** Has a JSON body. */
     json?: boolean;
+    /** For the description of the API: what the route does, its fields, the status of success (200). */
+    summary?: string;
+    body?: Shape;
+    optionalBody?: boolean;
+    multipart?: Record<string, { schema: object }>;
+    query?: Shape;
+    success?: number;
   }
 }
 
@@ -47,10 +57,11 @@ export async function buildBay(services: Services, auth: Auth, logger: FastifyBa
   app.decorateRequest("denied", undefined);
   takeRawBodies(app);
   answerUnknownRoutes(app);
+  describeApi(app);
   addRequestHooks(app, auth, services.metrics);
   addErrorHandler(app);
   await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 64 * 1024, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
-  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, adminRoutes]) routes(app, services);
+  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes]) routes(app, services);
   return app;
 }
 

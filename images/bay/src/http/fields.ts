@@ -20,24 +20,54 @@ export class SchemaError extends Error {
 export interface Field<T> {
   read(value: unknown): T | Omit<Problem, "loc" | "input">;
   absent?: () => T;
+  /** The same as JSON Schema, for the description of the API. */
+  schema: object;
 }
-type Shape = Record<string, Field<unknown>>;
+export type Shape = Record<string, Field<unknown>>;
 export type Read<S extends Shape> = { [K in keyof S]: S[K] extends Field<infer T> ? T : never };
 type Wrong = Omit<Problem, "loc" | "input">;
 
 /** A string; other types are not converted. */
 export function str(): Field<string> {
-  return { read: (value) => (typeof value === "string" ? value : { type: "string_type", msg: "Input should be a valid string" }) };
+  return { schema: { type: "string" }, read: (value) => (typeof value === "string" ? value : { type: "string_type", msg: "Input should be a valid string" }) };
 }
 
 /** A whole number; `"60"` and `60.0` pass, `1.5` does not. */
 export function int(range: { ge?: number; le?: number } = {}): Field<number> {
-  return { read: (value) => checkRange(toInt(value), range) };
+  const { ge: minimum, le: maximum } = range;
+  return { schema: { type: "integer", ...(minimum === undefined ? {} : { minimum }), ...(maximum === undefined ? {} : { maximum }) }, read: (value) => checkRange(toInt(value), range) };
+}
+
+/** A number; text is taken where it is one. */
+export function num(): Field<number> {
+  return {
+    schema: { type: "number" },
+    read: (value) => {
+      if (typeof value === "number" || typeof value === "boolean") return Number(value);
+      if (typeof value !== "string") return { type: "float_type", msg: "Input should be a valid number" };
+      const number = Number(value);
+      return value.trim() !== "" && Number.isFinite(number) ? number : { type: "float_parsing", msg: "Input should be a valid number, unable to parse string as a number" };
+    },
+  };
+}
+
+/** Anything that JSON can say. */
+export function json(): Field<unknown> {
+  return { schema: {}, read: (value) => new Box(value) };
+}
+
+/** An object or a list. */
+export function objectOrList(): Field<unknown> {
+  return {
+    schema: { anyOf: [{ type: "object" }, { type: "array" }] },
+    read: (value) => (typeof value === "object" && value !== null ? new Box(value) : { type: "dict_type", msg: "Input should be a valid dictionary or list" }),
+  };
 }
 
 /** A truth value; the usual words and 0/1 pass. */
 export function bool(): Field<boolean> {
   return {
+    schema: { type: "boolean" },
     read: (value) => {
       if (typeof value === "boolean") return value;
       const text = typeof value === "string" || typeof value === "number" ? String(value).toLowerCase() : undefined;
@@ -53,6 +83,7 @@ export function bool(): Field<boolean> {
 export function oneOf<T extends string>(values: readonly T[]): Field<T> {
   const expected = `${values.slice(0, -1).map((value) => `'${value}'`).join(", ")} or '${values.at(-1)!}'`;
   return {
+    schema: { enum: values },
     read: (value) => values.find((each) => each === value) ?? { type: "literal_error", msg: `Input should be ${expected}`, ctx: { expected } },
   };
 }
@@ -60,6 +91,7 @@ export function oneOf<T extends string>(values: readonly T[]): Field<T> {
 /** A list of strings. */
 export function strings(): Field<string[]> {
   return {
+    schema: { type: "array", items: { type: "string" } },
     read: (value) => {
       if (!Array.isArray(value)) return { type: "list_type", msg: "Input should be a valid list" };
       return value.every((each) => typeof each === "string") ? value : { type: "string_type", msg: "Input should be a valid string" };
@@ -69,12 +101,12 @@ export function strings(): Field<string[]> {
 
 /** The field may be left out. */
 export function or<T, D>(field: Field<T>, fallback: D): Field<T | D> {
-  return { ...field, absent: () => fallback };
+  return { ...field, schema: { ...field.schema, default: fallback }, absent: () => fallback };
 }
 
 /** The field may be left out or null; both give null. */
 export function nullable<T>(field: Field<T>): Field<T | null> {
-  return { read: (value) => (value === null ? null : field.read(value)), absent: () => null };
+  return { schema: { anyOf: [field.schema, { type: "null" }], default: null }, read: (value) => (value === null ? null : field.read(value)), absent: () => null };
 }
 
 /** Reads the JSON body. @throws SchemaError */
@@ -107,7 +139,7 @@ function readShape<S extends Shape>(given: Record<string, unknown>, shape: S, pl
     }
     const read = field.read(value);
     if (isWrong(read)) problems.push({ type: read.type, loc, msg: read.msg, input: value, ...(read.ctx ? { ctx: read.ctx } : {}) });
-    else result[name] = read;
+    else result[name] = read instanceof Box ? read.value : read;
   }
   if (problems.length > 0) throw new SchemaError(problems);
   return result as Read<S>;
@@ -129,6 +161,11 @@ function checkRange(value: number | Wrong, { ge, le }: { ge?: number; le?: numbe
   return value;
 }
 
+/** A value that may be an object, to be told from a problem. */
+class Box {
+  constructor(readonly value: unknown) {}
+}
+
 function isWrong(value: unknown): value is Wrong {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Box);
 }

@@ -8,11 +8,14 @@ const options = {
   timeout: or(int({ ge: 1, le: 300 }), 30), include_code: or(bool(), false), description: nullable(str()), tags: nullable(str()),
 };
 
+const PYTHON = { code: str(), ...options };
+const SHELL = { command: str(), cwd: nullable(str()), ...options };
+
 /** Python and shell. */
 export function execRoutes(app: FastifyInstance, services: Services): void {
-  app.post<SandboxParams>("/v1/sandboxes/:id/python/exec", { config: { json: true } }, async (request) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/python/exec", { config: { json: true, body: PYTHON, summary: "Run Python in the sandbox's kernel" } }, async (request) => {
     const target = targetOf(services, request, "python");
-    const body = readBody(request, { code: str(), ...options });
+    const body = readBody(request, PYTHON);
     const { row, data } = await services.capabilities.python(target, body.code, body);
     return {
       success: row.success, output: row.output, error: row.error, data, execution_id: row.id, execution_time_ms: row.timeMs,
@@ -20,9 +23,9 @@ export function execRoutes(app: FastifyInstance, services: Services): void {
     };
   });
 
-  app.post<SandboxParams>("/v1/sandboxes/:id/shell/exec", { config: { json: true } }, async (request) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/shell/exec", { config: { json: true, body: SHELL, summary: "Run a shell command" } }, async (request) => {
     const target = targetOf(services, request, "shell");
-    const body = readBody(request, { command: str(), cwd: nullable(str()), ...options });
+    const body = readBody(request, SHELL);
     const cwd = body.cwd === null ? "." : normalizePath(body.cwd, "cwd");
     const { row, exitCode } = await services.capabilities.shell(target, body.command, cwd, body);
     return {

@@ -9,16 +9,20 @@ import type { SandboxParams } from "./target";
 
 interface ExecutionParams { Params: { id: string; execution: string } }
 
+const LIST = {
+  exec_type: nullable(oneOf(EXEC_TYPES)), success_only: or(bool(), false), has_notes: or(bool(), false), has_description: or(bool(), false),
+  tags: nullable(str()), limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0 }), 0),
+};
+const LAST = { exec_type: nullable(oneOf(EXEC_TYPES)) };
+const NOTES = { description: nullable(str()), tags: nullable(str()), notes: nullable(str()) };
+
 /** What was executed in a sandbox. */
 export function historyRoutes(app: FastifyInstance, { context: { store }, sandboxes }: Services): void {
   const history = "/v1/sandboxes/:id/history";
 
-  app.get<SandboxParams>(history, (request) => {
+  app.get<SandboxParams>(history, { config: { query: LIST, summary: "List executions, newest first" } }, (request) => {
     const { id } = sandboxes.get(request.owner, request.params.id);
-    const query = readQuery(request, {
-      exec_type: nullable(oneOf(EXEC_TYPES)), success_only: or(bool(), false), has_notes: or(bool(), false), has_description: or(bool(), false),
-      tags: nullable(str()), limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0 }), 0),
-    });
+    const query = readQuery(request, LIST);
     const { rows, total } = store.executions(id, {
       type: query.exec_type ?? undefined, successOnly: query.success_only, hasNotes: query.has_notes, hasDescription: query.has_description,
       tags: normalizeTags(query.tags)?.split(","),
@@ -26,9 +30,9 @@ export function historyRoutes(app: FastifyInstance, { context: { store }, sandbo
     return { entries: rows.map(executionView), total };
   });
 
-  app.get<SandboxParams>(`${history}/last`, (request) => {
+  app.get<SandboxParams>(`${history}/last`, { config: { query: LAST, summary: "Read the last execution" } }, (request) => {
     const { id } = sandboxes.get(request.owner, request.params.id);
-    const { exec_type } = readQuery(request, { exec_type: nullable(oneOf(EXEC_TYPES)) });
+    const { exec_type } = readQuery(request, LAST);
     const { rows: [row] } = store.executions(id, { type: exec_type ?? undefined }, 1);
     if (!row) throw notFound("execution", "last");
     return executionView(row);
@@ -40,10 +44,10 @@ export function historyRoutes(app: FastifyInstance, { context: { store }, sandbo
     return row;
   };
 
-  app.get<ExecutionParams>(`${history}/:execution`, (request) => executionView(find(request.owner, request.params)));
+  app.get<ExecutionParams>(`${history}/:execution`, { config: { summary: "Read an execution" } }, (request) => executionView(find(request.owner, request.params)));
 
-  app.patch<ExecutionParams>(`${history}/:execution`, { config: { json: true } }, (request) => {
-    const body = readBody(request, { description: nullable(str()), tags: nullable(str()), notes: nullable(str()) });
+  app.patch<ExecutionParams>(`${history}/:execution`, { config: { json: true, body: NOTES, summary: "Annotate an execution" } }, (request) => {
+    const body = readBody(request, NOTES);
     const { id } = find(request.owner, request.params);
     store.updateExecution(id, {
       ...(body.description === null ? {} : { description: body.description }),

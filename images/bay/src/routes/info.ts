@@ -4,12 +4,14 @@ import type { ContainerSpec, Profile } from "../config/profiles";
 import { bool, or, readQuery } from "../http/fields";
 import type { Services } from "../services/services";
 
+const PROFILES = { detail: or(bool(), false) };
+
 /** Health and profiles; both need no key. */
 export function infoRoutes(app: FastifyInstance, { context }: Services): void {
-  app.get("/health", { config: { open: true } }, () => ({ status: "ok", version }));
+  app.get("/health", { config: { open: true, summary: "Whether Bay serves" } }, () => ({ status: "ok", version }));
 
-  app.get("/v1/profiles", { config: { open: true } }, (request) => {
-    const { detail } = readQuery(request, { detail: or(bool(), false) });
+  app.get("/v1/profiles", { config: { open: true, query: PROFILES, summary: "List profiles" } }, (request) => {
+    const { detail } = readQuery(request, PROFILES);
     return { items: [...context.profiles.values()].map((profile) => profileView(profile, detail)) };
   });
 }

@@ -7,10 +7,14 @@ import type { Services } from "../services/services";
 import type { SandboxRow } from "../store/store";
 import type { SandboxParams } from "./target";
 
+const CREATE = { profile: or(str(), "python-default"), cargo_id: nullable(str()), ttl: nullable(int()) };
+const LIST = { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str()), status: nullable(str()) };
+const EXTEND = { extend_by: int() };
+
 /** The life of sandboxes. */
 export function sandboxRoutes(app: FastifyInstance, { sandboxes, idempotency }: Services): void {
-  app.post("/v1/sandboxes", { config: { json: true } }, async (request, reply) => {
-    const body = readBody(request, { profile: or(str(), "python-default"), cargo_id: nullable(str()), ttl: nullable(int()) });
+  app.post("/v1/sandboxes", { config: { json: true, body: CREATE, success: 201, summary: "Create a sandbox" } }, async (request, reply) => {
+    const body = readBody(request, CREATE);
     const answer = await idempotency.run(keyed(request, body), async () => {
       const row = await sandboxes.create(request.owner, body);
       return { status: 201, body: sandboxView(sandboxes, row, { status: "idle" }) };
@@ -18,34 +22,34 @@ export function sandboxRoutes(app: FastifyInstance, { sandboxes, idempotency }: 
     return reply.code(answer.status).send(answer.body);
   });
 
-  app.get("/v1/sandboxes", (request) => {
-    const { limit, cursor, status } = readQuery(request, { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str()), status: nullable(str()) });
+  app.get("/v1/sandboxes", { config: { query: LIST, summary: "List sandboxes" } }, (request) => {
+    const { limit, cursor, status } = readQuery(request, LIST);
     const { items, nextCursor } = sandboxes.list(request.owner, cursor, limit, status);
     return { items: items.map((row) => sandboxView(sandboxes, row)), next_cursor: nextCursor };
   });
 
-  app.get<SandboxParams>("/v1/sandboxes/:id", async (request) => {
+  app.get<SandboxParams>("/v1/sandboxes/:id", { config: { summary: "Read a sandbox" } }, async (request) => {
     const row = sandboxes.get(request.owner, request.params.id);
     return sandboxView(sandboxes, row, { containers: await sandboxes.containers(row) });
   });
 
-  app.delete<SandboxParams>("/v1/sandboxes/:id", async (request, reply) => {
+  app.delete<SandboxParams>("/v1/sandboxes/:id", { config: { success: 204, summary: "Delete a sandbox" } }, async (request, reply) => {
     await sandboxes.remove(request.owner, request.params.id);
     return reply.code(204).send();
   });
 
-  app.post<SandboxParams>("/v1/sandboxes/:id/stop", async (request) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/stop", { config: { summary: "Stop the sandbox's session" } }, async (request) => {
     await sandboxes.stop(request.owner, request.params.id);
     return { status: "stopped" };
   });
 
-  app.post<SandboxParams>("/v1/sandboxes/:id/keepalive", (request) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/keepalive", { config: { summary: "Restart the idle clock" } }, (request) => {
     sandboxes.keepalive(request.owner, request.params.id);
     return { status: "ok" };
   });
 
-  app.post<SandboxParams>("/v1/sandboxes/:id/extend_ttl", { config: { json: true } }, async (request, reply) => {
-    const body = readBody(request, { extend_by: int() });
+  app.post<SandboxParams>("/v1/sandboxes/:id/extend_ttl", { config: { json: true, body: EXTEND, summary: "Let the sandbox live longer" } }, async (request, reply) => {
+    const body = readBody(request, EXTEND);
     if (body.extend_by <= 0) throw new BayError("validation_error", `extend_by is ${body.extend_by}; wanted more than 0 seconds`);
     const answer = await idempotency.run(keyed(request, body), async () => {
       const row = await sandboxes.extendTtl(request.owner, request.params.id, body.extend_by);

@@ -16,17 +16,20 @@ import { type SandboxParams, targetOf } from "./target";
 /** A file's bytes; the multipart parser marks those that it cut at the limit. */
 type Content = Readable & { truncated?: boolean };
 
+const PATH = { path: str() };
+const UPLOAD = { path: { schema: { type: "string" } }, file: { schema: { type: "string", format: "binary" } } };
+
 /** Files as bytes, streamed both ways. */
 export function transferRoutes(app: FastifyInstance, services: Services): void {
-  app.post<SandboxParams>("/v1/sandboxes/:id/filesystem/upload", async (request) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/filesystem/upload", { config: { multipart: UPLOAD, summary: "Upload a file" } }, async (request) => {
     const target = targetOf(services, request, "filesystem");
     const { path: stored, size } = await upload(services, target, request);
     return { status: "ok", path: stored, size };
   });
 
-  app.get<SandboxParams>("/v1/sandboxes/:id/filesystem/download", async (request, reply) => {
+  app.get<SandboxParams>("/v1/sandboxes/:id/filesystem/download", { config: { query: PATH, summary: "Download a file" } }, async (request, reply) => {
     const target = targetOf(services, request, "filesystem");
-    const wanted = normalizePath(readQuery(request, { path: str() }).path);
+    const wanted = normalizePath(readQuery(request, PATH).path);
     const content = await services.capabilities.download(target, wanted);
     const length = content.headers["content-length"];
     if (length !== undefined) reply.header("content-length", length);

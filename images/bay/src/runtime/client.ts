@@ -35,8 +35,8 @@ export interface RuntimeRequest {
 const NEVER_CONNECTED = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
 /** Longest wait for a connection inside the cluster. */
 const CONNECT_MS = 3_000;
-/** Largest JSON answer taken, in bytes. */
-const ANSWER_LIMIT = 128 * 1024 * 1024;
+/** Largest JSON answer taken, in bytes: as much as a client may send. Files of any size are streamed instead. */
+const ANSWER_LIMIT = 64 * 1024 * 1024;
 
 /**
  * Connections stay open between calls, but not as long as a runtime may keep them (uvicorn: 5 s): one that is closed

@@ -9,6 +9,7 @@ import { Metrics } from "./metrics";
 import { Recovery } from "./recovery";
 import { Sandboxes } from "./sandboxes";
 import { Sessions } from "./sessions";
+import { Skills } from "./skills";
 import { StartQueue } from "./start-queue";
 
 /** Everything that routes use. */
@@ -19,6 +20,7 @@ export interface Services {
   cargos: Cargos;
   idempotency: Idempotency;
   gc: Gc;
+  skills: Skills;
   recovery: Recovery;
   metrics: Metrics;
 }
@@ -36,7 +38,7 @@ export function makeServices(context: ServiceContext, instanceId: string): Servi
   sessions.onStart = (outcome, ms) => { metrics.start(outcome, ms); };
   gc.onTask = (result) => { metrics.gc(result); };
   return {
-    context, sandboxes, cargos, gc, metrics, recovery: new Recovery(context, { sessions, cargos }), capabilities: new Capabilities(context, sessions, calls),
+    context, sandboxes, cargos, gc, metrics, skills: new Skills(context), recovery: new Recovery(context, { sessions, cargos }), capabilities: new Capabilities(context, sessions, calls),
     idempotency: new Idempotency(context.store, context.config.idempotency),
   };
 }

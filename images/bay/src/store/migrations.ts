@@ -49,4 +49,31 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE api_keys (hash TEXT PRIMARY KEY, prefix TEXT NOT NULL, owner TEXT NOT NULL, created_at REAL NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 2,
+    name: "skills",
+    sql: `
+      CREATE TABLE skill_payloads (id TEXT PRIMARY KEY, owner TEXT NOT NULL, kind TEXT NOT NULL, payload TEXT NOT NULL, created_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE skill_candidates (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, skill_key TEXT NOT NULL, skill_type TEXT NOT NULL,
+        scenario_key TEXT, payload_ref TEXT, source_execution_ids TEXT NOT NULL, summary TEXT, usage_notes TEXT, preconditions TEXT,
+        postconditions TEXT, status TEXT NOT NULL, latest_score REAL, latest_pass INTEGER, last_evaluated_at REAL, promotion_release_id TEXT,
+        created_at REAL NOT NULL, updated_at REAL NOT NULL, deleted_at REAL, deleted_by TEXT, delete_reason TEXT
+      ) STRICT;
+      CREATE INDEX skill_candidates_of_owner ON skill_candidates (owner, seq) WHERE deleted_at IS NULL;
+
+      CREATE TABLE skill_evaluations (
+        id TEXT PRIMARY KEY, candidate_id TEXT NOT NULL, benchmark_id TEXT, score REAL, passed INTEGER NOT NULL, report TEXT,
+        evaluated_by TEXT NOT NULL, created_at REAL NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE skill_releases (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, skill_key TEXT NOT NULL, candidate_id TEXT NOT NULL,
+        version INTEGER NOT NULL, stage TEXT NOT NULL, is_active INTEGER NOT NULL, promoted_at REAL NOT NULL, rollback_of TEXT,
+        health_window_end_at REAL, upgrade_of_release_id TEXT, upgrade_reason TEXT, change_summary TEXT, deleted_at REAL, deleted_by TEXT,
+        delete_reason TEXT, UNIQUE (owner, skill_key, version)
+      ) STRICT;
+    `,
+  },
 ];

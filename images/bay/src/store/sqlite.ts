@@ -1,4 +1,5 @@
 import type { Database, Value } from "./database";
+import { SkillStore } from "./skills";
 import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, Store } from "./store";
 import { Table } from "./table";
 
@@ -7,6 +8,7 @@ const TEXT_LIMIT = 1024 * 1024;
 
 /** Storage in a SQLite database. */
 export class SqliteStore implements Store {
+  readonly skills: SkillStore;
   private readonly sandboxes: Table<SandboxRow>;
   private readonly sessions: Table<SessionRow>;
   private readonly cargos: Table<CargoRow>;
@@ -33,6 +35,7 @@ export class SqliteStore implements Store {
     }, "id");
     this.answers = new Table<IdempotencyRow>(database, "answers", { owner: plain, key: plain, fingerprint: plain, status: plain, body: plain, expiresAt: plain }, "key");
     this.keys = new Table<KeyRow>(database, "api_keys", { hash: plain, prefix: plain, owner: plain, createdAt: plain }, "hash");
+    this.skills = new SkillStore(database);
     this.historySize = this.measureHistory();
   }
 
@@ -85,6 +88,10 @@ export class SqliteStore implements Store {
       this.historySize += size;
       while (this.historySize > this.historyLimit && this.forgetOldest(row.id)) { /* one row fewer */ }
     });
+  }
+  executionsTagged(owner: string, tag: string): Pick<ExecutionRow, "success" | "timeMs">[] {
+    const tagged = "instr(',' || tags_folded || ',', ?) > 0 AND EXISTS (SELECT 1 FROM sandboxes WHERE sandboxes.id = sandbox_id AND owner = ?)";
+    return this.history.select(`${tagged} ORDER BY seq DESC LIMIT 10000`, `,${tag.toLowerCase()},`, owner);
   }
   execution(sandboxId: string, id: string): ExecutionRow | undefined { return this.history.first("sandbox_id = ? AND id = ?", sandboxId, id); }
   executionOf(owner: string, id: string): ExecutionRow | undefined {

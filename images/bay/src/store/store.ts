@@ -1,3 +1,5 @@
+import type { SkillStore } from "./skills";
+
 /** Rows that Bay keeps. Times are milliseconds since 1970 (with fraction). */
 
 export interface SandboxRow {
@@ -98,6 +100,7 @@ export interface Store {
   /** All changes of `work` or none. */
   atomically<T>(work: () => T): T;
   close(): void;
+  readonly skills: SkillStore;
 
   insertSandbox(row: SandboxRow): void;
   /** Deleted sandboxes too. */
@@ -129,6 +132,8 @@ export interface Store {
   insertExecution(row: ExecutionRow): void;
   execution(sandboxId: string, id: string): ExecutionRow | undefined;
   updateExecution(id: string, changes: Partial<Pick<ExecutionRow, "description" | "tags" | "notes">>): void;
+  /** The last executions in sandboxes of an owner that carry a tag. */
+  executionsTagged(owner: string, tag: string): Pick<ExecutionRow, "success" | "timeMs">[];
   /** An execution in any sandbox of an owner. */
   executionOf(owner: string, id: string): ExecutionRow | undefined;
   /** A page of those that fit, newest first, and how many fit. */

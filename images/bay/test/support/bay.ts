@@ -58,11 +58,11 @@ export async function startBay(changes: object = {}, driver = new ShipDriver()) 
 }
 export type Bay = Awaited<ReturnType<typeof startBay>>;
 
-/** Waits for something that this test has set going. @throws Error naming it after ten seconds */
+/** Waits for something that this test has set going. @throws Error naming it after thirty seconds */
 export async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!(await done())) {
-    if (Date.now() > deadline) throw new Error(`after 10 s it is still not so: ${what}`);
+    if (Date.now() > deadline) throw new Error(`after 30 s it is still not so: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
