@@ -12,7 +12,8 @@ interface Pod extends KubeObject {
   spec?: { nodeName?: string; containers?: { name: string }[]; initContainers?: { name: string }[] };
   status?: { phase?: string; containerStatuses?: ContainerStatus[]; initContainerStatuses?: ContainerStatus[] };
 }
-interface ContainerStatus { name: string; restartCount: number; ready: boolean; state?: Record<string, { reason?: string; message?: string; exitCode?: number }> }
+interface ContainerStatus { name: string; restartCount: number; ready: boolean; state?: ContainerState; lastState?: ContainerState }
+type ContainerState = Record<string, { reason?: string; message?: string; exitCode?: number }>;
 interface List<T> { items: T[]; kind: string }
 interface Resource { name: string; kind: string; namespaced: boolean; verbs: string[] }
 
@@ -87,8 +88,9 @@ async function gatherSystem(cluster: ClusterAccess, into: EvidenceFolder): Promi
 }
 
 async function gatherLogs(cluster: ClusterAccess, pods: readonly Pod[], base: string, into: EvidenceFolder): Promise<void> {
-  const runs = pods.flatMap((pod) => [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap(({ name, restartCount, state }) => [
-    ...(state?.["waiting"] ? [] : [{ pod, container: name, previous: false }]), ...(restartCount > 0 ? [{ pod, container: name, previous: true }] : []),
+  const runs = pods.flatMap((pod) => [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap(({ name, restartCount, state, lastState }) => [
+    // One that waits to be started again has the log of its last run; one that never ran has none.
+    ...(state?.["waiting"] && !lastState?.["terminated"] ? [] : [{ pod, container: name, previous: false }]), ...(restartCount > 0 ? [{ pod, container: name, previous: true }] : []),
   ]));
   await Promise.all(runs.map(({ pod: { metadata }, container, previous }) => into.part(`log of ${metadata.name}/${container}${previous ? " before its restart" : ""}`, async () => {
     const log = await cluster.text(`/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}/log?container=${container}&tailLines=${LINES}&timestamps=true${previous ? "&previous=true" : ""}`);

@@ -87,7 +87,7 @@ function begin({ stack, command, phase, exclusive }: Pick<RunMark, "stack" | "co
   mkdirSync(RUN_FOLDER, { recursive: true, mode: 0o700 });
   // Written before the look at the others: of two that start at once, at least one sees the other.
   write();
-  const other = runsOf(stack).find((run) => run.pid !== process.pid && (run.exclusive || exclusive));
+  const [other] = runsOf(stack).filter((run) => run.pid !== process.pid && (run.exclusive || exclusive)).sort((a, b) => a.since.localeCompare(b.since));
   if (other) {
     rmSync(file, { force: true });
     throw locked(other);

@@ -1,12 +1,15 @@
 import { UserError } from "../../infra/support/errors";
 import { onInterrupt } from "../interrupt";
+import { underMark } from "../marks";
 import { down, outputsIfUp, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */
 export async function upCommand({ stack }: { stack: string }): Promise<number> {
   const interrupt = onInterrupt("cancelling; `npm run down` removes what is there", () => `Left at once. Remove the rest with: npm run down -- --stack ${stack}`);
-  await prepare({ stack, signal: interrupt.signal });
-  const outputs = await up(stack, { signal: interrupt.signal });
+  const outputs = await underMark(stack, "up", "setup", async () => {
+    await prepare({ stack, signal: interrupt.signal });
+    return up(stack, { signal: interrupt.signal });
+  });
   interrupt.release();
   process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run -s kubeconfig. Removal: npm run down.\n`);
   return 0;
@@ -15,8 +18,10 @@ export async function upCommand({ stack }: { stack: string }): Promise<number> {
 /** Destroys the stack and proves that nothing of it is left. */
 export async function downCommand({ stack, clusterGone }: { stack: string; clusterGone: boolean }): Promise<number> {
   const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run down -- --stack ${stack}`);
-  await prepare({ stack });
-  await down(stack, { clusterGone });
+  await underMark(stack, "down", "setup", async () => {
+    await prepare({ stack });
+    await down(stack, { clusterGone });
+  });
   interrupt.release();
   process.stdout.write(`Nothing of stack ${stack} is left but its images.\n`);
   return 0;
