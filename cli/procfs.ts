@@ -19,11 +19,11 @@ export function ancestors(): Set<number> {
   return found;
 }
 
-/** Whether a process of that id exists. */
+/** Whether a process of that id runs. One that ended and that nobody has collected yet does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !/\) [ZX] \d/.test(readIfThere(`/proc/${pid}/stat`));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
