@@ -7,6 +7,8 @@ const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 
 const quantity = z.string().regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "wanted a Kubernetes quantity such as 1Gi");
 const seconds = z.int().min(1).max(3600);
 const port = z.int().min(1).max(65535);
+const amounts = z.record(z.string(), z.union([z.string(), z.number()]));
+const resources = z.strictObject({ requests: amounts.optional(), limits: amounts.optional() });
 
 /** One key of the configuration; `Pulumi.yaml` describes the same keys, and a test compares the two. */
 const schema = z.strictObject({
@@ -28,6 +30,10 @@ const schema = z.strictObject({
   shipContext: z.string().min(1).default("images/ship"),
   shipDockerfile: z.string().default(""),
   shipBaseImage: z.string().min(1).default("docker.io/nikolaik/python-nodejs:python3.13-nodejs24-slim"),
+  propagatorImage: z.string().default(""),
+  propagatorContext: z.string().min(1).default("images/propagator"),
+  propagatorDockerfile: z.string().default(""),
+  propagatorBaseImage: z.string().min(1).default("docker.io/library/node:24-bookworm-slim"),
   imageSubstitutes: z.record(z.string(), z.string()).default({}),
   registry: z.string().regex(/^([a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*)?$/, "wanted a registry such as registry.example:5000/team").default(""),
   registryUsername: z.string().default(""),
@@ -36,6 +42,20 @@ const schema = z.strictObject({
   storageSize: quantity.default("1Gi"),
   podStartupTimeout: seconds.default(120),
   readyTimeout: seconds.default(120),
+  checkpoint: z.union([z.boolean(), z.literal("auto")], "wanted auto, true or false").default("auto"),
+  checkpointNamespace: z.union([z.literal(""), kubernetesName]).default(""),
+  checkpointTimeout: seconds.default(300),
+  checkpointLogLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  checkpointDirectory: z.string().default(""),
+  checkpointCompression: z.enum(["none", "tar", "lz4", "gzip", "zlib"]).default("none"),
+  checkpointContainerdAddress: z.string().regex(/^(\/.+)?$/, "wanted the path of a socket on the nodes, or nothing").default(""),
+  checkpointResources: resources.default({}),
+  checkpointValues: z.record(z.string(), z.unknown()).default({}),
+  cedanaToken: z.string().default(""),
+  cedanaUrl: z.string().min(1).default("https://ci.cedana.ai/v1"),
+  cedanaClusterId: z.string().default(""),
+  cedanaChart: z.string().min(1).default("oci://registry-1.docker.io/cedana/cedana-helm"),
+  cedanaChartVersion: z.string().min(1).default("0.7.6"),
   clusterName: z.string().regex(/^([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?)?$/, "wanted a DNS label of at most 48 characters, or nothing").default(""),
   k3sImage: z.string().min(1).default("docker.io/rancher/k3s:v1.36.3-k3s1"),
   k3sApiPort: z.union([z.literal(0), port]).default(0),
@@ -50,10 +70,15 @@ const schema = z.strictObject({
 });
 
 /** Keys whose values are never shown. */
-const SECRET_KEYS = ["apiKey", "registryPassword"];
+const SECRET_KEYS = ["apiKey", "registryPassword", "cedanaToken"];
 
 /** The whole configuration of a stack, checked and with every default filled in. */
 export type Settings = Omit<z.infer<typeof schema>, "backend"> & { backend: BackendName };
+
+/** Whether the stack has checkpoints. `auto` stands only where the cluster is not this stack's, and the nodes decide. */
+export function checkpointMode({ checkpoint, backend }: Pick<Settings, "checkpoint" | "backend">): boolean | "auto" {
+  return checkpoint === "auto" && (backend === "k3s" || backend === "kind") ? true : checkpoint;
+}
 
 /** All keys, in the order of `Pulumi.yaml`. */
 export const CONFIG_KEYS = Object.keys(schema.shape);
@@ -72,6 +97,9 @@ export function configDefaults(): Record<string, unknown> {
 export function readConfig(raw: Record<string, string>, stack: string): Settings {
   const parsed = schema.safeParse(Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, decode(key, value)])));
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(issue, raw));
+  if (parsed.success && parsed.data.cedanaToken !== "" && parsed.data.cedanaClusterId === "") {
+    problems.push("cedanaClusterId: no value, and cedanaToken is set: wanted the id under which Cedana knows this cluster (CLUSTER_ID)");
+  }
   const chosen = (parsed.success ? parsed.data.backend : raw["backend"]) || stack;
   const backend = BACKENDS.find((name) => name === chosen);
   if (!backend && (raw["backend"] ?? "") === "") {
@@ -87,12 +115,13 @@ export function readConfig(raw: Record<string, string>, stack: string): Settings
   return { ...parsed.data, backend };
 }
 
-/** Where the images of Bay and Ship come from, with substitutes in place. */
-export function imageSources(settings: Settings): Record<"bay" | "ship", { reference: string; context: string; dockerfile: string; baseImage: string }> {
+/** Where the images that the stack builds come from, with substitutes in place. */
+export function imageSources(settings: Settings): Record<"bay" | "ship" | "propagator", { reference: string; context: string; dockerfile: string; baseImage: string }> {
   const use = (reference: string) => substitute(reference, settings.imageSubstitutes);
   return {
     bay: { reference: settings.bayImage, context: settings.bayContext, dockerfile: settings.bayDockerfile, baseImage: use(settings.bayBaseImage) },
     ship: { reference: settings.shipImage, context: settings.shipContext, dockerfile: settings.shipDockerfile, baseImage: use(settings.shipBaseImage) },
+    propagator: { reference: settings.propagatorImage, context: settings.propagatorContext, dockerfile: settings.propagatorDockerfile, baseImage: use(settings.propagatorBaseImage) },
   };
 }
 

@@ -15,9 +15,11 @@ import { readProgramConfig } from "./program-config";
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
 
+const sources = imageSources(settings);
+
 const cluster = new Cluster("cluster", { settings, owner, root });
 const registry = registryOf(settings);
-const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: imageSources(settings), load: (list) => cluster.load(list) });
+const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: { bay: sources.bay, ship: sources.ship }, load: (list) => cluster.load(list) });
 const { namespace, nodes } = new Namespace("namespace", {
   // What is made from a secret is one too, unless it is said that it is none.
   name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout }))), labels: labelsOf(owner), annotations: annotationsOf(owner),

@@ -18,9 +18,17 @@ export interface ProgramConfig {
 export function readProgramConfig(): ProgramConfig {
   const prefix = `${pulumi.getProject()}:`;
   const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
-  const settings = readConfig(Object.fromEntries(all.map(([key, value]) => [key.slice(prefix.length), value])), pulumi.getStack());
+  const configured = Object.fromEntries(all.map(([key, value]) => [key.slice(prefix.length), value]));
+  const settings = readConfig({ ...fromEnvironment(process.env), ...configured }, pulumi.getStack());
   const imageSubstitutes = { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) };
   return { settings: { ...settings, imageSubstitutes }, root: dirname(process.cwd()), stack: pulumi.getStack() };
+}
+
+/** Cedana's own variables, for keys that the configuration leaves out. A URL or an id alone is for other tools. */
+function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  if (!env["CEDANA_AUTH_TOKEN"]) return {};
+  const given = { cedanaToken: env["CEDANA_AUTH_TOKEN"], cedanaUrl: env["CEDANA_URL"], cedanaClusterId: env["CLUSTER_ID"] };
+  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
 
 function substitutesOf(text: string | undefined): Record<string, string> {

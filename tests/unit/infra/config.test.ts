@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { canonical, CONFIG_KEYS, configDefaults, imageSources, readConfig, substitute } from "../../../infra/config";
+import { canonical, checkpointMode, CONFIG_KEYS, configDefaults, imageSources, readConfig, substitute } from "../../../infra/config";
 import { UserError } from "../../../infra/support/errors";
 
 const schema = (parse(readFileSync(join(__dirname, "../../../Pulumi.yaml"), "utf8")) as { config: Record<string, { type: string; description: string; default: unknown }> }).config;
@@ -48,6 +48,18 @@ describe("the configuration", () => {
 
   test("names the backends where the stack's name is none and no key is set", () => {
     expect(problemsOf({}, "pr-7")).toMatch(/"pr-7" is no backend: wanted one of kind, docker-desktop, existing, k3s/);
+  });
+
+  test.each([
+    ["k3s", "", true], ["kind", "auto", true], ["existing", "", "auto"], ["docker-desktop", "auto", "auto"], ["existing", "true", true], ["k3s", "false", false],
+  ])("on %s with checkpoint=%j gives checkpoints: %j", (stack, checkpoint, wanted) => {
+    expect(checkpointMode(readConfig({ ...(checkpoint === "" ? {} : { checkpoint }), backend: stack }, stack))).toBe(wanted);
+  });
+
+  test("wants a cluster's id with a token of Cedana, and never shows the token", () => {
+    expect(problemsOf({ cedanaToken: "planted-token" })).toMatch(/^cedanaClusterId: no value, and cedanaToken is set/);
+    expect(problemsOf({ cedanaToken: "planted-token", checkpoint: "maybe" })).not.toContain("planted-token");
+    expect(readConfig({ cedanaToken: "t", cedanaClusterId: "c", checkpointResources: '{"limits":{"cpu":1}}' }, "k3s").checkpointResources).toEqual({ limits: { cpu: 1 } });
   });
 
   test("never shows the API key, not even a bad one", () => {
