@@ -35,6 +35,8 @@ export const ERROR_CODES = {
   E_BAY_NOT_READY: "Bay's pod did not become ready",
   E_FORWARD: "The port-forward to Bay could not be opened",
   E_OUTPUTS: "The stack's outputs are not what the tests expect",
+  E_PROPAGATOR_TARGET: "There is no propagator to talk to",
+  E_PROPAGATOR: "The propagator refused a call or did not answer",
   E_NO_TESTS: "No test matches",
   E_DESTROY: "Something of the run is left",
   E_INTERRUPTED: "The run was interrupted",
