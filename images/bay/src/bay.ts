@@ -9,7 +9,7 @@ import type { Config } from "./config/schema";
 import type { Driver } from "./driver/driver";
 import { apiKey, Auth } from "./http/auth";
 import { buildBay } from "./http/app";
-import { serveMetrics } from "./http/metrics-server";
+import { serveMetrics } from "../../common/src/metrics-server";
 import { makeServices, type Services } from "./services/services";
 import { Database } from "./store/database";
 import { SqliteStore } from "./store/sqlite";

@@ -4,7 +4,7 @@ import { ConfigError, loadConfig } from "./config/load";
 import type { Config } from "./config/schema";
 import type { Driver } from "./driver/driver";
 import { KubernetesDriver } from "./driver/kubernetes/driver";
-import type { Logger } from "./logger";
+import type { Logger } from "../../common/src/logger";
 import type { Store } from "./store/store";
 
 /** Environment: BAY_CONFIG_FILE, BAY_API_KEY, BAY_DATA_DIR, BAY_LOG_LEVEL, `BAY_` keys of the configuration. See README.md. */

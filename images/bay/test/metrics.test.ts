@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { serveMetrics } from "../src/http/metrics-server";
+import { serveMetrics } from "../../common/src/metrics-server";
 import { type Bay, startBay } from "./support/bay";
 
 describe("Bay's metrics", () => {

@@ -1,7 +1,7 @@
 import type { Config } from "../config/schema";
 import type { Profile } from "../config/profiles";
 import type { Driver } from "../driver/driver";
-import type { Logger } from "../logger";
+import type { Logger } from "../../../common/src/logger";
 import type { Store } from "../store/store";
 
 /** What every service works with. */

@@ -3,7 +3,7 @@ import type { SandboxClock } from "../store/store";
 import type { Calls } from "./calls";
 import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
-import type { Locks } from "./locks";
+import type { Locks } from "../../../common/src/locks";
 import type { Sandboxes } from "./sandboxes";
 import type { Sessions } from "./sessions";
 

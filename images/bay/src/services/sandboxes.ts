@@ -5,7 +5,7 @@ import { callRuntime } from "../runtime/client";
 import type { SandboxRow } from "../store/store";
 import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
-import type { Locks } from "./locks";
+import type { Locks } from "../../../common/src/locks";
 import type { Sessions } from "./sessions";
 import { type SandboxStatus, STATUSES, statusOf } from "./status";
 

@@ -4,7 +4,7 @@ import { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
 import { Gc } from "./gc";
 import { Idempotency } from "./idempotency";
-import { Locks } from "./locks";
+import { Locks } from "../../../common/src/locks";
 import { Metrics } from "./metrics";
 import { Recovery } from "./recovery";
 import { Sandboxes } from "./sandboxes";

@@ -7,7 +7,7 @@ import { callRuntime, forgetRuntime, RuntimeAnswerError, RuntimeCallError } from
 import type { SandboxRow, SessionRow } from "../store/store";
 import type { ServiceContext } from "./context";
 import { fromDriver, retryAfterMs } from "./failures";
-import type { Locks } from "./locks";
+import type { Locks } from "../../../common/src/locks";
 import type { StartOutcome } from "./metrics";
 import type { StartQueue } from "./start-queue";
 

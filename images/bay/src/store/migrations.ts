@@ -1,9 +1,4 @@
-/** One step of the database's schema. Steps are applied in order and never changed once they were released. */
-export interface Migration {
-  version: number;
-  name: string;
-  sql: string;
-}
+import type { Migration } from "../../../common/src/database";
 
 /** Times are milliseconds since 1970 (with fraction), truth values 0 and 1. */
 export const MIGRATIONS: readonly Migration[] = [

@@ -1,5 +1,5 @@
 import type { Database, Value } from "./database";
-import { Table } from "./table";
+import { Table } from "../../../common/src/table";
 
 export const CANDIDATE_STATUSES = ["draft", "evaluating", "promoted", "promoted_canary", "promoted_stable", "rejected", "rolled_back"] as const;
 export type CandidateStatus = (typeof CANDIDATE_STATUSES)[number];

@@ -1,7 +1,7 @@
 import type { Database, Value } from "./database";
 import { SkillStore } from "./skills";
 import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, Store } from "./store";
-import { Table } from "./table";
+import { Table } from "../../../common/src/table";
 
 /** Longest text that the history keeps of a code, an output or an error. */
 const TEXT_LIMIT = 1024 * 1024;

@@ -1,9 +1,9 @@
 import type { ContainerSpec } from "../../config/profiles";
 import type { Config } from "../../config/schema";
-import type { Logger } from "../../logger";
+import type { Logger } from "../../../../common/src/logger";
 import { type CargoVolume, type Driver, DriverError, type ListedSession, type SessionCondition, type SessionSpec } from "../driver";
-import { loadAccess } from "./access";
-import { KubeClient, KubeError } from "./client";
+import { loadAccess } from "../../../../common/src/kubernetes/access";
+import { KubeClient, KubeError } from "../../../../common/src/kubernetes/client";
 import { diagnose } from "./diagnose";
 import { cargoClaim, claimName, GRACE_SECONDS, labelValue, type ObjectSettings, type Pod, podName, sessionPod } from "./objects";
 import { PodCache } from "./pod-cache";

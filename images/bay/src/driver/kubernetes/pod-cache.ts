@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "../../logger";
-import { type KubeClient, KubeError } from "./client";
+import type { Logger } from "../../../../common/src/logger";
+import { type KubeClient, KubeError } from "../../../../common/src/kubernetes/client";
 import type { Pod } from "./objects";
 
 interface PodList { items: Pod[]; metadata: { resourceVersion: string } }

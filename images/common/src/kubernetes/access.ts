@@ -23,7 +23,7 @@ export function loadAccess(kubeconfig: string | null, env: NodeJS.ProcessEnv): K
 
 function inCluster(env: NodeJS.ProcessEnv): KubeAccess {
   const host = env["KUBERNETES_SERVICE_HOST"];
-  if (!host) throw new Error("driver.k8s.kubeconfig is null and KUBERNETES_SERVICE_HOST is not set: run Bay in a pod with a service account, or name a kubeconfig file");
+  if (!host) throw new Error("no kubeconfig is named and KUBERNETES_SERVICE_HOST is not set: run in a pod with a service account, or name a kubeconfig file");
   return {
     host, port: Number(env["KUBERNETES_SERVICE_PORT"] ?? 443),
     ca: readFileSync(path.join(SERVICE_ACCOUNT, "ca.crt"), "utf8"), token: tokenFile(path.join(SERVICE_ACCOUNT, "token")),
