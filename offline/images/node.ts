@@ -10,6 +10,8 @@ import { makeRootfs, type Rootfs } from "./rootfs";
 
 const MODULE = join(__dirname, "..", "go", "kube");
 const RECIPES = join(__dirname, "..", "node");
+/** What dumps and restores containers: the product's own, put into every node image. */
+const RUNC_CR = join(__dirname, "..", "..", "images", "runc-cr");
 
 /** The node's operating system: what a kubelet, containerd and checkpoints need. */
 const ROOTFS: Rootfs = {
@@ -17,6 +19,8 @@ const ROOTFS: Rootfs = {
   include: ["containerd", "runc", "criu", "containernetworking-plugins", "iptables", "conntrack", "socat", "procps", "kmod", "iproute2", "ca-certificates", "jq"],
   remove: ["usr/lib/cni/dhcp", "usr/share/zoneinfo/*"],
 };
+
+const CRIU_CONFIG = join(RUNC_CR, "node", "criu.conf");
 
 const release = `v${VERSIONS.kubernetes}`;
 const [major, minor] = VERSIONS.kubernetes.split(".");
@@ -44,7 +48,7 @@ export type NodeKind = keyof typeof NODES;
 
 /** A node image's name; its tag changes with everything that the image is made from. */
 export function nodeImageTag(kind: NodeKind): string {
-  return `${NODES[kind]}:${release}-${recipeHash([join(RECIPES, kind)], [programsHash()])}`;
+  return `${NODES[kind]}:${release}-${recipeHash([join(RECIPES, kind), CRIU_CONFIG], [programsHash(), runcCrEntry().hash])}`;
 }
 
 /** What is yet to be done for a node image. */
@@ -85,17 +89,27 @@ export async function makeNodePrograms(): Promise<Record<keyof typeof PROGRAMS, 
   return Object.fromEntries(made) as Record<keyof typeof PROGRAMS, string>;
 }
 
+/** Builds the program that dumps and restores containers; gives its file. */
+async function makeRuncCr(): Promise<string> {
+  const folder = await cached(runcCrEntry(), (path) => goBuild({ module: RUNC_CR, package: ".", output: join(path, "runc-cr") }));
+  return join(folder, "runc-cr");
+}
+
 /** Puts the parts together, and makes them first where they are missing. */
 export async function makeNodeImage(kind: NodeKind): Promise<void> {
   await makeNodeOs();
   const programs = await makeNodePrograms();
+  const runcCr = await makeRuncCr();
   await withScratch("node-image", async (work) => {
     if ((await presentImages([programsTag()])).size === 0) {
       const context = folderOf(join(RECIPES, "programs"), join(work, "programs"));
       for (const [name, file] of Object.entries(programs)) copyFileSync(file, join(context, name));
       await buildImage(context, programsTag(), { OS: osTag() });
     }
-    await buildImage(folderOf(join(RECIPES, kind), join(work, kind)), nodeImageTag(kind), { PROGRAMS: programsTag(), VERSION: release });
+    const context = folderOf(join(RECIPES, kind), join(work, kind));
+    copyFileSync(runcCr, join(context, "runc-cr"));
+    copyFileSync(CRIU_CONFIG, join(context, "criu.conf"));
+    await buildImage(context, nodeImageTag(kind), { PROGRAMS: programsTag(), VERSION: release });
   });
 }
 
@@ -121,4 +135,9 @@ function programEntries(): Record<string, Entry> {
   const modules = ["go.mod", "go.sum"].map((name) => join(MODULE, name));
   return Object.fromEntries(Object.entries<Program>(PROGRAMS).map(([name, program]) =>
     [name, { name: `node-program-${name}`, version: release, hash: recipeHash([...modules, join(MODULE, program.folder)], [JSON.stringify(program), DEBIAN_ARCH]) }]));
+}
+
+function runcCrEntry(): Entry {
+  const sources = readdirSync(RUNC_CR).filter((name) => /\.go$|^go\.(mod|sum)$/.test(name) && !name.endsWith("_test.go")).map((name) => join(RUNC_CR, name));
+  return { name: "node-program-runccr", version: release, hash: recipeHash(sources, [DEBIAN_ARCH]) };
 }
