@@ -64,6 +64,8 @@ const schema = z.strictObject({
   kindNodes: z.int().min(1).max(10).default(1),
   kindExtraMounts: z.array(z.strictObject({ hostPath: z.string().min(1), containerPath: z.string().startsWith("/"), readOnly: z.boolean().default(false) })).default([]),
   kindContainerdPatches: z.array(z.string().min(1)).default([]),
+  goImage: z.string().min(1).default("docker.io/library/golang:1.26"),
+  criuImage: z.string().min(1).default("docker.io/library/debian:sid-slim"),
   kubeconfig: z.string().default(""),
   kubeContext: z.string().default(""),
   allowedContexts: z.array(z.string().min(1)).default([]),

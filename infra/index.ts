@@ -2,12 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { Access } from "./components/access";
 import { Bay } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
+import { CheckpointRuntime } from "./components/checkpoint-runtime";
 import { Cluster } from "./components/cluster";
 import { Images } from "./components/images";
 import { freeNamespace, Namespace } from "./components/namespace";
 import { PROFILES, profileOutputs } from "./components/profiles";
 import { PullSecret, registryOf } from "./components/registry";
-import { imageSources } from "./config";
+import { checkpointMode, imageSources } from "./config";
 import { annotationsOf, labelsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
 import { readProgramConfig } from "./program-config";
@@ -36,8 +37,12 @@ const bay = new Bay("bay", {
   serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, security: settings.bayPodSecurity,
 }, inCluster);
 
+const checkpoints = checkpointMode(settings) === true && cluster.owns
+  ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;
+
 const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   backend: settings.backend, namespace, pod: bay.pod, port: settings.bayPort, apiKey: bay.apiKey, kubeconfig: cluster.kubeconfig,
   cluster: cluster.facts, images: pulumi.output(images), profiles: profileOutputs(PROFILES),
+  checkpointRuntimeClass: checkpoints?.runtimeClass ?? "",
 };
 module.exports = outputs;

@@ -52,6 +52,8 @@ export interface StackOutputs {
   cluster: ClusterOutput;
   images: { bay: ImageOutput; ship: ImageOutput };
   profiles: ProfileOutput[];
+  /** RuntimeClass of pods that can be checkpointed and restored; empty where the stack has none. */
+  checkpointRuntimeClass: string;
 }
 
 /** Keys that are secret in the state; tests plant and search for them. */
@@ -61,7 +63,7 @@ export const SECRET_OUTPUTS = ["apiKey", "kubeconfig"] as const satisfies readon
 export function problemsOfOutputs(value: Record<string, unknown>): string[] {
   const expected: Record<keyof StackOutputs, string> = {
     backend: "string", namespace: "string", pod: "string", port: "number", apiKey: "string", kubeconfig: "string",
-    cluster: "object", images: "object", profiles: "object",
+    cluster: "object", images: "object", profiles: "object", checkpointRuntimeClass: "string",
   };
   return Object.entries(expected)
     .filter(([key, type]) => typeof value[key] !== type)

@@ -2,7 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { randomBytes } from "node:crypto";
-import { substitute, type Settings } from "../config";
+import type { Settings } from "../config";
 import { clusterName, dockerLabelsOf, type Owner } from "../naming";
 import type { ClusterOutput } from "../outputs";
 import { execIn, inspectContainer, recreateVolume } from "../support/docker";
@@ -12,6 +12,7 @@ import { freePort, requirePort } from "../support/ports";
 import { type Look, waitFor } from "../support/wait";
 import type { Backend, BackendArgs, Cluster } from "./backend";
 import { requireRunning, startIfStopped, type NodeContainer } from "./node-containers";
+import { nodeImage } from "./node-image";
 import { loadInto } from "./node-images";
 import { clusterReady } from "./ready";
 
@@ -43,14 +44,15 @@ export const k3s: Backend = {
 
 function declareNodes(name: string, args: BackendArgs, parent: pulumi.Resource): { server: docker.Container; agents: docker.Container[] } {
   const { settings } = args;
+  const image = nodeImage("k3s", settings.k3sImage, args, parent);
   const port = settings.k3sApiPort === 0 ? pulumi.output(freePort()) : pulumi.output(choosePort(settings.k3sApiPort, name));
   const join = settings.k3sAgents > 0 ? declareJoin(name, args, parent) : undefined;
   const server = declareNode({
-    ...args, name, index: 0, join, ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }], keepPort: settings.k3sApiPort === 0,
+    ...args, name, image, index: 0, join, ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }], keepPort: settings.k3sApiPort === 0,
     command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false"],
   }, parent);
   const agents = Array.from({ length: settings.k3sAgents }, (_, number) => declareNode({
-    ...args, name, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, "--kubelet-arg=fail-cgroupv1=false"],
+    ...args, name, image, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, "--kubelet-arg=fail-cgroupv1=false"],
   }, parent, [server]));
   return { server, agents };
 }
@@ -66,6 +68,7 @@ interface Join { network: pulumi.Output<string>; token: pulumi.Output<string> }
 interface NodeArgs extends BackendArgs {
   /** Name of the cluster. */
   name: string;
+  image: pulumi.Input<string>;
   /** 0 is the server. */
   index: number;
   command: string[];
@@ -76,7 +79,7 @@ interface NodeArgs extends BackendArgs {
 }
 
 function declareNode(args: NodeArgs, parent: pulumi.Resource, dependsOn: pulumi.Resource[] = []): docker.Container {
-  const { settings, owner, index, join } = args;
+  const { owner, index, join, image } = args;
   const name = nodeName(args.name, index);
   const suffix = index === 0 ? "" : `-agent-${index}`;
   const volumes = Object.entries({ k3s: "/var/lib/rancher/k3s", kubelet: "/var/lib/kubelet" }).map(([purpose, containerPath]) => {
@@ -86,7 +89,7 @@ function declareNode(args: NodeArgs, parent: pulumi.Resource, dependsOn: pulumi.
   // What is random is made at every run of the program, and only the first counts.
   const ignoreChanges = [...(args.keepPort ? ["ports"] : []), ...(join ? ["envs"] : [])];
   return new docker.Container(`node${suffix}`, {
-    name, hostname: name, image: substitute(settings.k3sImage, settings.imageSubstitutes), labels: dockerLabels(owner), volumes, command: args.command,
+    name, hostname: name, image, labels: dockerLabels(owner), volumes, command: args.command,
     privileged: true, cgroupnsMode: "private", mustRun: true, restart: "no",
     // The image declares these as volumes; anonymous ones would stay behind when the container is lost.
     tmpfs: { "/run": "", "/tmp": "", "/var/lib/cni": "", "/var/log": "" },

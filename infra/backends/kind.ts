@@ -3,7 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { resolve } from "node:path";
 import { stringify } from "yaml";
-import { substitute, type Settings } from "../config";
+import type { Settings } from "../config";
 import { clusterName, kubeconfigFile, dockerLabelsOf } from "../naming";
 import type { ClusterOutput } from "../outputs";
 import { containersBy } from "../support/docker";
@@ -12,6 +12,7 @@ import { record } from "../support/facts";
 import type { Backend, BackendArgs, Cluster } from "./backend";
 import { KindCluster } from "./kind-cluster";
 import { requireRunning, startIfStopped } from "./node-containers";
+import { nodeImage } from "./node-image";
 import { loadInto } from "./node-images";
 import { clusterReady } from "./ready";
 
@@ -38,14 +39,15 @@ export const kind: Backend = {
 
 // --- declare ---------------------------------------------------------------------------------------------
 
-function declareCluster(name: string, { settings, owner, root }: BackendArgs, parent: pulumi.Resource): KindCluster {
+function declareCluster(name: string, args: BackendArgs, parent: pulumi.Resource): KindCluster {
+  const { settings, owner, root } = args;
   // A network of the cluster's own carries our label, which kind's nodes cannot, and goes with the stack; kind's
   // shared one would stay.
   const network = new docker.Network("network", {
     name, labels: Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value })),
   }, { parent, deleteBeforeReplace: true });
   return new KindCluster("kind", {
-    name, image: substitute(settings.kindImage, settings.imageSubstitutes), config: kindConfig(settings, root),
+    name, image: nodeImage("kind", settings.kindImage, args, parent), config: kindConfig(settings, root),
     kubeconfigFile: kubeconfigFile(root, owner.stack), network: network.name,
   }, { parent });
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { UserError } from "./errors";
 import { pasteable, run, tail, tryRun } from "./exec";
 
@@ -61,6 +61,12 @@ export async function logsOf(container: string, lines = 20): Promise<string> {
 export async function localImages(names: readonly string[]): Promise<Map<string, string>> {
   const found = await Promise.all(names.map(async (name) => [name, (await tryRun(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const));
   return new Map(found.filter(([, id]) => id !== ""));
+}
+
+/** The value of a label of an image that the local store has; empty where either is missing. Waits for Docker, as what is declared may depend on it. */
+export function labelOfLocalImage(image: string, label: string): string {
+  const { status, stdout } = spawnSync("docker", ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image], { encoding: "utf8", timeout: 10_000 });
+  return status === 0 ? stdout.trim() : "";
 }
 
 /** Gives an image one more name. */

@@ -15,6 +15,6 @@ export const LISTING: E2ESession = {
       clusters: [{ name: "none", cluster: { server: "https://127.0.0.1:9" } }], users: [{ name: "none", user: {} }],
     }),
     cluster: { name: "none", version: "none", nodes: [], runtime: "none", distribution: "none" },
-    images: { bay: { reference: "none", id: "" }, ship: { reference: "none", id: "" } }, profiles: [],
+    images: { bay: { reference: "none", id: "" }, ship: { reference: "none", id: "" } }, profiles: [], checkpointRuntimeClass: "",
   },
 };

@@ -6,7 +6,7 @@ import { parseOutputs, readOutputs } from "../../support/outputs";
 const complete = {
   backend: "k3s", namespace: "bay-e2e-test", pod: "bay", port: 8114, apiKey: "planted-key", kubeconfig: "apiVersion: v1",
   cluster: { name: "k3s", version: "v1.36.3", nodes: ["one"], runtime: "containerd://2", distribution: "k3s" },
-  images: { bay: { reference: "bay:1", id: "" }, ship: { reference: "ship:1", id: "" } }, profiles: [],
+  images: { bay: { reference: "bay:1", id: "" }, ship: { reference: "ship:1", id: "" } }, profiles: [], checkpointRuntimeClass: "",
 };
 
 describe("the stack's outputs", () => {
