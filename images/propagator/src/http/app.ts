@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { ZodType } from "zod";
+import { Refused } from "../errors";
+import type { Bearer } from "./bearer";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Needs no token. */
+    open?: boolean;
+  }
+}
+
+/** Largest body that is read. */
+const BODY_BYTES = 64 * 1024;
+
+export interface AppOptions {
+  bearer: Bearer;
+  log: FastifyBaseLogger;
+  /** Told of every answer: the route's pattern, never a path with ids. */
+  answered: (route: string, method: string, status: number, ms: number) => void;
+}
+
+/** An HTTP server with tokens, refusals and a log of requests, without routes and not listening yet. */
+export function buildApp({ bearer, log, answered }: AppOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: log, logController: new LogController({ disableRequestLogging: true }), exposeHeadRoutes: true, bodyLimit: BODY_BYTES,
+    genReqId: (request) => [request.headers["x-request-id"]].flat()[0]?.slice(0, 100) || randomUUID(),
+    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true }, forceCloseConnections: "idle", return503OnClosing: false,
+  }) as unknown as FastifyInstance;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => { done(null, body); });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    if (!request.routeOptions.config.open && !bearer.accepts(request.headers.authorization)) throw new Refused("unauthorized", "wanted the header Authorization: Bearer TOKEN with the right token");
+  });
+  app.addHook("onSend", async (_request, reply) => {
+    // Once the server takes no more connections, one that is kept open would keep it from ending.
+    if (!app.server.listening) reply.header("connection", "close");
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    answered(request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"), request.method, reply.statusCode, reply.elapsedTime);
+    const quiet = request.routeOptions.config.open && reply.statusCode === 200;
+    request.log[quiet ? "debug" : "info"]({ method: request.method, path: request.url.split("?")[0], status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+  });
+  app.setNotFoundHandler(async () => { throw new Refused("not_found", "there is no such path, or not with this method"); });
+  app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
+    const refused = asRefused(error);
+    if (refused.reason === "internal_error") request.log.error({ err: error }, "unexpected error");
+    if (refused.reason === "unauthorized") reply.header("www-authenticate", "Bearer");
+    return reply.code(refused.status).send(refused.body);
+  });
+  return app;
+}
+
+/** Reads a JSON object. @throws Refused bad_request with all problems */
+export function readJson<T>(schema: ZodType<T>, body: unknown): T {
+  let given: unknown;
+  try {
+    given = JSON.parse(typeof body === "string" ? body : "");
+  } catch {
+    throw new Refused("bad_request", "wanted a JSON object as body");
+  }
+  return readValue(schema, given);
+}
+
+/** @throws Refused bad_request with all problems */
+export function readValue<T>(schema: ZodType<T>, given: unknown): T {
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  throw new Refused("bad_request", result.error.issues.map(({ path, message }) => `${path.length > 0 ? `${path.join(".")}: ` : ""}${message}`).join("; "));
+}
+
+function asRefused(error: Error & { statusCode?: number }): Refused {
+  if (error instanceof Refused) return error;
+  if (error.statusCode === 413) return new Refused("payload_too_large", `the body is larger than ${BODY_BYTES} bytes`);
+  if (error.statusCode !== undefined && error.statusCode < 500) return new Refused("bad_request", error.message);
+  return new Refused("internal_error", "an unexpected error happened; the propagator's log has more under this request id");
+}

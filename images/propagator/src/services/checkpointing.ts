@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { Locks } from "../../../common/src/locks";
+import type { Manifest } from "../agent/protocol";
+import type { Pod } from "../cluster/pod";
+import { Failed, failureOf, Refused } from "../errors";
+import type { ActionRow, CheckpointRow } from "../store/rows";
+import type { Clusters } from "./clusters";
+import { agentOn, type Context, now } from "./context";
+import { eligible } from "./eligible";
+import type { Removals } from "./removals";
+
+/** A request to checkpoint a pod, in both forms that are in use. */
+export interface CheckpointRequest {
+  pod_id?: string | undefined;
+  pod_name?: string | undefined;
+  namespace?: string | undefined;
+  cluster_id?: string | undefined;
+  runc_root?: string | undefined;
+  kind?: string | undefined;
+  reason?: string | undefined;
+  overrides?: Record<string, unknown> | undefined;
+}
+
+/** After these a dump may have been made, or be under way. */
+const UNCERTAIN = ["agent_timeout", "agent_unavailable", "agent_failed"];
+
+/** Makes checkpoints of pods: one action, one container, one dump at a time for each container. */
+export class Checkpointing {
+  private readonly locks = new Locks();
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(private readonly context: Context, private readonly clusters: Clusters, private readonly removals: Removals) {}
+
+  /** Checks the request and begins. @returns the action's id @throws Refused with what stands against it */
+  async start(request: CheckpointRequest): Promise<string> {
+    const { records, config } = this.context;
+    const cluster = this.clusters.meant(request.cluster_id);
+    this.refuseOptions(request);
+    const pod = await this.find(request);
+    const subject = eligible(pod, { runtimeClass: config.PROPAGATOR_RUNTIME_CLASS });
+    if (!(await agentOn(this.context, subject.node))) throw new Refused("agent_unavailable", `node ${subject.node} has no ready agent; its DaemonSet's pod says why`);
+    const { namespace, name: podName, uid: podId } = pod.metadata;
+    const action: ActionRow = {
+      id: randomUUID(), type: "checkpoint_pod", status: "initialized", clusterId: cluster.id, checkpointId: randomUUID(), namespace, podName, podId, nodeName: subject.node,
+      reason: request.reason ?? "manual", request: { ...request }, failure: null, createdAt: now(), endedAt: null,
+    };
+    const checkpoint: CheckpointRow = {
+      id: action.checkpointId, actionId: action.id, clusterId: cluster.id, status: "initialized", namespace, podName, podId, nodeName: subject.node,
+      containerName: subject.container, containerId: subject.containerId, image: subject.image, pod: { ...pod, status: undefined },
+      bytes: null, memoryBytes: null, rootfsBytes: null, freezeUs: null, dumpUs: null, checksum: null, info: null, createdAt: action.createdAt, deprecatedAt: null, deprecatedWhy: null,
+    };
+    records.atomically(() => { records.insertAction(action); records.insertCheckpoint(checkpoint); });
+    this.launch(action, checkpoint);
+    return action.id;
+  }
+
+  /** Goes on with an action that an earlier start had begun: the dump has the id that it had, so it is not made twice. */
+  resume(action: ActionRow): void {
+    const checkpoint = this.context.records.checkpoint(action.checkpointId);
+    if (checkpoint) this.launch(action, checkpoint);
+  }
+
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.running);
+  }
+
+  private launch(action: ActionRow, checkpoint: CheckpointRow): void {
+    const work = this.locks.run(checkpoint.containerId, () => this.run(action, checkpoint)).catch((error: unknown) => {
+      this.context.log.error({ err: error, action: action.id }, "a checkpoint's records could not be kept");
+    }).finally(() => { this.running.delete(work); });
+    this.running.add(work);
+  }
+
+  private async run(action: ActionRow, checkpoint: CheckpointRow): Promise<void> {
+    const { records, ending } = this.context;
+    if (ending.aborted || !records.action(action.id)) return; // ended, or its cluster was deregistered meanwhile
+    this.become(action, "processing");
+    try {
+      const manifest = await this.dump(action, checkpoint);
+      this.become(action, "checkpoint_created");
+      this.succeed(action, checkpoint, manifest);
+    } catch (error) {
+      if (ending.aborted) return; // the next start goes on with it
+      this.fail(action, failureOf(error));
+      return;
+    }
+    await this.removals.retain(checkpoint);
+  }
+
+  private async dump(action: ActionRow, { containerId }: CheckpointRow): Promise<Manifest> {
+    const { config, ending } = this.context;
+    const agent = await agentOn(this.context, action.nodeName);
+    if (!agent) throw new Failed("agent_unavailable", `node ${action.nodeName} has no ready agent`);
+    const runcRoot = String(action.request["runc_root"] ?? config.PROPAGATOR_RUNC_ROOTS[0]!);
+    return agent.dump(action.checkpointId, { container: containerId, runcRoot, maxBytes: config.PROPAGATOR_MAX_BYTES }, config.PROPAGATOR_DUMP_SECONDS * 1000, ending);
+  }
+
+  private succeed(action: ActionRow, checkpoint: CheckpointRow, manifest: Manifest): void {
+    const { records, metrics, log } = this.context;
+    const endedAt = now();
+    records.atomically(() => {
+      if (!records.action(action.id)) { this.removals.ask(checkpoint.id, checkpoint.nodeName); return; }
+      records.updateAction(action.id, { status: "ready", endedAt });
+      records.updateCheckpoint(checkpoint.id, {
+        status: "ready", bytes: manifest.bytes, memoryBytes: manifest.memoryBytes, rootfsBytes: manifest.rootfsBytes,
+        freezeUs: manifest.freezeMicroseconds, dumpUs: manifest.durationMicroseconds, checksum: manifest.checksum,
+      });
+    });
+    metrics.ended("checkpoint_pod", "ready", endedAt - action.createdAt);
+    metrics.froze(manifest.freezeMicroseconds);
+    log.info({ action: action.id, checkpoint: checkpoint.id, pod: `${action.namespace}/${action.podName}`, bytes: manifest.bytes, freezeMs: manifest.freezeMicroseconds / 1000, ms: Math.round(endedAt - action.createdAt) }, "checkpoint ready");
+  }
+
+  private fail(action: ActionRow, { code, message, criu }: Failed): void {
+    const { records, metrics, log } = this.context;
+    const endedAt = now();
+    records.atomically(() => {
+      records.updateAction(action.id, { status: "error", failure: { code, message, criu }, endedAt });
+      records.updateCheckpoint(action.checkpointId, { status: "error", info: `${code}: ${message}` });
+      if (UNCERTAIN.includes(code)) this.removals.ask(action.checkpointId, action.nodeName);
+    });
+    metrics.ended("checkpoint_pod", "error", endedAt - action.createdAt);
+    log.warn({ action: action.id, pod: `${action.namespace}/${action.podName}`, code, error: message, criu }, "checkpoint failed");
+  }
+
+  private become(action: ActionRow, status: "processing" | "checkpoint_created"): void {
+    const { records } = this.context;
+    records.atomically(() => { records.updateAction(action.id, { status }); records.updateCheckpoint(action.checkpointId, { status }); });
+  }
+
+  private refuseOptions({ kind, overrides, runc_root }: CheckpointRequest): void {
+    if (kind !== undefined && kind !== "simple") throw new Refused("kind_unsupported", `kind ${JSON.stringify(kind)} is not offered; wanted simple, or nothing`);
+    const given = Object.entries(overrides ?? {}).filter(([, value]) => value !== null && value !== "" && value !== 0 && value !== false && value !== "none").map(([key]) => key);
+    if (given.length > 0) throw new Refused("overrides_unsupported", `overrides are not offered: ${given.join(", ")}`);
+    const roots = this.context.config.PROPAGATOR_RUNC_ROOTS;
+    if (runc_root !== undefined && !roots.includes(runc_root.replace(/(.)\/$/, "$1"))) throw new Refused("runc_root_unknown", `runc_root ${JSON.stringify(runc_root)} is none of ${roots.join(", ")}`);
+  }
+
+  private async find({ pod_id, pod_name, namespace }: CheckpointRequest): Promise<Pod> {
+    const { cluster, config: { PROPAGATOR_NAMESPACES: allowed } } = this.context;
+    if (namespace !== undefined && allowed.length > 0 && !allowed.includes(namespace)) throw new Refused("namespace_not_allowed", `pods of namespace ${namespace} may not be checkpointed; allowed are ${allowed.join(", ")}`);
+    const pod = pod_name !== undefined && namespace !== undefined ? await cluster.pod(namespace, pod_name) : await cluster.podByUid(pod_id!);
+    if (pod && (pod_id === undefined || pod.metadata.uid === pod_id)) return pod;
+    throw new Refused("pod_not_found", `there is no pod ${pod_name === undefined ? `with UID ${pod_id!}` : `${namespace!}/${pod_name}${pod_id === undefined ? "" : ` with UID ${pod_id}`}`}`);
+  }
+}
