@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// version is set by the linker.
-var version = "0.0.0"
+// version is that of the command line and of the manifest.
+var version = "0.1.0"
 
 // hookName is the name under which CRIU calls this program; see hook.go.
 const hookName = "criu-hook"

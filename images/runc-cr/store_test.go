@@ -171,3 +171,23 @@ func TestOneDumpOfAContainerAtATime(t *testing.T) {
 	must(t, err)
 	again()
 }
+
+func TestADumpUsesAStateWithoutFreezerAndLeavesRuncsOwnAlone(t *testing.T) {
+	root, copy := t.TempDir(), filepath.Join(t.TempDir(), stateFolder)
+	const state = `{"id":"c1","init_process_start":9007199254740993,"cgroup_paths":{"freezer":"/f","pids":"/p"},"config":{"labels":["bundle=/b"]}}`
+	write(t, root, map[string]string{"c1/state.json": state})
+	got, err := withoutFreezer(root, "c1", copy)
+	must(t, err)
+	changed, err := readState(got, "c1")
+	must(t, err)
+	if got != copy || changed.Cgroups["freezer"] != "" || changed.Cgroups["pids"] != "/p" || changed.Started != 9007199254740993 || changed.bundle() != "/b" {
+		t.Errorf("%s: %+v", got, changed)
+	}
+	if content(t, filepath.Join(root, "c1/state.json")) != state {
+		t.Error("runc's own state was changed")
+	}
+	write(t, root, map[string]string{"c2/state.json": `{"cgroup_paths":{"":"/unified"}}`})
+	if got, err := withoutFreezer(root, "c2", copy); err != nil || got != root {
+		t.Errorf("%s, %v", got, err)
+	}
+}
