@@ -14,6 +14,7 @@ export const GROUPS = {
 export const MARKERS = {
   serial: "runs alone, after all others: it touches what the others use",
   slow: "takes more than five seconds",
+  reference: "beyond the contract: asked of the reference Bay alone",
   ...GROUPS,
 } as const;
 

@@ -31,6 +31,7 @@ export interface Report {
   rounds: RoundReport[];
   /** The ten tests that took longest. */
   slowest: TimedTest[];
+  skips: string[];
   /** Times that the port-forward had to connect anew. */
   reconnects: number;
   imageBytesLoaded: number;
@@ -57,7 +58,7 @@ export class Run {
     logPulumiTo(join(this.folder, PULUMI_LOG));
     this.report = {
       schema: 1, run: this.id, stack, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
-      tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 }, filter: {}, rounds: [], slowest: [], reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
+      tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 }, filter: {}, rounds: [], slowest: [], skips: [], reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
     };
   }
 
@@ -85,7 +86,7 @@ export class Run {
   setTests(run: TestRun, { k, m }: TestOptions): void {
     this.set({
       outcome: run.passed ? "passed" : "failed", tests: run.counts, reconnects: run.reconnects, rounds: run.rounds,
-      slowest: run.slowest, filter: { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) },
+      slowest: run.slowest, skips: run.skips, filter: { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) },
     });
   }
 
@@ -102,7 +103,7 @@ function summary(report: Report, folder: string): string {
   const phases = Object.entries(report.phases).map(([name, ms]) => `  ${name.padEnd(10)} ${duration(ms)}`);
   return [
     "", `Run ${report.outcome}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
-    ...describeRun({ counts: report.tests, slowest: report.slowest }),
+    ...describeRun({ counts: report.tests, slowest: report.slowest, skips: report.skips }),
     `  images     ${report.imageBytesLoaded === 0 ? "nothing to load" : `${(report.imageBytesLoaded / 1e6).toFixed(0)} MB loaded`}`,
     `  report     ${join(folder, "report.json")}`,
   ].join("\n");

@@ -50,6 +50,8 @@ export interface TestRun {
   rounds: RoundReport[];
   /** The ten that took longest. */
   slowest: TimedTest[];
+  /** Names of the tests that were skipped, with what they lack. */
+  skips: string[];
   reconnects: number;
 }
 
@@ -109,11 +111,11 @@ export async function runTests(plan: TestPlan): Promise<TestRun> {
   return reportOf(rounds, repeat > 1);
 }
 
-/** The totals and the slowest tests, for a person. */
-export function describeRun({ counts, slowest }: Pick<TestRun, "counts" | "slowest">): string[] {
+/** The totals, the skipped and the slowest tests, for a person. */
+export function describeRun({ counts, slowest, skips }: Pick<TestRun, "counts" | "slowest" | "skips">): string[] {
   const { passed: ok, failed, skipped, notRun } = counts;
   const rows = slowest.map(({ ms, name, file, line, round }) => `    ${duration(ms).padStart(8)}  ${name}  (${file}${line === undefined ? "" : `:${line}`}${round === undefined ? "" : `, round ${round}`})`);
-  return [`  tests      ${ok} passed, ${failed} failed, ${skipped} skipped${notRun > 0 ? `, ${notRun} not run` : ""}`, ...(rows.length > 0 ? ["  slowest", ...rows] : [])];
+  return [`  tests      ${ok} passed, ${failed} failed, ${skipped} skipped${notRun > 0 ? `, ${notRun} not run` : ""}`, ...skips.map((name) => `    skipped  ${name}`), ...(rows.length > 0 ? ["  slowest", ...rows] : [])];
 }
 
 /** One round: its phases one after another. A failed one ends it. */
@@ -184,6 +186,7 @@ function reportOf(rounds: readonly Round[], several: boolean): TestRun {
   return {
     passed: rounds.every(passed), counts: { ...countsOf(results), notRun }, reconnects: results.reduce((sum, { reconnects }) => sum + reconnects, 0),
     slowest: slowestOf(rounds.flatMap((round) => round.results.flatMap(({ result }) => result.tests.map((test) => ({ ...test, ...(several ? { round: round.number } : {}) }))))),
+    skips: [...new Set(results.flatMap(({ tests }) => tests.filter(({ state }) => state === "skipped").map(({ name }) => name)))],
     rounds: rounds.map((round) => ({
       round: round.number, ...(round.seed === undefined ? {} : { seed: round.seed }),
       phases: round.results.map(({ name, result }) => ({ name, ms: result.ms, ...countsOf([result]) })),

@@ -8,8 +8,8 @@ import { NODE_START, STACK } from "./stack-file";
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(400_000);
 
-/** Nothing but the words that choose few tests: what is proven here is the way there and back. */
-const e2e = (...words: string[]) => npmRun(["e2e", "--", "--stack", STACK, ...(words.length > 0 ? words : ["--", "-t", "AUTH-1"])]);
+/** Nothing but the words that choose one file, on one worker: what is proven here is the way there and back. */
+const e2e = (...words: string[]) => npmRun(["e2e", "--", "--stack", STACK, ...(words.length > 0 ? words : ["-n", "1", "--", "--testPathPatterns", "core/auth"])]);
 const down = () => npmRun(["down", "--", "--stack", STACK]);
 const sweep = () => npmRun(["sweep", "--", "--stack", STACK, "--yes"]);
 

@@ -1,6 +1,6 @@
 import { Agent } from "node:http";
 import axios, { type AxiosInstance, type AxiosRequestConfig, isAxiosError } from "axios";
-import type { DirectoryEntry, ErrorEnvelope, Page, Profile, PythonResult, Sandbox, ShellResult } from "./bay-types";
+import type { Cargo, DirectoryEntry, ErrorEnvelope, Execution, GcRun, Page, Profile, PythonResult, Sandbox, ShellResult } from "./bay-types";
 import { FORWARD_ERROR_HEADER } from "./forward-error";
 
 /** Milliseconds for a call that starts no pod, and for one that may. */
@@ -97,9 +97,45 @@ export class BayClient {
     return this.call("GET", "/v1/sandboxes", { params, ...options });
   }
 
+  createCargo(body: { size_limit_mb?: number | null } = {}, options: CallOptions = {}): Promise<Answer<Cargo>> {
+    return this.call("POST", "/v1/cargos", { data: body, ...options });
+  }
+
+  listCargos(params: { limit?: number; cursor?: string; managed?: boolean } = {}): Promise<Answer<Page<Cargo>>> {
+    return this.call("GET", "/v1/cargos", { params });
+  }
+
+  getCargo(id: string): Promise<Answer<Cargo>> {
+    return this.call("GET", `/v1/cargos/${encodeURIComponent(id)}`);
+  }
+
+  deleteCargo(id: string): Promise<Answer<unknown>> {
+    return this.call("DELETE", `/v1/cargos/${encodeURIComponent(id)}`);
+  }
+
+  /** One cycle of the garbage collection, which is everybody's. @param tasks whose results are told; all without it */
+  collect(tasks?: string[]): Promise<Answer<GcRun>> {
+    return this.call("POST", "/v1/admin/gc/run", { data: tasks ? { tasks } : {}, timeout: SLOW });
+  }
+
+  /** A call on `/v1/skills`. */
+  skills<T>(method: string, path: string, data?: object, params?: object): Promise<Answer<T>> {
+    return this.call<T>(method, `/v1/skills${path}`, { data, params });
+  }
+
   sandbox(id: string): SandboxClient {
     return new SandboxClient(this, id);
   }
+}
+
+/** What a call of Python or of the shell may say beside its code. */
+export interface ExecOptions {
+  /** Seconds. */
+  timeout?: number;
+  include_code?: boolean;
+  description?: string;
+  /** Separated by commas. */
+  tags?: string;
 }
 
 /** The calls on one sandbox. */
@@ -130,11 +166,11 @@ export class SandboxClient {
     return this.bay.call("POST", `${this.#base}/extend_ttl`, { data: { extend_by: extendBy }, ...options });
   }
 
-  python(code: string, body: { timeout?: number; include_code?: boolean } = {}): Promise<Answer<PythonResult>> {
+  python(code: string, body: ExecOptions = {}): Promise<Answer<PythonResult>> {
     return this.bay.call("POST", `${this.#base}/python/exec`, { data: { code, ...body }, timeout: SLOW });
   }
 
-  shell(command: string, body: { timeout?: number; cwd?: string; include_code?: boolean } = {}): Promise<Answer<ShellResult>> {
+  shell(command: string, body: ExecOptions & { cwd?: string } = {}): Promise<Answer<ShellResult>> {
     return this.bay.call("POST", `${this.#base}/shell/exec`, { data: { command, ...body }, timeout: SLOW });
   }
 
@@ -159,6 +195,27 @@ export class SandboxClient {
     form.append("file", new Blob([content]), "upload");
     form.append("path", path);
     return this.bay.call("POST", `${this.#base}/filesystem/upload`, { data: form, timeout: SLOW });
+  }
+
+  history(params: { exec_type?: string; success_only?: boolean; has_notes?: boolean; tags?: string; limit?: number; offset?: number } = {}): Promise<Answer<{ entries: Execution[]; total: number }>> {
+    return this.bay.call("GET", `${this.#base}/history`, { params });
+  }
+
+  lastExecution(execType?: string): Promise<Answer<Execution>> {
+    return this.bay.call("GET", `${this.#base}/history/last`, { params: { exec_type: execType } });
+  }
+
+  execution(id: string): Promise<Answer<Execution>> {
+    return this.bay.call("GET", `${this.#base}/history/${encodeURIComponent(id)}`);
+  }
+
+  annotate(id: string, notes: { description?: string; tags?: string; notes?: string }): Promise<Answer<Execution>> {
+    return this.bay.call("PATCH", `${this.#base}/history/${encodeURIComponent(id)}`, { data: notes });
+  }
+
+  /** A call of the browser's endpoints. */
+  browser<T>(method: string, path: string, data?: object): Promise<Answer<T>> {
+    return this.bay.call(method, `${this.#base}/browser${path}`, { data, timeout: SLOW });
   }
 
   /** The file's bytes; a refusal's JSON is parsed, as in the other calls. */

@@ -63,6 +63,61 @@ export interface Profile {
   idle_timeout: number;
 }
 
+export interface Cargo {
+  id: string;
+  managed: boolean;
+  managed_by_sandbox_id: string | null;
+  backend: string;
+  size_limit_mb: number;
+  created_at: string;
+  last_accessed_at: string;
+}
+
+/** One call that is kept in a sandbox's history. */
+export interface Execution {
+  id: string;
+  session_id: string | null;
+  exec_type: "python" | "shell" | "browser" | "browser_batch";
+  code: string;
+  success: boolean;
+  execution_time_ms: number;
+  output: string | null;
+  error: string | null;
+  payload_ref: string | null;
+  description: string | null;
+  tags: string | null;
+  notes: string | null;
+  created_at: string;
+}
+
+export interface GcRun {
+  results: { task_name: string; cleaned_count: number; skipped_count: number; errors: string[] }[];
+  total_cleaned: number;
+  total_errors: number;
+  duration_ms: number;
+}
+
+export interface Candidate {
+  id: string;
+  skill_key: string;
+  status: string;
+  latest_score: number | null;
+  latest_pass: boolean | null;
+  promotion_release_id: string | null;
+  [field: string]: unknown;
+}
+
+export interface Release {
+  id: string;
+  skill_key: string;
+  candidate_id: string;
+  version: number;
+  stage: string;
+  is_active: boolean;
+  rollback_of: string | null;
+  [field: string]: unknown;
+}
+
 /** What Bay answers to everything that it refuses, but for schema errors. */
 export interface ErrorEnvelope {
   error: { code: string; message: string; request_id: string; details?: Record<string, unknown> };

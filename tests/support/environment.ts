@@ -8,6 +8,7 @@ import { type ForwardStatus, openForward } from "./port-forward";
 import { runFolder } from "./run-folder";
 import SelectingEnvironment from "./selecting-environment";
 import { readSession } from "./session";
+import { isLacking, leaveOutReference, nameSkip } from "./skips";
 
 /** One client per worker and cluster: it holds no connection while nobody calls. */
 const clients = new Map<string, Kube>();
@@ -36,6 +37,9 @@ export default class E2EEnvironment extends SelectingEnvironment {
   /** Jest waits for this before it goes on to the hooks that clean up. */
   override async handleTestEvent(event: Circus.AsyncEvent | Circus.SyncEvent, state: Circus.State): Promise<void> {
     await super.handleTestEvent(event, state);
+    if (event.name === "run_start" && !readSession().reference) leaveOutReference(state.rootDescribeBlock);
+    if (event.name === "test_done") nameSkip(event.test);
+    if (event.name === "test_fn_failure" && isLacking(event.error)) return;
     if (event.name !== "test_fn_failure" && event.name !== "hook_failure") return;
     const { outputs } = readSession();
     await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : event.test ?? event.describeBlock)}`, event.error);

@@ -34,7 +34,15 @@ export default async function globalSetup(): Promise<void> {
   const keep = (): void => writeArtifact(FORWARD_FILE, forward.status());
   keep();
   forward.onChange(keep);
-  publishSession({ outputs, url: forward.url });
+  publishSession({ outputs, url: forward.url, reference: await isReference(forward.url) });
   const run: Run = { forward, kube, outputs, before };
   Object.assign(globalThis, { [RUN]: run });
+}
+
+/** The reference says so in its own description. */
+async function isReference(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/openapi.json`, { signal: AbortSignal.timeout(30_000) });
+  if (!answer.ok) return false;
+  const { info } = await answer.json() as { info?: Record<string, unknown> };
+  return info?.["x-bay-reference"] === true;
 }

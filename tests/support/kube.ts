@@ -1,6 +1,6 @@
 import {
-  ApiException, AuthorizationV1Api, CoreV1Api, KubeConfig, ServerConfiguration, createConfiguration,
-  type CoreV1Event, type V1Node, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes,
+  ApiException, AuthorizationV1Api, CoreV1Api, KubeConfig, NetworkingV1Api, ServerConfiguration, Watch, createConfiguration,
+  type CoreV1Event, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
 import { deadlineSignal } from "./deadline";
@@ -22,6 +22,7 @@ export class Kube {
   readonly #config = new KubeConfig();
   readonly #core: CoreV1Api;
   readonly #authorization: AuthorizationV1Api;
+  readonly #networking: NetworkingV1Api;
 
   /**
    * @param kubeconfig YAML text; the file of the user is never read
@@ -44,6 +45,7 @@ export class Kube {
     });
     this.#core = new CoreV1Api(configuration);
     this.#authorization = new AuthorizationV1Api(configuration);
+    this.#networking = new NetworkingV1Api(configuration);
   }
 
   async pods(namespace: string, labelSelector?: string): Promise<V1Pod[]> {
@@ -70,6 +72,23 @@ export class Kube {
 
   async claim(namespace: string, name: string): Promise<V1PersistentVolumeClaim | undefined> {
     return unlessMissing(this.#core.readNamespacedPersistentVolumeClaim({ namespace, name }));
+  }
+
+  async volume(name: string): Promise<V1PersistentVolume | undefined> {
+    return unlessMissing(this.#core.readPersistentVolume({ name }));
+  }
+
+  async networkPolicies(namespace: string): Promise<V1NetworkPolicy[]> {
+    return (await this.#networking.listNamespacedNetworkPolicy({ namespace })).items;
+  }
+
+  async createNetworkPolicy(namespace: string, body: V1NetworkPolicy): Promise<V1NetworkPolicy> {
+    return this.#networking.createNamespacedNetworkPolicy({ namespace, body });
+  }
+
+  /** Deletes a policy; one that is gone already is no error. */
+  async deleteNetworkPolicy(namespace: string, name: string): Promise<void> {
+    await unlessMissing(this.#networking.deleteNamespacedNetworkPolicy({ namespace, name }));
   }
 
   async events(namespace: string): Promise<CoreV1Event[]> {
@@ -100,6 +119,12 @@ export class Kube {
   async may(subject: Subject, resourceAttributes: V1ResourceAttributes): Promise<boolean> {
     const review = await this.#authorization.createSubjectAccessReview({ body: { spec: { ...subject, resourceAttributes } } });
     return review.status?.allowed === true;
+  }
+
+  /** Tells of each change of the pods of a selector, until the function that it gives is called. */
+  async watchPods(namespace: string, labelSelector: string, onPod: (pod: V1Pod) => void): Promise<() => void> {
+    const watch = await new Watch(this.#config).watch(`/api/v1/namespaces/${namespace}/pods`, { labelSelector }, (_, pod) => { onPod(pod as V1Pod); }, () => undefined);
+    return () => { watch.abort(); };
   }
 
   /** Starts a WebSocket to a path of the API server, with the credentials of the kubeconfig. */

@@ -7,7 +7,7 @@ export function isListing(): boolean {
 
 /** What test files find while they are only listed. Nothing answers there: a test whose name depended on it would be wrong. */
 export const LISTING: E2ESession = {
-  url: "http://127.0.0.1:9",
+  url: "http://127.0.0.1:9", reference: true,
   outputs: {
     backend: "k3s", namespace: "none", pod: "none", port: 9, apiKey: "none",
     kubeconfig: JSON.stringify({

@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
 import type { Circus } from "@jest/types";
 import { TestEnvironment } from "jest-environment-node";
 
@@ -11,13 +12,32 @@ const ROOT = resolve(__dirname, "../..");
  */
 export type SelectionFile = Record<string, string>;
 
-/** The environment of all tests: leaves out what the runner's selection, the file that `BAY_E2E_SELECTION` names, leaves out. */
+/**
+ * The environment of all tests: leaves out what the runner's selection, the file that `BAY_E2E_SELECTION` names, leaves out, and
+ * gives each file a folder for temporary files, which goes with it.
+ */
 export default class SelectingEnvironment extends TestEnvironment {
   readonly #path: string;
+  readonly #before = process.env["TMPDIR"];
+  readonly #folder = mkdtempSync(join(tmpdir(), "bay-e2e-test-"));
 
   constructor(...args: ConstructorParameters<typeof TestEnvironment>) {
     super(...args);
     this.#path = relative(ROOT, args[1].testPath);
+  }
+
+  /** `os.tmpdir()` reads the environment of the worker, what a test starts that of the test. A worker has one file at a time. */
+  override async setup(): Promise<void> {
+    await super.setup();
+    process.env["TMPDIR"] = this.#folder;
+    this.global.process.env["TMPDIR"] = this.#folder;
+  }
+
+  override async teardown(): Promise<void> {
+    if (this.#before === undefined) Reflect.deleteProperty(process.env, "TMPDIR");
+    else process.env["TMPDIR"] = this.#before;
+    rmSync(this.#folder, { recursive: true, force: true });
+    await super.teardown();
   }
 
   handleTestEvent(event: Circus.AsyncEvent | Circus.SyncEvent, state: Circus.State): Promise<void> | void {

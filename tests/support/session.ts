@@ -5,6 +5,8 @@ export interface E2ESession {
   outputs: StackOutputs;
   /** Where Bay answers: the port-forward that the whole run shares. */
   url: string;
+  /** Whether Bay is this repository's reference, which promises more than the contract. */
+  reference: boolean;
 }
 
 const VARIABLE = "BAY_E2E_SESSION";

@@ -1,9 +1,10 @@
 import { BayClient, type Answer, type CallOptions, expectStatus, SandboxClient } from "./bay-client";
-import type { ErrorEnvelope, Sandbox } from "./bay-types";
+import type { Cargo, ErrorEnvelope, GcRun, Sandbox } from "./bay-types";
 import { Cluster } from "./cluster";
 import { outside } from "./outside";
 import { Scope } from "./scope";
 import { readSession } from "./session";
+import { notYet, waitFor } from "./wait";
 
 const session = readSession();
 
@@ -37,7 +38,7 @@ export function perFile(): Owner {
 }
 
 /** A client of a new sandbox with what its creation answered; its owner deletes it. */
-export async function newSandbox(owner: Owner, body: { profile?: string; ttl?: number } = {}, options: CallOptions = {}): Promise<SandboxClient & { created: Sandbox }> {
+export async function newSandbox(owner: Owner, body: { profile?: string; ttl?: number; cargo_id?: string } = {}, options: CallOptions = {}): Promise<SandboxClient & { created: Sandbox }> {
   const created = expectStatus(await bay.createSandbox(body, options), 201);
   return Object.assign(owned(owner, created.id), { created });
 }
@@ -47,6 +48,21 @@ export function owned(owner: Owner, id: string): SandboxClient {
   const sandbox = bay.sandbox(id);
   owner.add(`sandbox ${id}`, async () => expectStatus(await sandbox.delete(), 204));
   return sandbox;
+}
+
+/** An external cargo with what its creation answered; its owner deletes it. */
+export async function newCargo(owner: Owner, sizeLimitMb?: number): Promise<Cargo> {
+  const cargo = expectStatus(await bay.createCargo(sizeLimitMb === undefined ? {} : { size_limit_mb: sizeLimitMb }), 201);
+  owner.add(`cargo ${cargo.id}`, async () => { if ((await bay.getCargo(cargo.id)).status !== 404) expectStatus(await bay.deleteCargo(cargo.id), 204); });
+  return cargo;
+}
+
+/** Runs Bay's garbage collection now; waits while a cycle of Bay's own is under way. */
+export async function collect(tasks?: string[]): Promise<GcRun> {
+  return waitFor("a garbage collection", async () => {
+    const answer = await bay.collect(tasks);
+    return answer.status === 423 ? notYet("another one runs") : expectStatus(answer, 200);
+  }, { deadline: 120_000 });
 }
 
 /** Demands a refusal in Bay's envelope: status, code, a message, and the request id of the header. */

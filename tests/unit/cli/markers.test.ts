@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import ts from "typescript";
 import { GROUPS, MARKERS } from "../../../cli/markers";
 import { ROOT } from "../../../cli/paths";
@@ -29,15 +29,17 @@ function callsOf(text: string): Call[] {
 
 const tagsOf = (title: string): string[] => [...title.matchAll(/(?:^|\s)@(\S+)/g)].map(([, tag]) => tag!);
 
-describe.each(readdirSync(FOLDER).filter((name) => name.endsWith(".test.ts")))("tests/e2e/%s", (name) => {
+const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
+
+describe.each(files)("tests/e2e/%s", (name) => {
   const calls = callsOf(readFileSync(join(FOLDER, name), "utf8"));
 
-  test("has one group, in the title of each block at its top", () => {
+  test("has one group, its folder's name, in the title of each block at its top", () => {
     const top = calls.filter((call) => call.top);
     expect(top.map(({ what }) => what)).toEqual(top.map(() => "describe"));
     const groups = top.map(({ title }) => tagsOf(title).filter((tag) => tag in GROUPS));
     expect(groups.length).toBeGreaterThan(0);
-    expect(groups).toEqual(groups.map(() => [groups[0]![0]]));
+    expect(groups).toEqual(groups.map(() => [dirname(name)]));
   });
 
   test("has its group nowhere else, and no marker that is not known", () => {

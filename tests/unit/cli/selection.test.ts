@@ -37,7 +37,7 @@ describe("-m", () => {
     ["core and filesytem", /no marker is called "filesytem", did you mean filesystem\? \(column 10\)/, `npm test -- --list -m "core and filesystem"`],
     ["wakes", /no marker is called "wakes" \(column 1\)/, `npm test -- --list -k "wakes"`],
   ])("%j is refused with the nearest marker", (m, seen, next) => {
-    expect(() => readSelection({ m })).toThrow(expect.objectContaining({ code: "E_USAGE", seen: expect.stringMatching(seen), wanted: expect.stringContaining("serial, slow, core"), next }) as Error);
+    expect(() => readSelection({ m })).toThrow(expect.objectContaining({ code: "E_USAGE", seen: expect.stringMatching(seen), wanted: expect.stringContaining("serial, slow, reference, core"), next }) as Error);
   });
 });
 

@@ -3,6 +3,7 @@ import { Access, BAY_RULES } from "../../../infra/components/access";
 import { Bay } from "../../../infra/components/bay";
 import { BayConfig } from "../../../infra/components/bay-config";
 import { Namespace } from "../../../infra/components/namespace";
+import { Network } from "../../../infra/components/network";
 import { PROFILES } from "../../../infra/components/profiles";
 import { parse } from "yaml";
 
@@ -44,6 +45,20 @@ describe("the declared objects", () => {
     expect(JSON.stringify(BAY_RULES)).not.toContain("*");
     const binding = await declaredOf("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding");
     expect(binding.inputs).toMatchObject({ roleRef: { kind: "Role", name: "bay-role" }, subjects: [{ kind: "ServiceAccount", name: "bay", namespace: "ns" }] });
+  });
+
+  test("let sandboxes talk to Bay and DNS alone, and out where their profile says so", async () => {
+    new Network("network", { namespace: "ns", port: 8114, metricsPort: 9114, profiles: PROFILES });
+    await pulumi.runtime.disconnect();
+    const policies = Object.fromEntries(declared.filter(({ type }) => type === "kubernetes:networking.k8s.io/v1:NetworkPolicy").map(({ name, inputs }) => [name, (inputs as unknown as { spec: object }).spec]));
+    expect(policies).toMatchObject({
+      "bay-sandboxes": {
+        podSelector: { matchLabels: { "bay.managed": "true" } }, policyTypes: ["Ingress", "Egress"],
+        ingress: [{ from: [{ podSelector: { matchLabels: { app: "bay" } } }], ports: [{ port: 8123 }, { port: 8124 }] }], egress: [{ ports: [{ port: 53 }, { port: 53 }] }],
+      },
+      "bay-sandboxes-internet": { podSelector: { matchExpressions: [{ key: "bay.profile_id", operator: "In", values: ["python-default", "two-containers-test"] }] }, policyTypes: ["Egress"] },
+      bay: { podSelector: { matchLabels: { app: "bay" } }, policyTypes: ["Ingress"] },
+    });
   });
 
   test("make the namespace by the name that the configuration gives", async () => {

@@ -27,7 +27,7 @@ function description(routes: Route[]): Description {
   const paths: Description["paths"] = {};
   for (const route of routes) (paths[pathOf(route.url)] ??= {})[route.method] = operation(route);
   return {
-    openapi: "3.1.0", info: { title: "Bay", version, description: "A control plane for sandboxes." }, paths,
+    openapi: "3.1.0", info: { title: "Bay", version, description: "A control plane for sandboxes.", "x-bay-reference": true }, paths,
     components: { securitySchemes: { key: { type: "http", scheme: "bearer" } }, schemas: { Error: ERROR, SchemaProblems: PROBLEMS } },
   };
 }
