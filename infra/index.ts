@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Access } from "./components/access";
-import { Bay } from "./components/bay";
+import { Bay, METRICS_PORT } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
 import { CheckpointRuntime } from "./components/checkpoint-runtime";
 import { Cluster } from "./components/cluster";
 import { Images } from "./components/images";
 import { freeNamespace, Namespace } from "./components/namespace";
+import { Network } from "./components/network";
 import { PROFILES, profileOutputs } from "./components/profiles";
 import { PullSecret, registryOf } from "./components/registry";
 import { checkpointMode, imageSources } from "./config";
@@ -28,6 +29,7 @@ const { namespace, nodes } = new Namespace("namespace", {
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
+new Network("network", { namespace, port: settings.bayPort, metricsPort: METRICS_PORT, profiles: PROFILES }, inCluster);
 const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets,
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship,

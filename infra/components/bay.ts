@@ -28,7 +28,7 @@ export interface BayArgs {
 /** Size of the volume with Bay's records: a sandbox takes some hundred bytes, the history 256 MiB at most. */
 const DATA_SIZE = "1Gi";
 /** Where Bay serves its metrics; the default of its configuration. */
-const METRICS_PORT = 9114;
+export const METRICS_PORT = 9114;
 /** Seconds that Bay gets to end; its own limit for running calls is 10. */
 const GRACE = 15;
 

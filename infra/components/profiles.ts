@@ -24,25 +24,29 @@ export interface Profile extends ProfileOutput {
   /** What its pod asks of the node: little, so that a small host takes many sandboxes. An upstream Bay ignores it. */
   requests: Resources;
   env: Record<string, string>;
+  /** What its sandboxes may reach beside the cluster's DNS: addresses that are not private, or nothing. */
+  egress: "internet" | "none";
   /** Several runtimes in place of one. */
   containers?: readonly ProfileContainer[];
 }
 
+/** Where Ship listens. */
+const SHIP_PORT = 8123;
 const SMALL: Resources = { cpus: 0.05, memory: "96m" };
 const LARGE: Resources = { cpus: 1, memory: "1g" };
 const FILES = ["filesystem", "shell", "python", "upload", "download"];
 
 /** The profiles that the suites ask for; names and limits are those of Bay's own integration tests, but for the last. */
 export const PROFILES: readonly Profile[] = [
-  { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" } },
-  { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: {} },
-  { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: LARGE, requests: SMALL, env: {} },
-  { id: "oom-test", description: "Little memory, to run out of it", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, requests: SMALL, env: {} },
+  { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" }, egress: "internet" },
+  { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
+  { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
+  { id: "oom-test", description: "Little memory, to run out of it", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, requests: SMALL, env: {}, egress: "none" },
   {
     id: "two-containers-test", description: "Python in one container, the shell in another, one workspace",
-    capabilities: ["download", "filesystem", "python", "shell", "upload"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" },
+    capabilities: ["download", "filesystem", "python", "shell", "upload"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" }, egress: "internet",
     containers: [
-      { name: "ship", port: 8123, capabilities: ["python", "filesystem", "upload", "download"], primaryFor: ["python", "filesystem"], resources: LARGE, requests: SMALL, env: {} },
+      { name: "ship", port: SHIP_PORT, capabilities: ["python", "filesystem", "upload", "download"], primaryFor: ["python", "filesystem"], resources: LARGE, requests: SMALL, env: {} },
       // The containers of a pod share their ports, so the second Ship listens on one of its own.
       { name: "shell", port: 8124, capabilities: ["shell", "filesystem"], primaryFor: ["shell"], resources: LARGE, requests: SMALL, env: { SHIP_PORT: "8124" } },
     ],
@@ -54,11 +58,16 @@ export function profileOutputs(profiles: readonly Profile[]): ProfileOutput[] {
   return profiles.map(({ id, capabilities, idleTimeout }) => ({ id, capabilities: [...capabilities], idleTimeout }));
 }
 
+/** Every port at which Bay calls sandboxes of these profiles. */
+export function runtimePorts(profiles: readonly Profile[]): number[] {
+  return [...new Set(profiles.flatMap(({ containers }) => containers?.map(({ port }) => port) ?? [SHIP_PORT]))];
+}
+
 /** A profile as an entry of `profiles` in Bay's config.yaml. @param image of every container */
 export function profileEntry(profile: Profile, image: string): Record<string, unknown> {
   const { id, description, idleTimeout, capabilities, env, containers } = profile;
   const common = { id, description, capabilities: [...capabilities], idle_timeout: idleTimeout, env: { ...env } };
-  if (!containers) return { ...common, ...runtime(image, 8123, profile) };
+  if (!containers) return { ...common, ...runtime(image, SHIP_PORT, profile) };
   return {
     ...common,
     containers: containers.map((container) => ({
