@@ -22,6 +22,8 @@ export async function buildShip(parts: { workspace: string; kernel: Kernel; skil
     const detail = status === 413 && !(error instanceof WorkspaceError) ? `body_too_large: more than ${LIMITS.json} bytes of JSON` : error.message;
     await reply.code(status).send({ detail });
   });
+  // What is left of a body that nobody reads any more would stand before the next request of its connection.
+  app.addHook("onSend", async ({ raw }) => { if (!raw.complete) raw.unpipe().resume(); });
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: "Not Found" }));
   await app.register(multipart, { limits: { files: 1, fileSize: Infinity } });
   infoRoutes(app, context);

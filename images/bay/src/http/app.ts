@@ -81,7 +81,9 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, metrics: Metrics): vo
     if (request.routeOptions.config.json) parseJsonBody(request);
     if (request.denied) throw request.denied;
   });
-  app.addHook("onSend", async (_request, reply) => {
+  app.addHook("onSend", async (request, reply) => {
+    // What is left of a body that nobody reads any more would stand before the next request of its connection.
+    if (!request.raw.complete) request.raw.unpipe().resume();
     // Once the server takes no more connections, one that is kept open would keep Bay from ending.
     if (!app.server.listening) reply.header("connection", "close");
   });

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -21,11 +21,13 @@ const SHIP = path.resolve(__dirname, "../..");
 const ROOT = path.resolve(SHIP, "../..");
 let bundle: string | undefined;
 
-/** Bundles Ship as the image does, once per test file; the folder goes when the test process ends. */
+/** Interpreters that outlived a killed Ship: in an image the container takes them along. */
+afterAll(() => { if (bundle) spawnSync("pkill", ["-KILL", "-f", path.join(bundle, "kernel.py")]); });
+
+/** Bundles Ship as the image does, once per test file. */
 function bundleShip(): string {
   if (bundle) return bundle;
   const folder = mkdtempSync(path.join(os.tmpdir(), "ship-bundle-"));
-  process.once("exit", () => { rmSync(folder, { recursive: true, force: true }); });
   execFileSync(path.join(ROOT, "node_modules/.bin/esbuild"), [
     path.join(SHIP, "src/server.ts"), "--bundle", "--platform=node", "--target=node20", "--log-level=warning", `--outfile=${folder}/server.js`,
   ]);
