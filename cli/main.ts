@@ -62,8 +62,11 @@ command("setup", "find or make the tools", [["--again", "try the official ones o
 command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/tools")).envCommand(chosen))));
 
-command("bench", "time the main job, phase by phase", [["--rounds 5", "minimum, median and maximum of five"]]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3)
-  .action((options: Wish & { rounds: number }) => end(on(options, "make", async (chosen) => (await import("./commands/bench")).bench(chosen))));
+command("bench", "time the main job phase by phase, or with --services what clients of Bay wait for", [["--rounds 5", "minimum, median and maximum of five"], ["--services", "calls of the Bay of the stack that is up"]])
+  .option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3).option("--services", "the calls of Bay and Ship", false)
+  .action((options: Wish & { rounds: number; services: boolean }) => end(options.services
+    ? on(options, "look", async ({ stack }) => (await import("./bench/services")).benchServices(stack))
+    : on(options, "make", async (chosen) => (await import("./bench/main-job")).bench(chosen))));
 
 command("sweep", "show what killed runs left, here and in local clusters, and remove it", [
   ["", "show it, and ask on a terminal"],

@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../infra/support/exec";
 import { readFacts } from "../../infra/support/facts";
-import { ARTIFACTS, ROOT } from "../paths";
+import { ROOT } from "../paths";
 import { runTests } from "../run-tests";
 import { down, prepare, up } from "../session";
+import { benchFolder, store } from "./figures";
 
 /** Milliseconds of each phase, one entry per round. */
 type Figures = Record<string, number[]>;
@@ -15,15 +16,13 @@ type Figures = Record<string, number[]>;
  */
 export async function bench(options: { stack: string; rounds: number }): Promise<number> {
   const figures: Figures = {};
-  const folder = join(ARTIFACTS, `bench-${new Date().toISOString().replace(/[:.]/g, "-")}`);
-  mkdirSync(folder, { recursive: true });
+  const folder = benchFolder();
   for (let round = 1; round <= options.rounds; round += 1) {
     process.stderr.write(`Round ${round} of ${options.rounds}\n`);
     await oneRound(options.stack, join(folder, `round-${round}`), figures);
   }
-  const table = summarise(figures);
-  writeFileSync(join(folder, "figures.json"), `${JSON.stringify({ host: await run(["uname", "-srm"]), figures, table }, null, 2)}\n`);
-  process.stdout.write(`${asMarkdown(table)}\n\nStored in ${join(folder, "figures.json")}\n`);
+  const rows = Object.entries(figures).map(([name, values]) => [name, ...spread(values).map((value) => value.toFixed(2))]);
+  await store(folder, { unit: "ms", figures }, ["phase, seconds", "min", "median", "max"], rows);
   return 0;
 }
 
@@ -50,14 +49,7 @@ async function oneRound(stack: string, folder: string, figures: Figures): Promis
 }
 
 /** Minimum, median and maximum in seconds. */
-function summarise(figures: Figures): Record<string, [number, number, number]> {
-  return Object.fromEntries(Object.entries(figures).map(([name, values]) => {
-    const sorted = [...values].sort((a, b) => a - b).map((ms) => Math.round(ms / 10) / 100);
-    return [name, [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted[sorted.length - 1]!]];
-  }));
-}
-
-function asMarkdown(table: Record<string, [number, number, number]>): string {
-  const rows = Object.entries(table).map(([name, values]) => `| ${name} | ${values.map((value) => value.toFixed(2)).join(" | ")} |`);
-  return ["| phase, seconds | min | median | max |", "| --- | --- | --- | --- |", ...rows].join("\n");
+function spread(values: number[]): [number, number, number] {
+  const sorted = [...values].sort((a, b) => a - b).map((ms) => Math.round(ms / 10) / 100);
+  return [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted[sorted.length - 1]!];
 }
