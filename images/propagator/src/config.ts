@@ -71,8 +71,8 @@ const agentSchema = z.object({
     context.addIssue({ code: "custom", message: "wanted a JSON list of words" });
     return z.NEVER;
   }).default(NODE_TOOL),
-  /** Where the node's tool keeps checkpoints; the node's runtime must have the same. */
-  PROPAGATOR_STORE: path("/var/lib/runc-cr"),
+  /** Where the node's tool keeps checkpoints; empty: where it has them. The node's runtime must have the same. */
+  PROPAGATOR_STORE: z.string().regex(/^\//, "wanted an absolute path").optional(),
 });
 
 export type ServerConfig = z.infer<typeof serverSchema>;

@@ -10,8 +10,8 @@ const NODE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /** The node's tool `runc-cr`. Methods throw `Failed` with the tool's code. */
 export class NodeTool {
-  /** @param command How it is started. @param store Where it keeps checkpoints. */
-  constructor(private readonly command: readonly string[], private readonly store: string) {}
+  /** @param command How it is started. @param store Where it keeps checkpoints, when not where it does by itself. */
+  constructor(private readonly command: readonly string[], private readonly store?: string) {}
 
   dump(id: string, { container, runcRoot, maxBytes }: Dump): Promise<Manifest> {
     return this.run(manifestSchema, ["dump", "--container", container, "--id", id, "--runc-root", runcRoot, "--max-bytes", String(maxBytes)]);
@@ -56,7 +56,7 @@ export class NodeTool {
   private call(words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     return new Promise((resolve, reject) => {
       const [program, ...before] = this.command;
-      const child = spawn(program!, [...before, ...words], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: `${NODE_PATH}:${process.env["PATH"] ?? ""}`, RUNC_CR_STORE: this.store } });
+      const child = spawn(program!, [...before, ...words], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: `${NODE_PATH}:${process.env["PATH"] ?? ""}`, ...(this.store ? { RUNC_CR_STORE: this.store } : {}) } });
       const output = { stdout: "", stderr: "" };
       for (const name of ["stdout", "stderr"] as const) {
         child[name].setEncoding("utf8").on("data", (text: string) => { if (output[name].length < OUTPUT_LIMIT) output[name] += text; });
