@@ -7,6 +7,7 @@ import { UserError } from "../infra/support/errors";
 import { tryRun } from "../infra/support/exec";
 import { cacheFolder } from "./cache";
 import { explain } from "./explain";
+import { hasHelm } from "./helm-cli";
 import { officialKind } from "./kind-cli";
 import { ROOT } from "./paths";
 import type { Tell } from "./progress";
@@ -27,8 +28,8 @@ export interface SetupOptions {
   kindImage?: string;
 }
 
-/** What can fall back where the official thing cannot be had; kindCli and kindImage where a run makes a kind cluster. */
-const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage"] as const;
+/** What can fall back where the official thing cannot be had; kindCli and kindImage where a run makes a kind cluster, helm where Pulumi's plugins fell back. */
+const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage", "helm"] as const;
 type Need = (typeof NEEDS)[number];
 
 const OLDEST_PULUMI = "3.200.0";
@@ -65,7 +66,10 @@ export async function prepareTools(tell: Tell, { again = false, signal, kindImag
     const cannotAsk = !docker && needsDaemon.includes(need);
     if (!remembered.has(need) && (cannotAsk || !(await ask()))) remembered.add(need);
   }
-  const fallBack = NEEDS.filter((need) => remembered.has(need) && (need === "docker" || official[need] !== undefined));
+  // A user may have installed one since, and to look costs nothing.
+  remembered.delete("helm");
+  if (remembered.has("pulumi") && !(await hasHelm(tell))) remembered.add("helm");
+  const fallBack = NEEDS.filter((need) => remembered.has(need) && (need === "docker" || need === "helm" || official[need] !== undefined));
   const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { path: "", env: {}, notes: [] };
   writeDecision(NEEDS.filter((need) => remembered.has(need)));
   const before = [tools.path, ...path].filter(Boolean);

@@ -1,4 +1,5 @@
 import { engineEnvironment, engineNotes, engineSteps } from "./docker/engine";
+import { helmFolder, helmNotes, helmSteps } from "./helm";
 import { imageNotes, imageSteps, kindImageNotes, kindSubstitutes, substitutes } from "./images";
 import { kindCliFolder, kindCliNotes, kindCliSteps } from "./kind";
 import type { Progress } from "./progress";
@@ -7,7 +8,7 @@ import { registryFolder, registryNotes, registrySteps } from "./registry";
 import type { Step } from "./steps";
 
 /** What the fallback can supply, in the order in which it must be made. */
-export const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage", "registry"] as const;
+export const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage", "helm", "registry"] as const;
 export type Need = (typeof NEEDS)[number];
 
 /** What is made when nothing is named: what the k3s stack takes. */
@@ -62,6 +63,10 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
     Object.assign(images, kindSubstitutes());
     notes.push(...kindImageNotes());
   }
+  if (needs.includes("helm")) {
+    path.unshift(helmFolder());
+    notes.push(...helmNotes());
+  }
   if (needs.includes("registry")) {
     path.unshift(registryFolder());
     notes.push(...registryNotes());
@@ -73,7 +78,7 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
 
 /** Everything but Docker, whose CLI the steps call. What two needs share, the first of them makes. */
 async function make(needs: readonly Need[], progress: Progress): Promise<void> {
-  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)], ["registry", registrySteps]];
+  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)], ["helm", helmSteps], ["registry", registrySteps]];
   for (const [need, stepsTo] of makers) {
     const steps = needs.includes(need) ? await stepsTo() : [];
     progress.expect(Object.keys(progress.ms).length + steps.length);

@@ -9,7 +9,7 @@ import { clean, status } from "./upkeep";
 import { stopEngine } from "./docker/engine";
 import { createProgress } from "./progress";
 
-const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images,kindCli,kindImage,kind,registry] [--json] | status | stop | clean";
+const USAGE = "node --import tsx offline/main.ts ensure [--need docker,pulumi,images,kindCli,kindImage,kind,helm,registry] [--json] | status | stop | clean";
 
 async function main(argv: string[]): Promise<void> {
   const { positionals, values } = parseArgs({ args: argv, allowPositionals: true, strict: false, options: { need: { type: "string" }, json: { type: "boolean" } } });

