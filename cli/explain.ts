@@ -36,6 +36,7 @@ const RULES: readonly Rule[] = [
   { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
   { type: /^docker:.*Container$/, code: "E_NODE_DIED", wanted: "a node container that starts", next: () => "docker ps --all --filter label=bay-e2e.dev/owner" },
   { type: /^kubernetes:core\/v1:Pod$/, pattern: /ErrImageNeverPull|ImagePullBackOff|ErrImagePull|InvalidImageName/, code: "E_IMAGE_NOT_ON_NODE", wanted: "an image that the node has or can pull", next: ({ stack }) => `pulumi config --stack ${stack}   (bayImage, shipImage, registry)` },
+  { type: /^kubernetes:helm\.sh\/v3:Release$/, code: "E_HELM_RELEASE", wanted: "a release that Helm calls deployed", next: ({ stack }) => `npm run status -- --stack ${stack}` },
   { type: /^kubernetes:core\/v1:Pod$/, code: "E_BAY_NOT_READY", wanted: "Bay's pod ready", next: ({ stack }) => `npm run status -- --stack ${stack}` },
 ];
 

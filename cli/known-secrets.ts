@@ -16,7 +16,7 @@ export async function allSecrets(stack: string, known: { state?: StackState | un
   const kubeconfigs = [known.kubeconfig, known.outputs?.kubeconfig].filter((text) => text !== undefined);
   const passphrase = process.env["PULUMI_CONFIG_PASSPHRASE_FILE"];
   const found = [
-    ...(known.state ? secretsOf(known.state) : []), ...(known.outputs ? [known.outputs.apiKey] : []), ...kubeconfigs,
+    ...(known.state ? secretsOf(known.state) : []), ...(known.outputs ? [known.outputs.apiKey, known.outputs.propagatorToken] : []), ...kubeconfigs,
     ...(passphrase && existsSync(passphrase) ? [readFileSync(passphrase, "utf8").trim()] : []),
     ...Object.entries(process.env).filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value ?? ""),
     ...await configSecrets(stack, signal),

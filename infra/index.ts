@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Access } from "./components/access";
 import { Bay, METRICS_PORT } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
+import { declareCheckpoints } from "./components/checkpoint";
 import { CheckpointRuntime } from "./components/checkpoint-runtime";
 import { Cluster } from "./components/cluster";
 import { Images } from "./components/images";
@@ -38,13 +39,14 @@ const bay = new Bay("bay", {
   ...settings, name: settings.pod, namespace, port: settings.bayPort, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets,
   serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, security: settings.bayPodSecurity,
 }, inCluster);
-
-const checkpoints = checkpointMode(settings) === true && cluster.owns
+const checkpointRuntime = checkpointMode(settings) === true && cluster.owns
   ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;
+const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry });
 
 const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   backend: settings.backend, namespace, pod: bay.pod, port: settings.bayPort, apiKey: bay.apiKey, kubeconfig: cluster.kubeconfig,
   cluster: cluster.facts, images: pulumi.output(images), profiles: profileOutputs(PROFILES),
-  checkpointRuntimeClass: checkpoints?.runtimeClass ?? "",
+  checkpointRuntimeClass: checkpointRuntime?.runtimeClass ?? "",
+  checkpoint: checkpoints.output, propagatorToken: checkpoints.token,
 };
 module.exports = outputs;

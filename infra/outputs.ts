@@ -37,6 +37,25 @@ export interface ProfileOutput {
   idleTimeout: number;
 }
 
+/** Who answers the propagator's API, by which pods are checkpointed and restored, and how it is reached. */
+export interface CheckpointOutput {
+  /** The propagator of this repository, Cedana's, or nobody. */
+  source: "propagator" | "cedana" | "none";
+  /** Why there is nobody; empty otherwise. */
+  reason: string;
+  /** Base of all calls, without a version; empty where a port-forward is needed. */
+  url: string;
+  /** Where the port-forward leads: to a ready pod of the release's namespace; null where `url` is the way. */
+  forward: { selector: string; port: number } | null;
+  /** Id of this cluster in requests. */
+  clusterId: string;
+  /** Namespace and name of the Helm release. */
+  namespace: string;
+  release: string;
+  /** Name and version of the chart. */
+  chart: string;
+}
+
 /** All outputs of a stack. */
 export interface StackOutputs {
   backend: BackendName;
@@ -54,16 +73,19 @@ export interface StackOutputs {
   profiles: ProfileOutput[];
   /** RuntimeClass of pods that can be checkpointed and restored; empty where the stack has none. */
   checkpointRuntimeClass: string;
+  checkpoint: CheckpointOutput;
+  /** Bearer token of the propagator's API; empty where there is none. Secret. */
+  propagatorToken: string;
 }
 
 /** Keys that are secret in the state; tests plant and search for them. */
-export const SECRET_OUTPUTS = ["apiKey", "kubeconfig"] as const satisfies readonly (keyof StackOutputs)[];
+export const SECRET_OUTPUTS = ["apiKey", "kubeconfig", "propagatorToken"] as const satisfies readonly (keyof StackOutputs)[];
 
 /** Names every output that is missing or of the wrong type; empty when `value` is a `StackOutputs`. */
 export function problemsOfOutputs(value: Record<string, unknown>): string[] {
   const expected: Record<keyof StackOutputs, string> = {
     backend: "string", namespace: "string", pod: "string", port: "number", apiKey: "string", kubeconfig: "string",
-    cluster: "object", images: "object", profiles: "object", checkpointRuntimeClass: "string",
+    cluster: "object", images: "object", profiles: "object", checkpointRuntimeClass: "string", checkpoint: "object", propagatorToken: "string",
   };
   return Object.entries(expected)
     .filter(([key, type]) => typeof value[key] !== type)

@@ -33,9 +33,10 @@ interface Found { metadata: { labels?: Record<string, string>; deletionTimestamp
  * The name of a namespace, once nobody else's has it. Server-side apply would take over what is there, and a
  * destroy would then delete it with all that is in it.
  * @param timeout seconds that an earlier namespace of the name may take to go
+ * @param key the configuration's key that names it
  * @throws UserError E_NAMESPACE_FOREIGN
  */
-export async function freeNamespace(kubeconfig: string, { name, owner, timeout }: { name: string; owner: Owner; timeout: number }): Promise<string> {
+export async function freeNamespace(kubeconfig: string, { name, owner, timeout, key = "namespace" }: { name: string; owner: Owner; timeout: number; key?: string }): Promise<string> {
   const api = await openKubeApi(kubeconfig);
   const look = async (): Promise<Look<Found | undefined>> => {
     const found = await api.get<Found>(`/api/v1/namespaces/${name}`);
@@ -44,13 +45,13 @@ export async function freeNamespace(kubeconfig: string, { name, owner, timeout }
   };
   try {
     const found = await waitFor(look, { deadline: timeout * 1000, interval: 500 }, (reason, seconds) => new UserError("E_NAMESPACE_FOREIGN", {
-      seen: `namespace ${name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name", next: `kubectl describe namespace ${name}   (or: pulumi config set --stack ${owner.stack} namespace NAME)`,
+      seen: `namespace ${name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name", next: `kubectl describe namespace ${name}   (or: pulumi config set --stack ${owner.stack} ${key} NAME)`,
     }));
     if (!found || found.metadata.labels?.[LABELS.owner] === owner.id) return name;
     const whose = found.metadata.labels?.[LABELS.stack];
     throw new UserError("E_NAMESPACE_FOREIGN", {
       seen: `namespace ${name} exists, made by ${whose ? `stack ${whose} (owner ${found.metadata.labels?.[LABELS.owner]})` : "somebody else"}`,
-      wanted: "a namespace of this stack's own", next: `pulumi config set --stack ${owner.stack} namespace NAME`,
+      wanted: "a namespace of this stack's own", next: `pulumi config set --stack ${owner.stack} ${key} NAME`,
     });
   } finally {
     api.close();

@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   E_OUTPUTS: "The stack's outputs are not what the tests expect",
   E_PROPAGATOR_TARGET: "There is no propagator to talk to",
   E_PROPAGATOR: "The propagator refused a call or did not answer",
+  E_HELM_RELEASE: "A Helm release could not be installed, changed or removed",
+  E_PROPAGATOR_NOT_READY: "The propagator did not become ready",
   E_NO_TESTS: "No test matches",
   E_DESTROY: "Something of the run is left",
   E_INTERRUPTED: "The run was interrupted",

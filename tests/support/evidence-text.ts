@@ -5,5 +5,5 @@ export { describeObject, eventLines } from "../../infra/support/kube-text";
 
 /** A function that replaces every secret of the outputs, in clear and in base64, by `[secret]`. */
 export function maskOf(outputs: Pick<StackOutputs, (typeof SECRET_OUTPUTS)[number]>): (text: string) => string {
-  return maskerOf([outputs.apiKey, outputs.kubeconfig, ...credentialsIn(outputs.kubeconfig)]);
+  return maskerOf([outputs.apiKey, outputs.propagatorToken, outputs.kubeconfig, ...credentialsIn(outputs.kubeconfig)]);
 }

@@ -16,5 +16,6 @@ export const LISTING: E2ESession = {
     }),
     cluster: { name: "none", version: "none", nodes: [], runtime: "none", distribution: "none" },
     images: { bay: { reference: "none", id: "" }, ship: { reference: "none", id: "" } }, profiles: [], checkpointRuntimeClass: "",
+    checkpoint: { source: "none", reason: "the tests are only listed", url: "", forward: null, clusterId: "", namespace: "", release: "", chart: "" }, propagatorToken: "",
   },
 };

@@ -5,14 +5,14 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
 describe("evidence", () => {
   it("masks the key and the kubeconfig's credentials, in clear and in base64", () => {
     const kubeconfig = "users:\n- name: admin\n  user:\n    client-key-data: cGxhbnRlZC1rZXktZGF0YQ==\n    token: \"planted-token\"\n";
-    const mask = maskOf({ apiKey: "planted-api-key", kubeconfig });
-    const text = ["planted-api-key", base64("planted-api-key"), "cGxhbnRlZC1rZXktZGF0YQ==", "planted-token", base64("planted-token"), kubeconfig].join(" ");
+    const mask = maskOf({ apiKey: "planted-api-key", propagatorToken: "planted-propagator-token", kubeconfig });
+    const text = ["planted-api-key", "planted-propagator-token", base64("planted-api-key"), "cGxhbnRlZC1rZXktZGF0YQ==", "planted-token", base64("planted-token"), kubeconfig].join(" ");
     const masked = mask(`before ${text} after`);
     expect(masked).toMatch(/^before (\[secret\]\s?)+ after$/);
   });
 
   it("changes nothing else, also when the key is empty", () => {
-    expect(maskOf({ apiKey: "", kubeconfig: "" })("nothing secret")).toBe("nothing secret");
+    expect(maskOf({ apiKey: "", propagatorToken: "", kubeconfig: "" })("nothing secret")).toBe("nothing secret");
   });
 
   it("shows events oldest first, with how often each came", () => {

@@ -7,6 +7,7 @@ const complete = {
   backend: "k3s", namespace: "bay-e2e-test", pod: "bay", port: 8114, apiKey: "planted-key", kubeconfig: "apiVersion: v1",
   cluster: { name: "k3s", version: "v1.36.3", nodes: ["one"], runtime: "containerd://2", distribution: "k3s" },
   images: { bay: { reference: "bay:1", id: "" }, ship: { reference: "ship:1", id: "" } }, profiles: [], checkpointRuntimeClass: "",
+  checkpoint: { source: "none", reason: "switched off", url: "", forward: null, clusterId: "", namespace: "", release: "", chart: "" }, propagatorToken: "",
 };
 
 describe("the stack's outputs", () => {
