@@ -4,6 +4,7 @@ import type { Purpose, Wish } from "./choose";
 import { BACKEND, command, program, STACK } from "./program";
 import { testOptions, type TestOptions } from "./test-options";
 import type { CleanOptions } from "./commands/cache";
+import type { CheckpointsOptions } from "./commands/checkpoints";
 import type { E2eOptions } from "./commands/e2e";
 import type { LogsOptions } from "./commands/logs";
 
@@ -67,6 +68,19 @@ command("bench", "time the main job phase by phase, or with --services what clie
   .action((options: Wish & { rounds: number; services: boolean }) => end(options.services
     ? on(options, "look", async ({ stack }) => (await import("./bench/services")).benchServices(stack))
     : on(options, "make", async (chosen) => (await import("./bench/main-job")).bench(chosen))));
+
+command("checkpoints [action] [ids...]", "list checkpoints of pods, remove them, list what was asked of the propagator, or its clusters", [
+  ["", "checkpoints of the running stack, newest first"],
+  ["list --pod web --younger-than 1h", "of pods with web in their names, of the last hour"],
+  ["deprecate 0c9f2b6e-1d2a-4c55-8a3f-9b6d7e5f4a21", "remove a checkpoint's files"],
+  ["deprecate --older-than 1d --yes", "of all that the filters leave"],
+  ["actions --status error", "checkpoints and restores that failed, and why"],
+  ["clusters --json", "as the propagator gives it"],
+]).usage("-- [list|deprecate|actions|clusters] [ids] [options]").option(...STACK).option("--cluster <id>", "of this cluster").option("--pod <text>", "of pods with this in their names").option("--namespace <name>", "of pods of this namespace")
+  .option("--status <state>", "in this state, e.g. ready or error").option("--type <type>", "with actions: checkpoint or restore").option("--older-than <time>", "made longer ago: 90s, 10m, 2h, 1d").option("--younger-than <time>", "made since then")
+  .option("--removed", "with list: also those whose files were removed", false).option("--yes", "with deprecate: all that the filters leave, without ids", false).option("--json", "print JSON as it came, filtered", false)
+  .addHelpText("after", "\nThe propagator is that of the running stack; with CEDANA_AUTH_TOKEN set and no --stack it is the one at CEDANA_URL (default https://ci.cedana.ai/v1).")
+  .action((action: string | undefined, ids: string[], options: CheckpointsOptions) => end(import("./commands/checkpoints").then(({ checkpointsCommand }) => checkpointsCommand(action ?? "list", ids, options))));
 
 command("sweep", "show what killed runs left, here and in local clusters, and remove it", [
   ["", "show it, and ask on a terminal"],

@@ -60,9 +60,9 @@ export async function logs(what: string, options: LogsOptions): Promise<number> 
  * A duration such as `90s`, `10m`, `2h` or `1d` in seconds.
  * @throws UserError E_USAGE
  */
-export function secondsOf(text: string): number {
+export function secondsOf(text: string, asked: { option: string; next: string } = { option: "--since", next: "npm run logs -- --since 10m" }): number {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  if (count === undefined || Number(count) === 0) throw new UserError("E_USAGE", { seen: `--since ${text}`, wanted: "a number above 0 with s, m, h or d", next: "npm run logs -- --since 10m" });
+  if (count === undefined || Number(count) === 0) throw new UserError("E_USAGE", { seen: `${asked.option} ${text}`, wanted: "a number above 0 with s, m, h or d", next: asked.next });
   return Number(count) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as "s" | "m" | "h" | "d"];
 }
 

@@ -100,8 +100,9 @@ export class PropagatorClient {
     return this.#id("GET", `/actions/from_pod/${encodeURIComponent(podId)}`);
   }
 
-  checkpoints({ cluster_id, ids }: { cluster_id?: string; ids?: readonly string[] } = {}): Promise<Checkpoint[]> {
-    return this.#list<Checkpoint>("/checkpoints", { cluster_id, ...(ids ? { ids: ids.join(",") } : {}) });
+  /** @param query with `deprecated` also those whose files were removed, where the propagator lists them */
+  checkpoints({ cluster_id, ids, deprecated }: { cluster_id?: string; ids?: readonly string[]; deprecated?: boolean } = {}): Promise<Checkpoint[]> {
+    return this.#list<Checkpoint>("/checkpoints", { cluster_id, ...(ids ? { ids: ids.join(",") } : {}), ...(deprecated ? { deprecated: "true" } : {}) });
   }
 
   /** Removes a checkpoint's files; it can no longer be restored. */
