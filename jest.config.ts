@@ -35,6 +35,8 @@ const config: Config = {
     { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"] },
     // Clusters of each backend, each used in several ways.
     { ...shared, displayName: "backends", testMatch: ["<rootDir>/tests/backends/*.test.ts"] },
+    // Dumps and restores on a node of a stack that is up: BAY_E2E_STACK, or the selected one.
+    { ...shared, displayName: "runtime", testMatch: ["<rootDir>/tests/runtime/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,

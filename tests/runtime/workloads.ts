@@ -1,0 +1,86 @@
+import { uniqueName } from "../support/names";
+
+/** A pod as `kubectl apply` takes it. */
+export interface Pod {
+  apiVersion: "v1";
+  kind: "Pod";
+  metadata: { name: string; annotations?: Record<string, string> };
+  spec: { containers: [Record<string, unknown>]; [key: string]: unknown };
+}
+
+/** The annotation by which a pod asks for a restore. */
+const RESTORE = "runc-cr.dev/restore";
+
+/** What all pods here have: the runtime, no token, an end without grace, and an image that is on the node. */
+function pod(prefix: string, image: string, runtimeClassName: string, container: Record<string, unknown>, spec: Record<string, unknown> = {}): Pod {
+  return {
+    apiVersion: "v1", kind: "Pod", metadata: { name: uniqueName(prefix) },
+    spec: {
+      runtimeClassName, automountServiceAccountToken: false, enableServiceLinks: false, terminationGracePeriodSeconds: 0, tolerations: [{ operator: "Exists" }],
+      containers: [{
+        name: "app", image, imagePullPolicy: "Never",
+        // Root, as a host without CAP_SYS_RESOURCE can dump no other; for the rest as locked down as a sandbox.
+        securityContext: { runAsUser: 0, runAsNonRoot: false, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, seccompProfile: { type: "RuntimeDefault" } },
+        ...container,
+      }],
+      ...spec,
+    },
+  };
+}
+
+export type Make = (image: string, runtimeClass: string) => Pod;
+
+/** Says a random word, that stands nowhere but in its memory, and a number that grows, in each line of its log. */
+export const counter: Make = (image, runtimeClass) => pod("counter", image, runtimeClass, {
+  command: ["bash", "-c", `word=$RANDOM$RANDOM; echo "$RANDOM" > /marker; rm /etc/debian_version; mkdir /made; ln /marker /made/same
+    i=0; while :; do i=$((i+1)); echo "$word $i"; sleep 0.1; done`],
+});
+
+const SERVER = `
+import http.server, os, secrets, socketserver, threading, time
+secret, count = secrets.token_hex(16), 0
+open("/marker", "w").write(secret[:8])
+def grow():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.02)
+threading.Thread(target=grow, daemon=True).start()
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = f"{secret} {count} {open('/marker').read()} {threading.active_count() > 1}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer): daemon_threads = True
+Server((os.environ["ADDRESS"], 8080), Handler).serve_forever()
+`;
+
+/** A server with threads that answers with a secret of its memory, a number that grows, and a file's content. */
+export const server = (ballastMiB = 0): Make => (image, runtimeClass) => pod("server", image, runtimeClass, {
+  command: ["python3", "-c", `import os; ballast = os.urandom(${ballastMiB} << 20)\n${SERVER}`], env: [{ name: "ADDRESS", value: "0.0.0.0" }],
+  readinessProbe: { httpGet: { path: "/", port: 8080 }, periodSeconds: 1 },
+});
+
+/** The same, listening at its pod's own address only, which no other pod can have. */
+export const boundServer: Make = (image, runtimeClass) => {
+  const made = server()(image, runtimeClass);
+  made.spec.containers[0]["env"] = [{ name: "ADDRESS", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } }];
+  return made;
+};
+
+/** Runs a Python program. */
+export const python = (program: string, container: Record<string, unknown> = {}): Make => (image, runtimeClass) => pod("python", image, runtimeClass, { command: ["python3", "-c", program], ...container });
+
+/** A pod like another one, under a new name, that is restored from a checkpoint. */
+export function restored(from: Pod, checkpoint: string): Pod {
+  return { ...from, metadata: { name: uniqueName(from.metadata.name.replace(/-[0-9a-f]+$/, "-restored")), annotations: { [RESTORE]: checkpoint } } };
+}
+
+/** A pod like another one that starts afresh: what a restore must be told from. */
+export function afresh(from: Pod): Pod {
+  return { ...from, metadata: { name: uniqueName(from.metadata.name) } };
+}
