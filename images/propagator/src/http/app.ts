@@ -40,7 +40,8 @@ export function buildApp({ bearer, log, answered }: AppOptions): FastifyInstance
   });
   app.addHook("onResponse", async (request, reply) => {
     answered(request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"), request.method, reply.statusCode, reply.elapsedTime);
-    const quiet = request.routeOptions.config.open && reply.statusCode === 200;
+    // Clients that wait ask many times; what changes something, or fails, is worth a line.
+    const quiet = reply.statusCode === 200 && ["GET", "HEAD"].includes(request.method);
     request.log[quiet ? "debug" : "info"]({ method: request.method, path: request.url.split("?")[0], status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
   });
   app.setNotFoundHandler(async () => { throw new Refused("not_found", "there is no such path, or not with this method"); });
