@@ -16,12 +16,14 @@ const DEFAULT_TIMEOUT = 300;
 /** Inputs that this plugin does not have, with the reason; using one is refused by name instead of ignored. */
 const REFUSED: Record<string, string> = {
   verify: "charts are not verified by signatures", keyring: "charts are not verified by signatures",
-  disableCRDHooks: "Helm's CLI has no such option", manifest: "it is an output", compat: "no older plugin is stood in for",
+  disableCRDHooks: "Helm's CLI has no such option", manifest: "it is an output",
 };
 
 /** Inputs in the form in which they are stored: with a name, a namespace, a timeout, and all values in `values`. */
 export function completeInputs(request: Pick<CheckRequest, "name" | "olds" | "news" | "randomSeed" | "autonaming">, defaultNamespace: string): ValueMap {
   const { valueYamlFiles, ...news } = present(request.news);
+  // Said by every SDK: that it knows the newer of two shapes of the outputs.
+  delete news.compat;
   const given = unwrap(news.name);
   const oldName = textAt(unwrapMap(request.olds), "name");
   const name = given === null || given === "" ? oldName || request.autonaming?.proposedName || `${request.name}-${suffix(request.randomSeed)}` : news.name;

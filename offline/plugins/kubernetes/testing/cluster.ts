@@ -34,10 +34,19 @@ export class TestCluster {
 
   /** An image that every node has and that runs for ever. */
   async image(): Promise<string> {
+    return this.imageLike(/pause/);
+  }
+
+  /** One with a shell: that of Ship, which the stack k3s has. */
+  async shellImage(): Promise<string> {
+    return this.imageLike(/\/ship:/);
+  }
+
+  private async imageLike(pattern: RegExp): Promise<string> {
     const nodes = await this.client.request({ path: "/api/v1/nodes" });
     const names = listAt(nodes, "items", 0, "status", "images").flatMap((image) => listAt(image, "names")).map(String);
-    const image = names.find((name) => name.includes("pause") && !name.includes("@"));
-    if (image === undefined) throw new Error(`no pause image on the node, only ${names.join(", ")}`);
+    const image = names.find((name) => pattern.test(name) && !name.includes("@"));
+    if (image === undefined) throw new Error(`no image like ${pattern} on the node, only ${names.join(", ")}`);
     return image;
   }
 

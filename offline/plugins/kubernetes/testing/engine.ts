@@ -31,7 +31,10 @@ export class TestEngine {
   }
 
   static async start(args: ValueMap): Promise<TestEngine> {
-    const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "..", "main.ts")], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["--import", "tsx", join(__dirname, "..", "main.ts")], {
+      // Jest's environment is a copy, which children get only when it is named.
+      stdio: ["ignore", "pipe", "pipe"], env: process.env,
+    });
     let noise = "";
     child.stderr?.on("data", (data: Buffer) => { noise += data.toString(); });
     const lines = createInterface({ input: child.stdout! });
@@ -41,6 +44,17 @@ export class TestEngine {
     const engine = new TestEngine(child, new ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure()));
     await engine.call("configure", new pb.ConfigureRequest().setArgs(encodeStruct(args)).setAcceptsecrets(true));
     return engine;
+  }
+
+  /** Process id of the plugin. */
+  get pid(): number { return this.child.pid ?? 0; }
+
+  /** Ends the plugin as nothing can be done against. */
+  async kill(): Promise<void> {
+    const exited = once(this.child, "exit");
+    this.client.close();
+    this.child.kill("SIGKILL");
+    await exited;
   }
 
   async stop(): Promise<void> {
