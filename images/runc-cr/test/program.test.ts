@@ -1,0 +1,26 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+
+const MODULE = resolve(__dirname, "..");
+
+/** Runs Go in the module; what it says stands in the failure. */
+function go(program: string, ...words: string[]): { status: number | null; said: string } {
+  const { status, stdout, stderr } = spawnSync(program, words, { cwd: MODULE, encoding: "utf8", env: { ...process.env, GOFLAGS: "-mod=readonly" } });
+  return { status, said: `${stdout}${stderr}` };
+}
+
+const present = spawnSync("go", ["version"]).status === 0;
+const where = present ? it : it.skip;
+const name = (text: string) => (present ? text : `${text} (left out: no Go on this host)`);
+
+describe("runc-cr", () => {
+  where(name("passes its own tests"), () => {
+    expect(go("go", "test", "./...")).toEqual({ status: 0, said: expect.stringMatching(/^ok\s/) });
+  });
+
+  where(name("has nothing that go vet or gofmt would change"), () => {
+    expect(go("go", "vet", "./...")).toEqual({ status: 0, said: "" });
+    expect(go("gofmt", "-l", ...readdirSync(MODULE).filter((file) => file.endsWith(".go")))).toEqual({ status: 0, said: "" });
+  });
+});
