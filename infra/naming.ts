@@ -14,6 +14,9 @@ export const LABELS = {
   checkout: "bay-e2e.dev/checkout",
 } as const;
 
+/** On an image whose nodes can checkpoint and restore pods: the name of containerd's handler for it. */
+export const CHECKPOINT_LABEL = "dev.runc-cr.handler";
+
 /** Who owns what a stack makes on this host. */
 export interface Owner {
   stack: string;

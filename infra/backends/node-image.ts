@@ -2,12 +2,9 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { join, relative } from "node:path";
 import { checkpointMode, substitute } from "../config";
-import { PREFIX } from "../naming";
+import { CHECKPOINT_LABEL, PREFIX } from "../naming";
 import { labelOfLocalImage } from "../support/docker";
 import type { BackendArgs } from "./backend";
-
-/** On an image whose nodes can checkpoint and restore: the name of containerd's handler for it. */
-export const CHECKPOINT_LABEL = "dev.runc-cr.handler";
 
 /**
  * The image that a stack's nodes run: the configured one, or one built on top of it that has the runtime of

@@ -80,8 +80,13 @@ describe("the doctor judges", () => {
     ["stand-ins", { images: [{ image: "a", local: true }], standIns: true }, "ok", "stand-ins of offline/"], ["a registry out of reach", { images: [{ image: "a", local: false, answers: false, problem: "no such host" }, { image: "b", local: false, answers: false, problem: "no such host" }], standIns: false }, "warn", "a, b (no such host)"],
     ["one where setup knows a way", { images: [{ image: "a", local: false, answers: false }], standIns: true }, "warn", "npm run setup makes"],
   ]);
+  const piece = { name: "criu", ok: true, required: true, found: "criu 4.2.1", needed: "criu 4.2" };
   judges(checkpointing, [
-    ["a new kernel with a new criu", { kernel: "6.18.44-x", criu: "4.2.1" }, "ok", "criu 4.2.1"], ["a new kernel with an old criu", { kernel: "6.16.0", criu: "4.1.0" }, "warn", "a newer criu"], ["an older kernel with an older criu", { kernel: "6.12.0", criu: "4.1.0" }, "ok", "4.1.0"], ["no criu", { kernel: "6.12.0" }, "warn", "no criu on this host"],
+    ["an image that has all", { nodes: [], image: "node:1", prepared: true }, "ok", "node:1 has them"], ["an image that has nothing", { nodes: [], image: "node:1", prepared: false }, "ok", "builds them on top of node:1"],
+    ["nodes that have all", { nodes: [{ name: "a", pieces: [piece] }, { name: "b", pieces: [piece] }], image: "", prepared: true }, "ok", "all 2 nodes have them"],
+    ["a node with a limit", { nodes: [{ name: "a", pieces: [piece, { ...piece, required: false, ok: false, found: "only uid 0" }] }], image: "", prepared: true }, "ok", "the node has them; only uid 0"],
+    ["a node that lacks a piece", { nodes: [{ name: "a", pieces: [piece] }, { name: "b", pieces: [{ ...piece, ok: false, found: "criu 3.9", fix: "a newer criu" }] }], image: "", prepared: true }, "warn", "b: criu: criu 3.9, wanted criu 4.2 | a newer criu"],
+    ["a node without the tool", { nodes: [{ name: "a", problem: "executable file not found" }], image: "", prepared: true }, "warn", "a: executable file not found | npm run down"],
   ]);
   judges(context, [
     ["one that answers", { name: "kind-a", server: "https://127.0.0.1:1", reachable: true, answer: "HTTP 401" }, "ok", "kind-a at https://127.0.0.1:1: HTTP 401"], ["one that does not", { name: "kind-a", server: "https://127.0.0.1:1", reachable: false, answer: "ECONNREFUSED" }, "fail", "kubectl --context kind-a version"],
