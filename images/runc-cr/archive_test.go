@@ -229,3 +229,48 @@ func TestAnArchiveThatIsCutOffIsRefused(t *testing.T) {
 		t.Error("half an archive was taken for whole")
 	}
 }
+
+func TestThePodsOwnVolumesComeAlong(t *testing.T) {
+	const pods = "/var/lib/kubelet/pods/"
+	node := t.TempDir()
+	source := func(path string) string { return node + path }
+	var dumped, fresh spec
+	mount := func(s *spec, destination, source string) {
+		s.Mounts = append(s.Mounts, struct {
+			Destination string `json:"destination"`
+			Source      string `json:"source"`
+		}{destination, source})
+	}
+	old, now := pods+"old/volumes/kubernetes.io~", pods+"new/volumes/kubernetes.io~"
+	mount(&dumped, "/tmp", source(old+"empty-dir/tmp"))
+	mount(&dumped, "/again", source(old+"empty-dir/tmp"))
+	mount(&dumped, "/data", source(old+"local-volume/pvc"))
+	mount(&dumped, "/dev/shm", source("/run/x/sandboxes/0abc/shm"))
+	mount(&fresh, "/tmp", source(now+"empty-dir/tmp"))
+	mount(&fresh, "/again", source(now+"empty-dir/tmp"))
+	mount(&fresh, "/dev/shm", source("/run/x/sandboxes/0def/shm"))
+	for name, volume := range dumped.volumes() {
+		write(t, volume, map[string]string{"file": "of " + name})
+	}
+	for _, volume := range fresh.volumes() {
+		write(t, volume, map[string]string{"./": ""})
+	}
+	upper, folder, bundle := t.TempDir(), t.TempDir(), t.TempDir()
+	write(t, bundle, map[string]string{"rootfs/": ""})
+	trees, archives := planTrees(upper, dumped.volumes())
+	if len(trees) != 3 || archives["/tmp"] != archives["/again"] || archives["/data"] != "" {
+		t.Errorf("%v, %v", trees, archives)
+	}
+	for _, one := range trees {
+		must(t, packTree(one.Folder, filepath.Join(folder, one.Archive)))
+	}
+	fresh.Root.Path = "rootfs"
+	m := manifest{Volumes: archives}
+	must(t, m.unpackTrees(folder, bundle, &fresh))
+	if got := content(t, source("/run/x/sandboxes/0def/shm/file")); got != "of /dev/shm" {
+		t.Error(got)
+	}
+	content(t, source(now+"empty-dir/tmp/file"))
+	fresh.Mounts = fresh.Mounts[1:2]
+	wantCode(t, m.unpackTrees(folder, bundle, &fresh), codeWrongContainer)
+}

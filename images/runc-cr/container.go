@@ -29,6 +29,10 @@ type spec struct {
 	Root struct {
 		Path string `json:"path"`
 	} `json:"root"`
+	Mounts []struct {
+		Destination string `json:"destination"`
+		Source      string `json:"source"`
+	} `json:"mounts"`
 	Annotations map[string]string `json:"annotations"`
 	Linux       struct {
 		Namespaces []struct {

@@ -17,6 +17,7 @@ const (
 	dumpLog      = "dump.log"
 	statsFile    = "stats-dump"
 	stateFolder  = "runc-state"
+	packError    = "pack-error.json"
 	// What CRIU and tar add to memory and files; found with processes of 2 to 500 MB.
 	overheadBytes = 4 << 20
 )
@@ -45,7 +46,7 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 		return nil, err
 	}
 	defer unlock()
-	upper, err := s.admit(c, request.maxBytes)
+	trees, archives, err := s.admit(c, request.maxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +63,10 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 		return nil, err
 	}
 	defer release()
-	if err := c.dumpTo(work, request.runcRoot, upper); err != nil {
+	if err := c.dumpTo(work, request.runcRoot, trees); err != nil {
 		return nil, err
 	}
-	m, err := c.describe(work, request, begin)
+	m, err := c.describe(work, request, archives, begin)
 	if err != nil {
 		return nil, err
 	}
@@ -92,34 +93,40 @@ func (s *store) lockContainer(id string) (func(), error) {
 }
 
 // admit refuses what cannot be dumped, or finds no room, before anything is frozen.
-func (s *store) admit(c *container, maxBytes int64) (upper string, err error) {
+func (s *store) admit(c *container, maxBytes int64) (trees []tree, archives map[string]string, err error) {
 	memory, err := c.inspect()
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
-	if upper, err = c.upperDir(); err != nil {
-		return "", err
-	}
-	files, err := treeSize(upper)
+	upper, err := c.upperDir()
 	if err != nil {
-		return "", err
+		return nil, nil, err
+	}
+	trees, archives = planTrees(upper, c.spec.volumes())
+	var files int64
+	for _, one := range trees {
+		size, err := treeSize(one.Folder)
+		if err != nil {
+			return nil, nil, err
+		}
+		files += size
 	}
 	wanted := memory + files + overheadBytes
 	if maxBytes > 0 && wanted > maxBytes {
-		return "", failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, memory, files, maxBytes)
+		return nil, nil, failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, memory, files, maxBytes)
 	}
 	free, err := s.free()
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	if wanted > free {
-		return "", failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
+		return nil, nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
 	}
-	return upper, nil
+	return trees, archives, nil
 }
 
 // dumpTo lets runc and CRIU write a container's memory, and the hook its files while it stands still.
-func (c *container) dumpTo(work, runcRoot, upper string) error {
+func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
 	runc, err := find("runc")
 	if err != nil {
 		return err
@@ -131,55 +138,28 @@ func (c *container) dumpTo(work, runcRoot, upper string) error {
 	defer os.RemoveAll(filepath.Join(work, stateFolder))
 	arguments := append([]string{"--root", root, "checkpoint", "--leave-running", "--image-path", filepath.Join(work, imagesFolder), "--work-path", work}, criuFlags...)
 	command := exec.Command(runc, append(arguments, c.id)...)
-	diff := filepath.Join(work, rootfsDiff)
-	command.Env = environment(hookUpper+"="+upper, hookDiff+"="+diff)
+	for i := range trees {
+		trees[i].Archive = filepath.Join(work, trees[i].Archive)
+	}
+	list, err := json.Marshal(trees)
+	if err != nil {
+		return err
+	}
+	command.Env = environment(hookTrees+"="+string(list), hookError+"="+filepath.Join(work, packError))
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
 	if err := command.Run(); err != nil {
 		return dumpFailure(work, said.String(), err)
 	}
-	if _, err := os.Stat(diff); err != nil {
+	if _, err := os.Stat(filepath.Join(work, rootfsDiff)); err != nil {
 		return failf(codeDumpFailed, "CRIU did not call the hook that packs the root file system: /etc/criu/runc.conf names none")
 	}
 	return nil
 }
 
-// withoutFreezer makes a copy of runc's state of a container in which it has no freezer, and gives the folder to name as
-// root. CRIU looks only ten times a second whether a freezer is done, so that half of all dumps would stand still for
-// 100 ms more; without one it stops each process by ptrace, at once. With cgroups of version 2 runc finds the freezer
-// by itself, and the state is used as it is.
-func withoutFreezer(runcRoot, id, copy string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(runcRoot, id, "state.json"))
-	if err != nil {
-		return "", err
-	}
-	var state map[string]json.RawMessage
-	var cgroups map[string]string
-	if err := json.Unmarshal(content, &state); err != nil {
-		return "", err
-	}
-	if err := json.Unmarshal(state["cgroup_paths"], &cgroups); err != nil {
-		return "", err
-	}
-	if cgroups["freezer"] == "" {
-		return runcRoot, nil
-	}
-	delete(cgroups, "freezer")
-	if state["cgroup_paths"], err = json.Marshal(cgroups); err != nil {
-		return "", err
-	}
-	if content, err = json.Marshal(state); err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(filepath.Join(copy, id), 0o700); err != nil {
-		return "", err
-	}
-	return copy, os.WriteFile(filepath.Join(copy, id, "state.json"), content, 0o600)
-}
-
 func dumpFailure(work, said string, cause error) error {
 	var ofHook failure
-	if content, err := os.ReadFile(filepath.Join(work, rootfsDiff+hookError)); err == nil && json.Unmarshal(content, &ofHook) == nil {
+	if content, err := os.ReadFile(filepath.Join(work, packError)); err == nil && json.Unmarshal(content, &ofHook) == nil {
 		return &ofHook
 	}
 	lines := criuErrors(filepath.Join(work, dumpLog))
@@ -197,7 +177,7 @@ func lastLine(text string) string {
 }
 
 // describe writes what an archive of containerd has beside the images, and the manifest.
-func (c *container) describe(work string, request dumpRequest, begin time.Time) (*manifest, error) {
+func (c *container) describe(work string, request dumpRequest, archives map[string]string, begin time.Time) (*manifest, error) {
 	about := c.spec.about(c.id)
 	specification, err := os.ReadFile(filepath.Join(c.bundle, "config.json"))
 	if err != nil {
@@ -212,7 +192,7 @@ func (c *container) describe(work string, request dumpRequest, begin time.Time) 
 			return nil, err
 		}
 	}
-	m := &manifest{ID: request.id, Created: begin.UTC(), Version: version, Container: about}
+	m := &manifest{ID: request.id, Created: begin.UTC(), Version: version, Container: about, Volumes: archives}
 	if m.FreezeMicroseconds, err = readFreeze(filepath.Join(work, statsFile)); err != nil {
 		return nil, fmt.Errorf("%s: %w", statsFile, err)
 	}
@@ -221,8 +201,11 @@ func (c *container) describe(work string, request dumpRequest, begin time.Time) 
 	}
 	for name, file := range m.Files {
 		m.Bytes += file.Bytes
-		if strings.HasPrefix(name, imagesFolder+"/pages-") {
+		switch {
+		case strings.HasPrefix(name, imagesFolder+"/pages-"):
 			m.MemoryBytes += file.Bytes
+		case strings.HasPrefix(name, "volume-"):
+			m.VolumeBytes += file.Bytes
 		}
 	}
 	m.RootfsBytes = m.Files[rootfsDiff].Bytes

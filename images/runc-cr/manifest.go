@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,16 +21,19 @@ const manifestFile = "manifest.json"
 
 // manifest describes a checkpoint; README.md says what each field means.
 type manifest struct {
-	ID                   string                `json:"id"`
-	Created              time.Time             `json:"created"`
-	Version              string                `json:"version"`
-	Container            aboutContainer        `json:"container"`
-	Bytes                int64                 `json:"bytes"`
-	MemoryBytes          int64                 `json:"memoryBytes"`
-	RootfsBytes          int64                 `json:"rootfsBytes"`
-	FreezeMicroseconds   int64                 `json:"freezeMicroseconds"`
-	DurationMicroseconds int64                 `json:"durationMicroseconds"`
-	Files                map[string]fileRecord `json:"files"`
+	ID                   string         `json:"id"`
+	Created              time.Time      `json:"created"`
+	Version              string         `json:"version"`
+	Container            aboutContainer `json:"container"`
+	Bytes                int64          `json:"bytes"`
+	MemoryBytes          int64          `json:"memoryBytes"`
+	RootfsBytes          int64          `json:"rootfsBytes"`
+	VolumeBytes          int64          `json:"volumeBytes"`
+	FreezeMicroseconds   int64          `json:"freezeMicroseconds"`
+	DurationMicroseconds int64          `json:"durationMicroseconds"`
+	// Volumes are archives of the pod's own volumes by where they are mounted.
+	Volumes map[string]string     `json:"volumes,omitempty"`
+	Files   map[string]fileRecord `json:"files"`
 	// Checksum is of the file itself, so it is no part of it.
 	Checksum string `json:"checksum,omitempty"`
 }
@@ -153,5 +158,7 @@ func recordFile(path string) (fileRecord, error) {
 
 // onlyReader hides a file's WriteTo, which would copy in smaller pieces.
 type onlyReader struct{ io.Reader }
+
+func sortedKeys[V any](all map[string]V) []string { return slices.Sorted(maps.Keys(all)) }
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -59,7 +59,7 @@ func (s *store) restore(id string, c call, bundle string, specification *spec) e
 	if err := m.compare(s.folder(id)); err != nil {
 		return err
 	}
-	if err := unpackTree(filepath.Join(s.folder(id), rootfsDiff), specification.rootfs(bundle)); err != nil {
+	if err := m.unpackTrees(s.folder(id), bundle, specification); err != nil {
 		return err
 	}
 	work := filepath.Join(s.path, logsFolder, c.id())

@@ -1,7 +1,7 @@
 import { Scope } from "../support/scope";
 import { notYet, waitFor } from "../support/wait";
 import { Node } from "./node";
-import { afresh, counter, type Pod, restored, server } from "./workloads";
+import { afresh, counter, type Pod, restored, server, withVolumes } from "./workloads";
 
 let node: Node;
 let scope: Scope;
@@ -135,6 +135,18 @@ c.request("GET", "/"); print(c.getresponse().read().decode().split()[0], flush=T
       return (status?.restartCount === 1 && status.ready) || notYet(`restarts: ${status?.restartCount}, ready: ${status?.ready}`);
     }, { deadline: 60_000 });
     expect((await node.ask(copy)).split(" ")[0]).not.toBe(secret);
+  });
+
+  it("keeps files in the pod's own volumes, and shared memory, with what is open in them", async () => {
+    const pod = await node.make(scope, withVolumes);
+    await node.logged(pod, /^here$/);
+    const { id, manifest } = await node.checkpoint(scope, pod);
+    expect(Object.keys(manifest["volumes"] as object).sort()).toEqual(["/dev/shm", "/memory", "/scratch"]);
+    await node.remove(pod);
+    const copy = await node.make(scope, restored(pod, id));
+    await node.ready(copy);
+    await node.exec(copy, "touch", "/scratch/go");
+    expect(await node.logged(copy, /^files/)).toBe("files open closed memory shared");
   });
 
   it("with 100 MB of memory is dumped whole", async () => {

@@ -72,6 +72,25 @@ export const boundServer: Make = (image, runtimeClass) => {
   return made;
 };
 
+const FILES = `
+import os, time
+kept = open("/scratch/open", "w+")
+kept.write("open"); kept.flush()
+open("/scratch/closed", "w").write("closed")
+open("/memory/file", "w").write("memory")
+open("/dev/shm/area", "w").write("shared")
+print("here", flush=True)
+while not os.path.exists("/scratch/go"): time.sleep(0.05)
+kept.seek(0)
+print("files", kept.read(), *(open(path).read() for path in ("/scratch/closed", "/memory/file", "/dev/shm/area")), flush=True)
+time.sleep(1e6)
+`;
+
+/** Has files in volumes that live and die with the pod, and tells what is in them when it is asked. */
+export const withVolumes: Make = (image, runtimeClass) => pod("volumes", image, runtimeClass, {
+  command: ["python3", "-c", FILES], volumeMounts: [{ name: "scratch", mountPath: "/scratch" }, { name: "memory", mountPath: "/memory" }],
+}, { volumes: [{ name: "scratch", emptyDir: {} }, { name: "memory", emptyDir: { medium: "Memory" } }] });
+
 /** Runs a Python program. */
 export const python = (program: string, container: Record<string, unknown> = {}): Make => (image, runtimeClass) => pod("python", image, runtimeClass, { command: ["python3", "-c", program], ...container });
 
