@@ -37,6 +37,8 @@ const config: Config = {
     { ...shared, displayName: "backends", testMatch: ["<rootDir>/tests/backends/*.test.ts"] },
     // Dumps and restores on a node of a stack that is up: BAY_E2E_STACK, or the selected one.
     { ...shared, displayName: "runtime", testMatch: ["<rootDir>/tests/runtime/*.test.ts"] },
+    // The propagator of a stack that is up, on its real node; one file after another, as they restart it.
+    { ...shared, displayName: "propagator", testMatch: ["<rootDir>/tests/propagator/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,
