@@ -30,17 +30,14 @@ type preflight struct {
 	Checks []finding `json:"checks"`
 }
 
-const (
-	criuConfig      = "/etc/criu/runc.conf"
-	programPatience = 10 * time.Second
-)
+const programPatience = 10 * time.Second
 
 // containerdConfigs are where a node keeps the settings of its containerd.
 var containerdConfigs = []string{"/etc/containerd/config.toml", "/etc/containerd/conf.d/*.toml", "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"}
 
 // check looks at every piece; a missing one is an error beside the whole answer.
 func check() (*preflight, error) {
-	result := &preflight{OK: true, Checks: []finding{checkCriu(), checkCriuWorks(), checkHook(), checkTar(), checkRunc(), checkHandler(), checkStore(), checkCapability(), checkCgroups()}}
+	result := &preflight{OK: true, Checks: []finding{checkCriu(), checkCriuWorks(), checkOptions(), checkTar(), checkRunc(), checkHandler(), checkStore(), checkCapability(), checkCgroups()}}
 	var lacking []string
 	for _, f := range result.Checks {
 		if f.Required && !f.OK {
@@ -138,22 +135,21 @@ func checkCriuWorks() finding {
 	return f.judged(err == nil)
 }
 
-func checkHook() finding {
-	f := finding{Name: "hook", Required: true, Needed: "a line `action-script` in " + criuConfig + " that leads to this program", Fix: "action-script /usr/local/lib/runc-cr/" + hookName}
+func checkOptions() finding {
+	f := finding{Name: "options", Required: true, Needed: "tcp-close and skip-in-flight in " + criuConfig, Fix: "see images/runc-cr/node/criu.conf"}
 	content, err := os.ReadFile(criuConfig)
 	if err != nil {
 		f.Found = err.Error()
 		return f
 	}
+	set := map[string]bool{}
 	for line := range strings.Lines(string(content)) {
-		words := strings.Fields(line)
-		if len(words) == 2 && words[0] == "action-script" && filepath.Base(words[1]) == hookName {
-			f.Found = words[1]
-			return f.judged(unix.Access(words[1], unix.X_OK) == nil)
+		if words := strings.Fields(line); len(words) > 0 && words[0][0] != '#' {
+			set[words[0]] = true
 		}
 	}
-	f.Found = "no such line"
-	return f
+	f.Found = strings.Join(sortedKeys(set), " ")
+	return f.judged(set["tcp-close"] && set["skip-in-flight"])
 }
 
 func checkTar() finding {

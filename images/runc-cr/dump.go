@@ -131,11 +131,11 @@ func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
 	if err != nil {
 		return err
 	}
-	root, err := withoutFreezer(runcRoot, c.id, filepath.Join(work, stateFolder))
-	if err != nil {
+	root := filepath.Join(work, stateFolder)
+	defer os.RemoveAll(root)
+	if err := copyState(runcRoot, c.id, root); err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Join(work, stateFolder))
 	arguments := append([]string{"--root", root, "checkpoint", "--leave-running", "--image-path", filepath.Join(work, imagesFolder), "--work-path", work}, criuFlags...)
 	command := exec.Command(runc, append(arguments, c.id)...)
 	for i := range trees {
@@ -152,7 +152,7 @@ func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
 		return dumpFailure(work, said.String(), err)
 	}
 	if _, err := os.Stat(filepath.Join(work, rootfsDiff)); err != nil {
-		return failf(codeDumpFailed, "CRIU did not call the hook that packs the root file system: /etc/criu/runc.conf names none")
+		return failf(codeDumpFailed, "CRIU did not call the hook that packs the container's files: runc or criu is too old for org.criu.config")
 	}
 	return nil
 }

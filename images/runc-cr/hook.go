@@ -6,8 +6,7 @@ import (
 	"os"
 )
 
-// CRIU calls its action scripts (/etc/criu/runc.conf) at each stage of a dump or a restore, with the stage in
-// CRTOOLS_SCRIPT_ACTION. At post-dump everything is written and the processes still stand: the one moment in which files
+// CRIU calls its action script (see state.go) at each stage of a dump, with the stage in CRTOOLS_SCRIPT_ACTION. At post-dump everything is written and the processes still stand: the one moment in which files
 // and memory fit together. A dump hands on by environment what is to be packed then; without that a call does nothing.
 const (
 	hookStage = "CRTOOLS_SCRIPT_ACTION"

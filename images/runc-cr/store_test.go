@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -172,22 +173,28 @@ func TestOneDumpOfAContainerAtATime(t *testing.T) {
 	again()
 }
 
-func TestADumpUsesAStateWithoutFreezerAndLeavesRuncsOwnAlone(t *testing.T) {
-	root, copy := t.TempDir(), filepath.Join(t.TempDir(), stateFolder)
-	const state = `{"id":"c1","init_process_start":9007199254740993,"cgroup_paths":{"freezer":"/f","pids":"/p"},"config":{"labels":["bundle=/b"]}}`
+func TestADumpsOwnSettingsStayOutOfRuncsState(t *testing.T) {
+	root, folder := t.TempDir(), filepath.Join(t.TempDir(), stateFolder)
+	const state = `{"id":"c1","init_process_start":9007199254740993,"cgroup_paths":{"freezer":"/f","pids":"/p"},"config":{"rootfs":"/r","labels":["bundle=/b","org.criu.config=/other"]}}`
 	write(t, root, map[string]string{"c1/state.json": state})
-	got, err := withoutFreezer(root, "c1", copy)
+	must(t, copyState(root, "c1", folder))
+	changed, err := readState(folder, "c1")
 	must(t, err)
-	changed, err := readState(got, "c1")
-	must(t, err)
-	if got != copy || changed.Cgroups["freezer"] != "" || changed.Cgroups["pids"] != "/p" || changed.Started != 9007199254740993 || changed.bundle() != "/b" {
-		t.Errorf("%s: %+v", got, changed)
+	if changed.Cgroups["freezer"] != "" || changed.Cgroups["pids"] != "/p" || changed.Started != 9007199254740993 || changed.bundle() != "/b" {
+		t.Errorf("%+v", changed)
+	}
+	options := filepath.Join(folder, "criu.conf")
+	if changed.Config.Labels[0] != criuLabel+options {
+		t.Errorf("labels are %q", changed.Config.Labels)
+	}
+	hook := filepath.Join(folder, hookName)
+	if !strings.HasSuffix(content(t, options), "\naction-script "+hook+"\n") {
+		t.Errorf("options are %q", content(t, options))
+	}
+	if _, err := os.Stat(hook); err != nil {
+		t.Error(err)
 	}
 	if content(t, filepath.Join(root, "c1/state.json")) != state {
 		t.Error("runc's own state was changed")
-	}
-	write(t, root, map[string]string{"c2/state.json": `{"cgroup_paths":{"":"/unified"}}`})
-	if got, err := withoutFreezer(root, "c2", copy); err != nil || got != root {
-		t.Errorf("%s, %v", got, err)
 	}
 }
