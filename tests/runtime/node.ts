@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { tryRun } from "../../infra/support/exec";
+import { execa } from "execa";
 import { readOutputs } from "../support/outputs";
 import type { Scope } from "../support/scope";
 import { notYet, waitFor } from "../support/wait";
@@ -7,6 +7,9 @@ import type { Make, Pod } from "./workloads";
 
 /** Milliseconds that a pod may take to be ready, or to fail; long, for busy hosts: nothing here is about time. */
 const SOON = 60_000;
+
+/** Milliseconds for one command on a node. */
+const COMMAND = 60_000;
 
 /** How the node's tool ended. */
 export interface Answer {
@@ -36,7 +39,7 @@ export class Node {
 
   /** Runs a command on the node. @throws Error unless it ends well */
   async run(argv: readonly string[], input?: string): Promise<string> {
-    const { exitCode, stdout, stderr } = await tryRun(["docker", "exec", ...(input === undefined ? [] : ["-i"]), this.container, ...argv], input === undefined ? {} : { input });
+    const { exitCode, stdout, stderr } = await execa("docker", ["exec", ...(input === undefined ? [] : ["-i"]), this.container, ...argv], { reject: false, timeout: COMMAND, ...(input === undefined ? { stdin: "ignore" } : { input }) });
     if (exitCode !== 0) throw new Error(`${argv.slice(0, 6).join(" ")}: ${stderr || stdout}`);
     return stdout;
   }
@@ -47,7 +50,7 @@ export class Node {
 
   /** Calls the node's tool. */
   async runcCr(...words: string[]): Promise<Answer> {
-    const { exitCode, stdout, stderr } = await tryRun(["docker", "exec", this.container, "runc-cr", ...words]);
+    const { exitCode, stdout, stderr } = await execa("docker", ["exec", this.container, "runc-cr", ...words], { reject: false, timeout: COMMAND, stdin: "ignore" });
     const parsed = <T>(text: string) => (text.trim() === "" ? undefined : JSON.parse(text) as T);
     const [value, failure] = [parsed<Record<string, unknown>>(stdout), parsed<NonNullable<Answer["failure"]>>(stderr)];
     return { exitCode, ...(value ? { value } : {}), ...(failure ? { failure } : {}) };
