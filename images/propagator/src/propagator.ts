@@ -50,11 +50,10 @@ export async function runPropagator({ config, cluster, log }: PropagatorParts): 
   log.info({ address: url, cluster: own.id, startedInMs: Math.round(performance.now()) }, "the propagator listens");
 
   const close = async (graceMs: number): Promise<boolean> => {
-    services.removals.stop();
     ending.abort();
     metricsServer?.close();
     metricsServer?.closeAllConnections();
-    const ended = Promise.all([app.close(), services.checkpointing.idle(), services.restoring.idle(), services.removals.work()]).then(() => true);
+    const ended = Promise.all([app.close(), services.checkpointing.idle(), services.restoring.idle(), services.removals.stop()]).then(() => true);
     const whole = await Promise.race([ended, delay(graceMs, false, { ref: false })]);
     if (!whole) app.server.closeAllConnections();
     cluster.close();

@@ -102,3 +102,15 @@ describe("A restore", () => {
     expect(restoredPods()).toHaveLength(1);
   });
 });
+
+test("A pod that was not ready at its checkpoint need only run after its restore", async () => {
+  const rig = await new Rig().start({ PROPAGATOR_RESTORE_SECONDS: "5" });
+  rig.tool.container(CONTAINER);
+  const running: PodStatus = { ...RUNNING, conditions: [{ type: "Ready", status: "False" }] };
+  const slow = rig.cluster.set({ ...pod("slow"), status: running });
+  const action = await rig.checkpoint(slow.metadata.uid);
+  await rig.ended(action);
+  rig.cluster.onCreate = () => running;
+  expect(await rig.ended(await rig.restore(action))).toMatchObject({ status: "completed" });
+  await rig.stop();
+});

@@ -4,7 +4,7 @@ import { z } from "zod";
 export const manifestSchema = z.object({
   id: z.string(), created: z.string().default(""),
   container: z.object({ id: z.string(), name: z.string().default(""), image: z.string().default(""), imageId: z.string().default("") }).loose(),
-  bytes: z.number(), memoryBytes: z.number().default(0), rootfsBytes: z.number().default(0),
+  bytes: z.number(), memoryBytes: z.number().default(0), rootfsBytes: z.number().default(0), volumeBytes: z.number().default(0),
   freezeMicroseconds: z.number().default(0), durationMicroseconds: z.number().default(0), checksum: z.string().default(""),
 });
 export type Manifest = z.infer<typeof manifestSchema>;

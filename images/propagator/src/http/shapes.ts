@@ -29,7 +29,7 @@ export function checkpointShape(row: CheckpointRow): object {
   return {
     id, status: deprecatedAt === null ? status : "deprecated", platform: PLATFORM, gpu: null, info: info ?? deprecatedWhy, checksum, image_name_with_tag: null,
     pod_name: podName, pod_id: podId, namespace, cluster_id: clusterId, node_name: nodeName, container_name: containerName, action_id: actionId,
-    created_at: time(createdAt), deprecated_at: time(deprecatedAt), size: row.bytes, memory_size: row.memoryBytes, rootfs_size: row.rootfsBytes, freeze_microseconds: row.freezeUs, dump_microseconds: row.dumpUs,
+    created_at: time(createdAt), deprecated_at: time(deprecatedAt), size: row.bytes, memory_size: row.memoryBytes, rootfs_size: row.rootfsBytes, volume_size: row.volumeBytes, freeze_microseconds: row.freezeUs, dump_microseconds: row.dumpUs,
   };
 }
 
@@ -44,9 +44,9 @@ function details({ request, failure, type, namespace, podName, podId }: ActionRo
   return { ...request, ...(type === "restore_pod" ? { restored_pod: pod } : { pod }), ...(failure ? { error: failureText(failure), error_code: failure.code, criu: failure.criu } : {}) };
 }
 
-function figures({ containerName, image, bytes, memoryBytes, rootfsBytes, freezeUs, dumpUs, deprecatedAt, deprecatedWhy }: CheckpointRow): object {
+function figures({ containerName, image, bytes, memoryBytes, rootfsBytes, volumeBytes, freezeUs, dumpUs, deprecatedAt, deprecatedWhy }: CheckpointRow): object {
   return {
-    container: containerName, image, size: bytes, memory_size: memoryBytes, rootfs_size: rootfsBytes, freeze_microseconds: freezeUs, dump_microseconds: dumpUs,
+    container: containerName, image, size: bytes, memory_size: memoryBytes, rootfs_size: rootfsBytes, volume_size: volumeBytes, freeze_microseconds: freezeUs, dump_microseconds: dumpUs,
     ...(deprecatedAt === null ? {} : { deprecated_at: time(deprecatedAt), deprecated_why: deprecatedWhy }),
   };
 }

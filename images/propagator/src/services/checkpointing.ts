@@ -46,8 +46,8 @@ export class Checkpointing {
     };
     const checkpoint: CheckpointRow = {
       id: action.checkpointId, actionId: action.id, clusterId: cluster.id, status: "initialized", namespace, podName, podId, nodeName: subject.node,
-      containerName: subject.container, containerId: subject.containerId, image: subject.image, pod: { ...pod, status: undefined },
-      bytes: null, memoryBytes: null, rootfsBytes: null, freezeUs: null, dumpUs: null, checksum: null, info: null, createdAt: action.createdAt, deprecatedAt: null, deprecatedWhy: null,
+      containerName: subject.container, containerId: subject.containerId, image: subject.image, pod: { ...pod, status: { conditions: pod.status?.conditions } },
+      bytes: null, memoryBytes: null, rootfsBytes: null, volumeBytes: null, freezeUs: null, dumpUs: null, checksum: null, info: null, createdAt: action.createdAt, deprecatedAt: null, deprecatedWhy: null,
     };
     records.atomically(() => { records.insertAction(action); records.insertCheckpoint(checkpoint); });
     this.launch(action, checkpoint);
@@ -102,7 +102,7 @@ export class Checkpointing {
       if (!records.action(action.id)) { this.removals.ask(checkpoint.id, checkpoint.nodeName); return; }
       records.updateAction(action.id, { status: "ready", endedAt });
       records.updateCheckpoint(checkpoint.id, {
-        status: "ready", bytes: manifest.bytes, memoryBytes: manifest.memoryBytes, rootfsBytes: manifest.rootfsBytes,
+        status: "ready", bytes: manifest.bytes, memoryBytes: manifest.memoryBytes, rootfsBytes: manifest.rootfsBytes, volumeBytes: manifest.volumeBytes,
         freezeUs: manifest.freezeMicroseconds, dumpUs: manifest.durationMicroseconds, checksum: manifest.checksum,
       });
     });
@@ -140,7 +140,8 @@ export class Checkpointing {
     const { cluster, config: { PROPAGATOR_NAMESPACES: allowed } } = this.context;
     if (namespace !== undefined && allowed.length > 0 && !allowed.includes(namespace)) throw new Refused("namespace_not_allowed", `pods of namespace ${namespace} may not be checkpointed; allowed are ${allowed.join(", ")}`);
     const pod = pod_name !== undefined && namespace !== undefined ? await cluster.pod(namespace, pod_name) : await cluster.podByUid(pod_id!);
-    if (pod && (pod_id === undefined || pod.metadata.uid === pod_id)) return pod;
-    throw new Refused("pod_not_found", `there is no pod ${pod_name === undefined ? `with UID ${pod_id!}` : `${namespace!}/${pod_name}${pod_id === undefined ? "" : ` with UID ${pod_id}`}`}`);
+    const asked: [string | undefined, string][] = pod ? [[pod_id, pod.metadata.uid], [pod_name, pod.metadata.name], [namespace, pod.metadata.namespace]] : [];
+    if (pod && asked.every(([wanted, found]) => wanted === undefined || wanted === found)) return pod;
+    throw new Refused("pod_not_found", `there is no pod ${[namespace, pod_name].filter(Boolean).join("/")}${pod_id === undefined ? "" : ` with UID ${pod_id}`}`.replace("pod  ", "pod "));
   }
 }

@@ -16,8 +16,10 @@ export class Removals {
     this.timer = setInterval(() => { void this.work(); }, RETRY_MS);
   }
 
-  stop(): void {
+  /** Removes no more; what is under way ends. */
+  async stop(): Promise<void> {
     clearInterval(this.timer);
+    await this.working;
   }
 
   /**
@@ -65,7 +67,9 @@ export class Removals {
 
   /** Removes what was asked for, as far as the nodes can be asked now. */
   async work(): Promise<void> {
-    await (this.working ??= this.workOnce().finally(() => { this.working = undefined; }));
+    // What is asked for while others are removed is not among those.
+    while (this.working) await this.working;
+    await (this.working = this.workOnce().finally(() => { this.working = undefined; }));
   }
 
   /** Removes all checkpoints. @returns how many, and the ids of those that could not be */

@@ -1,8 +1,11 @@
 import { isReady, type Pod } from "../cluster/pod";
 import { Failed } from "../errors";
 
-/** What the pod's condition says of its restore: done, a failure, or nothing yet. */
-export function restoreOutcome(pod: Pod | undefined): "done" | Failed | undefined {
+/**
+ * What the pod's condition says of its restore: done, a failure, or nothing yet.
+ * @param wantReady false where the pod was not Ready at the checkpoint: then it need not be more now
+ */
+export function restoreOutcome(pod: Pod | undefined, wantReady = true): "done" | Failed | undefined {
   if (!pod) return new Failed("pod_gone", "the restored pod was deleted before it was ready");
   const { status } = pod;
   const container = status?.containerStatuses?.[0];
@@ -14,7 +17,7 @@ export function restoreOutcome(pod: Pod | undefined): "done" | Failed | undefine
   if (restartCount > 0) return new Failed("restored_process_ended", "the restored container was started again");
   const { reason, message } = state?.waiting ?? {};
   if (reason !== undefined && !["ContainerCreating", "PodInitializing"].includes(reason)) return failureIn(message) ?? new Failed("restore_failed", `${reason}: ${message ?? "no more is known"}`);
-  return isReady(pod) ? "done" : undefined;
+  return isReady(pod) || (!wantReady && state?.running) ? "done" : undefined;
 }
 
 /** Why a pod is not Ready yet, for the deadline. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Pod } from "../cluster/pod";
+import { isReady, type Pod } from "../cluster/pod";
 import { Failed, failureOf, Refused } from "../errors";
 import type { ActionRow, CheckpointRow } from "../store/rows";
 import type { Clusters } from "./clusters";
@@ -76,7 +76,7 @@ export class Restoring {
       records.updateAction(action.id, { status: "processing" });
       made = await this.makePod(action, from);
       records.updateAction(action.id, { podId: made.metadata.uid });
-      await this.untilReady(action, made);
+      await this.untilReady(action, made, isReady(from.pod));
     } catch (error) {
       if (!ending.aborted) await this.fail(action, made, failureOf(error)); // else the next start goes on with it
       return;
@@ -95,13 +95,13 @@ export class Restoring {
     throw new Failed("name_taken", `a pod ${action.namespace}/${action.podName} exists that this restore did not make`);
   }
 
-  private async untilReady({ namespace, podName }: ActionRow, { metadata: { uid } }: Pod): Promise<void> {
+  private async untilReady({ namespace, podName }: ActionRow, { metadata: { uid } }: Pod, wantReady: boolean): Promise<void> {
     const { cluster, config, ending } = this.context;
     const seconds = config.PROPAGATOR_RESTORE_SECONDS;
     let last: Pod | undefined;
     const outcome = await cluster.followPod(namespace, podName, (pod) => {
       last = pod ?? last;
-      return restoreOutcome(pod?.metadata.uid === uid ? pod : undefined);
+      return restoreOutcome(pod?.metadata.uid === uid ? pod : undefined, wantReady);
     }, { deadline: Date.now() + seconds * 1000, signal: ending });
     if (outcome === "done") return;
     const warnings = await cluster.warnings(namespace, uid).catch(() => []);

@@ -18,7 +18,7 @@ export class Records {
     }, "id");
     this.checkpointTable = new Table<CheckpointRow>(database, "checkpoints", {
       id: plain, actionId: plain, clusterId: plain, status: plain, namespace: plain, podName: plain, podId: plain, nodeName: plain, containerName: plain,
-      containerId: plain, image: plain, pod: "json", bytes: plain, memoryBytes: plain, rootfsBytes: plain, freezeUs: plain, dumpUs: plain,
+      containerId: plain, image: plain, pod: "json", bytes: plain, memoryBytes: plain, rootfsBytes: plain, volumeBytes: plain, freezeUs: plain, dumpUs: plain,
       checksum: plain, info: "json", createdAt: plain, deprecatedAt: plain, deprecatedWhy: plain,
     }, "id");
     this.removalTable = new Table<RemovalRow>(database, "removals", { id: plain, nodeName: plain, askedAt: plain }, "id");

@@ -61,6 +61,8 @@ export interface CheckpointRow {
   bytes: number | null;
   memoryBytes: number | null;
   rootfsBytes: number | null;
+  /** Of volumes that live and die with the pod. */
+  volumeBytes: number | null;
   freezeUs: number | null;
   dumpUs: number | null;
   /** `sha256:` and digits. */
