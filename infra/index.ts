@@ -32,7 +32,7 @@ const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
 new Network("network", { namespace, port: settings.bayPort, metricsPort: METRICS_PORT, profiles: PROFILES }, inCluster);
 const config = new BayConfig("bay-config", {
-  ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets,
+  ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets, nodes: cluster.facts.nodes,
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship,
 }, inCluster);
 const bay = new Bay("bay", {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { BayClient, expectStatus, type SandboxClient } from "../../tests/support/bay-client";
 import { Kube } from "../../tests/support/kube";
-import { readOutputs } from "../../tests/support/outputs";
 import { openForward } from "../../tests/support/port-forward";
+import { UserError } from "../../infra/support/errors";
+import { outputsIfUp, prepare } from "../session";
 import { benchFolder, store } from "./figures";
 import { podTimes, type PodTimes } from "./pod-times";
 
@@ -26,9 +27,12 @@ type Figures = Map<string, number[]>;
 /**
  * Times what clients of Bay wait for, through the port-forward that they use, on a stack that is up; of a cold start it
  * says what the time is made of. Figures are no tests: nothing here passes or fails by them.
+ * @throws UserError E_STACK_NOT_UP
  */
 export async function benchServices(stack: string, plan: ServicesPlan = SERVICES_PLAN): Promise<number> {
-  const outputs = await readOutputs({ ...process.env, BAY_E2E_STACK: stack });
+  await prepare();
+  const outputs = await outputsIfUp(stack);
+  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `stack ${stack} has no outputs`, wanted: "a stack that is up", next: `npm run up -- --stack ${stack}` });
   const { kubeconfig, namespace, pod, port } = outputs;
   const forward = await openForward({ kubeconfig, namespace, pod, port });
   const bench = new Bench(new BayClient(forward.url, outputs.apiKey), new Kube(kubeconfig), namespace);

@@ -42,6 +42,9 @@ export const k3s: Backend = {
 
 // --- declare ---------------------------------------------------------------------------------------------
 
+/** Binding a volume takes the controllers four calls, and by default they make 20 in a second: 20 sandboxes at once would wait 4 s for that alone. */
+const BINDING = ["--kube-controller-manager-arg=kube-api-qps=100", "--kube-controller-manager-arg=kube-api-burst=200"];
+
 function declareNodes(name: string, args: BackendArgs, parent: pulumi.Resource): { server: docker.Container; agents: docker.Container[] } {
   const { settings } = args;
   const image = nodeImage("k3s", settings.k3sImage, args, parent);
@@ -49,7 +52,7 @@ function declareNodes(name: string, args: BackendArgs, parent: pulumi.Resource):
   const join = settings.k3sAgents > 0 ? declareJoin(name, args, parent) : undefined;
   const server = declareNode({
     ...args, name, image, index: 0, join, ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }], keepPort: settings.k3sApiPort === 0,
-    command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false"],
+    command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false", ...BINDING],
   }, parent);
   const agents = Array.from({ length: settings.k3sAgents }, (_, number) => declareNode({
     ...args, name, image, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, "--kubelet-arg=fail-cgroupv1=false"],

@@ -20,6 +20,8 @@ export interface BayConfigArgs {
   /** Seconds that Bay waits for a sandbox's pod. */
   podStartupTimeout: number;
   profiles: readonly Profile[];
+  /** Names of the cluster's nodes. */
+  nodes: pulumi.Input<string[]>;
 }
 
 /** Bay's configuration file as a ConfigMap. */
@@ -32,7 +34,8 @@ export class BayConfig extends Component {
 
   constructor(name: string, args: BayConfigArgs, options: ComponentOptions = {}) {
     super("BayConfig", name, options);
-    const content = pulumi.all([args.namespace, args.shipImage, args.pullSecrets]).apply(([namespace, image, pullSecrets]) => stringify(bayConfig(args, namespace, image, pullSecrets)));
+    const content = pulumi.all([args.namespace, args.shipImage, args.pullSecrets, args.nodes])
+      .apply(([namespace, image, pullSecrets, nodes]) => stringify(bayConfig(args, { namespace, image, pullSecrets, nodes })));
     const configMap = new k8s.core.v1.ConfigMap("config", { metadata: { name: args.name, namespace: args.namespace }, data: { "config.yaml": content } }, this.child());
     this.configMap = configMap.metadata.name;
     this.digest = content.apply((text) => createHash("sha256").update(text).digest("hex").slice(0, 16));
@@ -41,8 +44,11 @@ export class BayConfig extends Component {
   }
 }
 
+/** What of a configuration is known only when the cluster is. */
+export interface Known { namespace: string; image: string; pullSecrets: string[]; nodes: string[] }
+
 /** The content of Bay's config.yaml; the key of the API is not in it, Bay gets that from a Secret. */
-export function bayConfig(args: BayConfigArgs, namespace: string, image: string, pullSecrets: string[]): Record<string, unknown> {
+export function bayConfig(args: BayConfigArgs, { namespace, image, pullSecrets, nodes }: Known): Record<string, unknown> {
   return {
     server: { host: "0.0.0.0", port: args.port },
     database: { url: "sqlite+aiosqlite:////var/lib/bay/bay.db" },
@@ -51,6 +57,7 @@ export function bayConfig(args: BayConfigArgs, namespace: string, image: string,
       k8s: {
         namespace, storage_class: args.storageClass || null, default_storage_size: args.storageSize, pod_startup_timeout: args.podStartupTimeout,
         ...(pullSecrets.length > 0 ? { image_pull_secrets: pullSecrets } : {}),
+        ...(nodes.length === 1 ? { volume_node: nodes[0] } : {}),
       },
     },
     security: { allow_anonymous: false },

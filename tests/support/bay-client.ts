@@ -192,8 +192,9 @@ export class SandboxClient {
 
   upload(path: string, content: Uint8Array): Promise<Answer<{ status: string; path: string; size: number }>> {
     const form = new FormData();
-    form.append("file", new Blob([content]), "upload");
+    // The path first: Bay sends a file on while it arrives once it knows where to.
     form.append("path", path);
+    form.append("file", new Blob([content]), "upload");
     return this.bay.call("POST", `${this.#base}/filesystem/upload`, { data: form, timeout: SLOW });
   }
 

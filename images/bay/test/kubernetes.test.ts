@@ -39,7 +39,7 @@ describe("What a pod's status says", () => {
 });
 
 describe("What Bay makes in the cluster", () => {
-  const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi" };
+  const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi", volumeNode: null };
   const profile = profilesOf(configSchema.parse({ driver: { type: "k8s" }, profiles: [{ id: "p", image: "ship:1", resources: { cpus: 1.5, memory: "512m" }, env: { A: "1", B: "x:$(A)" } }] })).get("p")!;
   const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, multi: false, shellEnv: profile.env };
 
@@ -80,6 +80,8 @@ describe("What Bay makes in the cluster", () => {
     expect(cargoClaim(cargo, settings)).toMatchObject({ metadata: { name: "bay-cargo-ws-1", labels: { "bay.managed": "true", "bay.owner": "default", "bay.cargo_id": "ws-1" } }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } });
     expect(cargoClaim(cargo, settings)).not.toHaveProperty("spec.storageClassName");
     expect(cargoClaim(cargo, { ...settings, storageClass: "fast" })).toHaveProperty("spec.storageClassName", "fast");
+    expect(cargoClaim(cargo, settings)).not.toHaveProperty("metadata.annotations");
+    expect(cargoClaim(cargo, { ...settings, volumeNode: "one" })).toHaveProperty(["metadata", "annotations", "volume.kubernetes.io/selected-node"], "one");
   });
 
   test.each([["1g", "1Gi"], ["512M", "512Mi"], ["64k", "64Ki"], ["1Gi", "1Gi"], ["2Ti", "2Ti"], ["1048576", "1048576"], ["1.5g", "1.5Gi"]])("memory %s is %s", (given, quantity) => {

@@ -28,9 +28,10 @@ export async function remove(cluster: Cluster, request: DeleteRequest, { log, si
   signal.throwIfAborted();
   try {
     const path = await discovery.collection(live);
-    const uid = textAt(live, "metadata", "uid");
-    await client.request({ method: "DELETE", path: `${path}/${encodeURIComponent(name)}`, body: { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: propagationPolicy(inputs) } });
+    const deleted = await client.request({ method: "DELETE", path: `${path}/${encodeURIComponent(name)}`, body: { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: propagationPolicy(inputs) } });
     log.status("Resource scheduled for deletion");
+    // Of what was deleted, not of what the state knows: somebody may have made the object anew. The answer is the object, or tells of it.
+    const uid = textAt(deleted, "metadata", "uid") || textAt(deleted, "details", "uid");
     const left = await untilGone({ client, path, name, uid, timeout: timeoutMs(request.timeout, inputs, DEFAULT_TIMEOUT_MS), signal });
     if (!left) return;
     const reasons = stuckReasons(left.object, left.cancelled);

@@ -13,8 +13,8 @@ afterAll(() => { rmSync(folder, { recursive: true }); });
 /** The profiles as the reference Bay reads them out of the ConfigMap's file. */
 function readByBay() {
   const file = join(folder, "config.yaml");
-  const args = { name: "c", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never" as const, storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES, pullSecrets: [] };
-  writeFileSync(file, stringify(bayConfig(args, "ns", "ship:1", [])));
+  const args = { name: "c", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never" as const, storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES, pullSecrets: [], nodes: [] };
+  writeFileSync(file, stringify(bayConfig(args, { namespace: "ns", image: "ship:1", pullSecrets: [], nodes: [] })));
   return profilesOf(loadConfig({ BAY_CONFIG_FILE: file }).config);
 }
 

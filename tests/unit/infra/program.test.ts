@@ -68,11 +68,11 @@ describe("the declared objects", () => {
 
   test("put Bay's configuration into a ConfigMap, without its key", async () => {
     new BayConfig("config", {
-      name: "bay-config", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never", storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES, pullSecrets: [],
+      name: "bay-config", namespace: "ns", port: 8114, shipImage: "ship:1", pullPolicy: "Never", storageClass: "", storageSize: "1Gi", podStartupTimeout: 120, profiles: PROFILES, pullSecrets: [], nodes: ["one"],
     });
     const { inputs } = await declaredOf("kubernetes:core/v1:ConfigMap");
     const file = parse((inputs as unknown as { data: Record<string, string> }).data["config.yaml"]!) as Record<string, never>;
-    expect(file).toMatchObject({ driver: { type: "k8s", image_pull_policy: "never", k8s: { namespace: "ns", storage_class: null } }, security: { allow_anonymous: false } });
+    expect(file).toMatchObject({ driver: { type: "k8s", image_pull_policy: "never", k8s: { namespace: "ns", storage_class: null, volume_node: "one" } }, security: { allow_anonymous: false } });
     const profiles = file["profiles"] as unknown as { id: string; image?: string; containers?: { image: string }[] }[];
     expect(profiles.map(({ id, image, containers }) => [id, image ?? containers?.map((each) => each.image)])).toEqual(PROFILES.map(({ id, containers }) => [id, containers?.map(() => "ship:1") ?? "ship:1"]));
     expect(JSON.stringify(file)).not.toContain("api_key");

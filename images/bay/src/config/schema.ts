@@ -8,6 +8,7 @@ import { readDatabaseUrl } from "./database-url";
  * - `server.metrics_port` (0: none), `server.shutdown_seconds`, how long running calls may go on when Bay is told to end;
  * - `database.max_history_mb`: the oldest executions are forgotten beyond it;
  * - `driver.k8s.max_parallel_starts`: how many session pods may be starting at once, others wait their turn;
+ * - `driver.k8s.volume_node`: name of the cluster's only node, on which volumes are then made before any pod asks for them;
  * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
  *   all of the memory).
  */
@@ -81,7 +82,7 @@ export const configSchema = z.strictObject({
     k8s: section({
       namespace: dnsName().default("bay"), kubeconfig: optionalText(), storage_class: optionalText(), default_storage_size: volumeSize().default("1Gi"),
       image_pull_secrets: z.array(text()).default([]), pod_startup_timeout: positive().default(60), label_prefix: labelPrefix().default("bay"),
-      max_parallel_starts: positive().default(8),
+      max_parallel_starts: positive().default(8), volume_node: optionalText(),
     }),
     docker: z.unknown().optional(),
   }).superRefine(({ type }, context) => {

@@ -32,7 +32,7 @@ export class KubernetesDriver implements Driver {
     this.client = new KubeClient(loadAccess(k8s.kubeconfig, env));
     this.settings = {
       namespace: k8s.namespace, labelPrefix: k8s.label_prefix, instanceId, pullPolicy: PULL_POLICY[image_pull_policy],
-      pullSecrets: k8s.image_pull_secrets, storageClass: k8s.storage_class, storageSize: k8s.default_storage_size,
+      pullSecrets: k8s.image_pull_secrets, storageClass: k8s.storage_class, storageSize: k8s.default_storage_size, volumeNode: k8s.volume_node,
     };
     this.startupMs = k8s.pod_startup_timeout * 1000;
     this.podsPath = `/api/v1/namespaces/${k8s.namespace}/pods`;

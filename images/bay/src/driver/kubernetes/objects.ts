@@ -27,6 +27,8 @@ export interface ObjectSettings {
   pullSecrets: string[];
   storageClass: string | null;
   storageSize: string;
+  /** Node on which volumes are made at once; null where the scheduler chooses it. */
+  volumeNode: string | null;
 }
 
 /** Seconds that a runtime gets to end; Ship ends at once. */
@@ -91,6 +93,8 @@ export function cargoClaim(cargo: CargoVolume, settings: ObjectSettings): object
         [label("managed")]: String(cargo.managed), [label("owner")]: labelValue(cargo.owner), [label("cargo_id")]: cargo.id,
         [label("instance_id")]: labelValue(settings.instanceId),
       },
+      // What the scheduler writes once it has placed the first pod, after which it looks only once a second whether the volume is bound.
+      ...(settings.volumeNode === null ? {} : { annotations: { "volume.kubernetes.io/selected-node": settings.volumeNode } }),
     },
     spec: {
       accessModes: ["ReadWriteOnce"],
