@@ -4,24 +4,13 @@ import { openKubeApi } from "../../infra/support/kube-api";
 import { PropagatorClient } from "./client";
 import { type Target, targetOfEnvironment } from "./environment";
 
-/** What a stack's outputs say of its propagator. */
-export interface StackPropagator {
-  /** Why there is none; empty otherwise. */
-  reason: string;
-  /** Base of all calls; empty where a port-forward is needed. */
-  url: string;
-  forward: { selector: string; port: number } | null;
-  clusterId: string;
-  namespace: string;
-}
-
 /** A propagator that can be called until it is closed. */
 export interface OpenTarget extends Target {
   client: PropagatorClient;
   close(): Promise<void>;
 }
 
-type Outputs = Pick<StackOutputs, "kubeconfig"> & { checkpoint?: StackPropagator; propagatorToken?: string };
+type Outputs = Pick<StackOutputs, "kubeconfig" | "checkpoint" | "propagatorToken">;
 
 /**
  * The propagator of the environment, when it names one and the user named no stack; else that of a stack.
@@ -37,8 +26,8 @@ export async function openTarget(named: string | undefined, stack: () => Promise
 
 /** As `openTarget`, of a stack's outputs; where the way is a port-forward it is open until `close`. */
 export async function openStackTarget(stack: string, { kubeconfig, checkpoint, propagatorToken }: Outputs): Promise<OpenTarget> {
-  if (!checkpoint || !propagatorToken || (checkpoint.url === "" && !checkpoint.forward)) {
-    throw new UserError("E_PROPAGATOR_TARGET", { seen: `stack ${stack} has no propagator${checkpoint?.reason ? `: ${checkpoint.reason}` : ""}`, wanted: "a stack with checkpoints, or CEDANA_AUTH_TOKEN", next: `pulumi config set checkpoint true --stack ${stack} && npm run up -- --stack ${stack}` });
+  if (checkpoint.url === "" && !checkpoint.forward) {
+    throw new UserError("E_PROPAGATOR_TARGET", { seen: `stack ${stack} has no propagator: ${checkpoint.reason}`, wanted: "a stack with checkpoints, or CEDANA_AUTH_TOKEN", next: `pulumi config set checkpoint true --stack ${stack} && npm run up -- --stack ${stack}` });
   }
   const known = { token: propagatorToken, clusterId: checkpoint.clusterId, origin: `stack ${stack}` };
   if (!checkpoint.forward) return opened({ ...known, url: checkpoint.url }, () => Promise.resolve());

@@ -142,6 +142,7 @@ export class Checkpointing {
     const pod = pod_name !== undefined && namespace !== undefined ? await cluster.pod(namespace, pod_name) : await cluster.podByUid(pod_id!);
     const asked: [string | undefined, string][] = pod ? [[pod_id, pod.metadata.uid], [pod_name, pod.metadata.name], [namespace, pod.metadata.namespace]] : [];
     if (pod && asked.every(([wanted, found]) => wanted === undefined || wanted === found)) return pod;
-    throw new Refused("pod_not_found", `there is no pod ${[namespace, pod_name].filter(Boolean).join("/")}${pod_id === undefined ? "" : ` with UID ${pod_id}`}`.replace("pod  ", "pod "));
+    const what = [pod_name && [namespace, pod_name].filter(Boolean).join("/"), pod_id && `with UID ${pod_id}`].filter(Boolean).join(" ");
+    throw new Refused("pod_not_found", `there is no pod ${what}`);
   }
 }
