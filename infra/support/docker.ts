@@ -65,7 +65,7 @@ export async function localImages(names: readonly string[]): Promise<Map<string,
 
 /** The value of a label of an image that the local store has; empty where either is missing. Waits for Docker, as what is declared may depend on it. */
 export function labelOfLocalImage(image: string, label: string): string {
-  const { status, stdout } = spawnSync("docker", ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image], { encoding: "utf8", timeout: 10_000 });
+  const { status, stdout } = spawnSync("docker", ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image], { encoding: "utf8", timeout: 10_000, env: process.env });
   return status === 0 ? stdout.trim() : "";
 }
 
