@@ -26,7 +26,7 @@ describe("the command line", () => {
   });
 });
 
-const prepared = existsSync(join(process.env["BAY_E2E_CACHE"] || join(process.env["XDG_CACHE_HOME"] || join(process.env["HOME"] ?? "", ".cache"), "bay-e2e"), "pulumi", "installed.json"));
+const prepared = existsSync(join(process.env["BAY_E2E_CACHE"] || join(process.env["XDG_CACHE_HOME"] || join(process.env["HOME"] ?? "", ".cache"), "bay-e2e"), "pulumi", "checkouts"));
 const suite = prepared ? describe : describe.skip;
 
 suite(`the Pulumi CLI that the fallback installs${prepared ? "" : " (skipped: not made on this host; node --import tsx offline/main.ts ensure)"}`, () => {

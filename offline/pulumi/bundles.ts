@@ -37,12 +37,21 @@ export async function makeBundle(bundle: Bundle, folder: string): Promise<string
   return Object.keys(result.metafile.inputs).map((file) => join(OFFLINE, "..", file));
 }
 
-/** Remembers beside `made` what it was made from. */
-export function rememberSources(record: string, sources: readonly string[], stamp: string): void {
-  writeWhole(record, JSON.stringify({ sources, stamp }));
+/** What a checkout has installed. */
+export interface InstallRecord {
+  checkout: string;
+  /** Files that it was made from, and what they looked like. */
+  sources: string[];
+  stamp: string;
+  /** Name of the installation. */
+  content: string;
 }
 
-/** What was remembered; undefined when nothing was. */
-export function rememberedSources(record: string): { sources: string[]; stamp: string } | undefined {
-  return existsSync(record) ? JSON.parse(readFileSync(record, "utf8")) as { sources: string[]; stamp: string } : undefined;
+export function writeRecord(file: string, record: InstallRecord): void {
+  writeWhole(file, JSON.stringify(record));
+}
+
+/** Undefined when nothing was installed. */
+export function readRecord(file: string): InstallRecord | undefined {
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) as InstallRecord : undefined;
 }

@@ -1,14 +1,15 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { run } from "../../infra/support/exec";
 import { cached, cacheRoot, type Entry, entryPath, recipeHash, stampOf, withLock } from "../cache";
 import { goBuild } from "../host/go";
 import { requireDisk, requireLinux } from "../host/preconditions";
 import type { Step } from "../steps";
 import { VERSIONS } from "../versions";
-import { type Bundle, HOSTS, makeBundle, PLUGINS, rememberedSources, rememberSources } from "./bundles";
+import { type Bundle, HOSTS, makeBundle, PLUGINS, readRecord, writeRecord } from "./bundles";
 
 const MODULE = join(__dirname, "..", "go", "pulumi");
+const ROOT = join(__dirname, "..", "..");
 
 /** The folders that a shell or the runner needs to find the CLI. */
 export interface PulumiPaths {
@@ -18,8 +19,11 @@ export interface PulumiPaths {
   home: string;
 }
 
+/** Of what this checkout has installed. @throws Error before `pulumiSteps` were done */
 export function pulumiPaths(): PulumiPaths {
-  return { bin: join(cacheRoot(), "pulumi", "bin"), home: join(cacheRoot(), "pulumi", "home") };
+  const record = readRecord(recordFile());
+  if (!record) throw new Error("the Pulumi CLI of this checkout is not installed");
+  return pathsOf(record.content);
 }
 
 /** One line for each part that is not the official one. */
@@ -56,48 +60,72 @@ function makeCli(): Promise<string> {
 
 // --- install ---------------------------------------------------------------------------------------------
 
-function recordFile(): string {
-  return join(cacheRoot(), "pulumi", "installed.json");
+/** One installation for each content: checkouts of different versions use this host side by side, and those of one share it. */
+function pathsOf(content: string): PulumiPaths {
+  const root = join(cacheRoot(), "pulumi", content);
+  return { bin: join(root, "bin"), home: join(root, "home") };
 }
 
-/** Whether what is installed was made from the sources as they are. */
+/** What this checkout has installed. */
+function recordFile(): string {
+  return join(cacheRoot(), "pulumi", "checkouts", `${recipeHash([], [ROOT])}.json`);
+}
+
+/** Whether what is installed was made from this checkout's sources as they are. */
 function installed(): boolean {
-  const known = rememberedSources(recordFile());
-  return known !== undefined && known.stamp === fullStamp(known.sources);
+  const record = readRecord(recordFile());
+  return record !== undefined && record.stamp === fullStamp(record.sources) && existsSync(pathsOf(record.content).home);
 }
 
 function fullStamp(sources: readonly string[]): string {
   return recipeHash([], [stampOf(sources), entryPath(cliEntry()), JSON.stringify(VERSIONS.plugins)]);
 }
 
-/** Puts the language host beside the CLI, and the plugins into PULUMI_HOME. Other processes may be using them. */
+/** Puts the language host beside the CLI, and the plugins into PULUMI_HOME. */
 async function install(): Promise<void> {
   await withLock("pulumi-install", async () => {
     if (installed()) return;
-    const { bin, home } = pulumiPaths();
     const staging = join(cacheRoot(), "pulumi", "staging");
     rmSync(staging, { recursive: true, force: true });
-    mkdirSync(bin, { recursive: true });
-    const cli = join(bin, "pulumi");
-    rmSync(`${cli}.new`, { force: true });
-    linkSync(join(await makeCli(), "pulumi"), `${cli}.new`);
-    renameSync(`${cli}.new`, cli);
-    const sources: string[] = [];
-    for (const host of HOSTS) {
-      sources.push(...await bundleInto(host, join(staging, "hosts")));
-      renameSync(join(staging, "hosts", host.name), join(bin, host.name));
-    }
-    for (const [name, bundle] of Object.entries(PLUGINS)) {
-      const folder = join(staging, name);
-      sources.push(...await bundleInto(bundle, folder));
-      const version = VERSIONS.plugins[name as keyof typeof PLUGINS];
-      await run([cli, "plugin", "install", "resource", name, version, "--file", folder, "--reinstall"], {
-        env: { PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" },
-      });
+    const bundles = [...HOSTS, ...Object.values(PLUGINS)];
+    const sources = (await Promise.all(bundles.map((bundle) => bundleInto(bundle, join(staging, "made", bundle.name))))).flat();
+    const content = recipeHash([join(staging, "made")], [entryPath(cliEntry()), JSON.stringify(VERSIONS.plugins)]);
+    const root = dirname(pathsOf(content).bin);
+    if (!existsSync(root)) {
+      await fill(join(staging, "whole"), join(staging, "made"));
+      renameSync(join(staging, "whole"), root);
     }
     rmSync(staging, { recursive: true, force: true });
-    rememberSources(recordFile(), sources, fullStamp(sources));
+    writeRecord(recordFile(), { checkout: ROOT, sources, stamp: fullStamp(sources), content });
+    forgetUnused();
   });
+}
+
+async function fill(root: string, made: string): Promise<void> {
+  const [bin, home] = [join(root, "bin"), join(root, "home")];
+  mkdirSync(bin, { recursive: true });
+  const cli = join(bin, "pulumi");
+  linkSync(join(await makeCli(), "pulumi"), cli);
+  for (const { name } of HOSTS) renameSync(join(made, name, name), join(bin, name));
+  for (const [name, bundle] of Object.entries(PLUGINS)) {
+    const version = VERSIONS.plugins[name as keyof typeof PLUGINS];
+    await run([cli, "plugin", "install", "resource", name, version, "--file", join(made, bundle.name)], {
+      env: { PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" },
+    });
+  }
+}
+
+/** Removes the records of checkouts that are gone, and installations that no checkout uses any more. */
+function forgetUnused(): void {
+  const folder = dirname(dirname(recordFile()));
+  const records = readdirSync(join(folder, "checkouts")).map((name) => join(folder, "checkouts", name));
+  const used = new Set(["checkouts"]);
+  for (const file of records) {
+    const record = readRecord(file);
+    if (record && existsSync(record.checkout)) used.add(record.content);
+    else rmSync(file, { force: true });
+  }
+  for (const name of readdirSync(folder)) if (!used.has(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 async function bundleInto(bundle: Bundle, folder: string): Promise<string[]> {
