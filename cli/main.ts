@@ -47,9 +47,9 @@ command("doctor", "say what a stack needs of this host, what was found, and how 
   .option(...STACK).option(...BACKEND).option("--json", "print JSON", false)
   .action((options: Wish & { json: boolean }) => end(import("./commands/doctor").then(({ doctorCommand }) => doctorCommand(options))));
 
-command("logs [what]", "print logs of Bay, of sessions, of the node, of a pod by its name, or of all", [
+command("logs [what]", "print logs of Bay, of sessions, of the propagator, of the node, of a pod by its name, or of all", [
   ["", "the last 100 lines of each"], ["bay --follow", "Bay's, as they come; Ctrl-C ends it"], ["ship --since 10m", "of the sessions, the last ten minutes"], ["bay --previous", "of the run before Bay's last restart"], ["node --tail 500", "the node's container and its kubelet"],
-]).usage("-- [bay|ship|node|all|<pod>] [options]").option(...STACK).option(...BACKEND).option("-f, --follow", "go on until Ctrl-C", false).option("-p, --previous", "of each container the run before its last restart", false)
+]).usage("-- [bay|ship|propagator|node|all|<pod>] [options]").option(...STACK).option(...BACKEND).option("-f, --follow", "go on until Ctrl-C", false).option("-p, --previous", "of each container the run before its last restart", false)
   .option("--since <time>", "only what is younger: 90s, 10m, 2h, 1d").option("--tail <lines>", "lines of each from its end", "100")
   .action((what: string | undefined, options: Wish & Omit<LogsOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/logs")).logs(what ?? "all", chosen))));
 

@@ -25,7 +25,7 @@ export interface LogsOptions {
 }
 
 /** What can be asked for beside a pod's name. */
-const GROUPS = ["bay", "ship", "node", "all"] as const;
+const GROUPS = ["bay", "ship", "propagator", "node", "all"] as const;
 type Group = (typeof GROUPS)[number];
 
 /** Label of the pods that Bay makes for sessions. */
@@ -82,10 +82,11 @@ async function sourcesOf(what: string, stack: string, outputs: StackOutputs): Pr
   const { kubeconfig, namespace } = outputs;
   const cluster = await openCluster(kubeconfig);
   try {
-    const { items } = await cluster.get<KubeList<LoggedPod>>(`/api/v1/namespaces/${namespace}/pods`) ?? { items: [] };
-    const pods = choosePods(what, items, outputs);
+    const places = [...new Set([namespace, outputs.checkpoint.namespace])].filter((place) => place !== "");
+    const lists = await Promise.all(places.map((place) => cluster.get<KubeList<LoggedPod>>(`/api/v1/namespaces/${place}/pods`)));
+    const pods = choosePods(what, lists.flatMap((list) => list?.items ?? []), outputs);
     const nodes = what === "node" || what === "all" ? await nodeContainers(stack, kubeconfig) : [];
-    return [...pods.flatMap((pod) => podSources(kubeconfig, namespace, pod)), ...(await Promise.all(nodes.map(nodeSources))).flat()];
+    return [...pods.flatMap((pod) => podSources(kubeconfig, pod.metadata.namespace ?? namespace, pod)), ...(await Promise.all(nodes.map(nodeSources))).flat()];
   } finally {
     cluster.close();
   }
@@ -101,10 +102,11 @@ async function nodeContainers(stack: string, kubeconfig: string): Promise<string
  * The pods that a word means: a group's, or the one of that name.
  * @throws UserError E_USAGE that names those that there are
  */
-export function choosePods(what: string, pods: readonly LoggedPod[], { pod, namespace }: Pick<StackOutputs, "pod" | "namespace">): LoggedPod[] {
+export function choosePods(what: string, pods: readonly LoggedPod[], { pod, namespace, checkpoint }: Pick<StackOutputs, "pod" | "namespace"> & { checkpoint: { namespace: string } }): LoggedPod[] {
   const groups: Record<Group, (candidate: LoggedPod) => boolean> = {
     bay: ({ metadata }) => metadata.name === pod,
     ship: ({ metadata }) => metadata.labels?.[SESSION_LABEL] === "true",
+    propagator: ({ metadata }) => metadata.namespace === checkpoint.namespace,
     node: () => false,
     all: () => true,
   };

@@ -7,7 +7,7 @@ const DEADLINE = 8_000;
 
 /** A pod as far as its logs need it. */
 export interface LoggedPod {
-  metadata: { name: string; labels?: Record<string, string> };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   spec: { initContainers?: { name: string }[]; containers: { name: string }[] };
 }
 

@@ -105,6 +105,18 @@ test("a server that is replaced in the middle of a dump goes on with it, and mak
   expect(await rig.node.ask(restored)).toMatch(/True$/);
 });
 
+test("an agent that is told to end in the middle of a dump lets it end first", async () => {
+  const pod = await rig.make(scope, server(256));
+  await rig.node.ready(pod);
+  const action = await rig.start(pod);
+  await waitFor("the beginning of the dump", async () => (await rig.target.client.checkpointStatus(action)).status !== "initialized" || notYet("it is not begun"), { deadline: 30_000, interval: 5 });
+  await rig.node.kubectl("delete", "pod", "-n", rig.namespace, "-l", "app.kubernetes.io/component=agent", "--wait=true");
+  const made = await rig.made(scope, action);
+  await rig.node.kubectl("rollout", "status", "-n", rig.namespace, "daemonset", "--timeout=60s");
+  expect(await rig.stored()).toContain(made.id);
+  expect((await rig.node.state(pod)).status.phase).toBe("Running");
+});
+
 test("of one container five checkpoints are kept, and the oldest is gone from the disk", async () => {
   const pod = await rig.make(scope, counter);
   await rig.node.ready(pod);

@@ -21,10 +21,10 @@ describe("how much of a log", () => {
 
 describe("the pods that a word means", () => {
   const pod = (name: string, labels?: Record<string, string>): LoggedPod => ({ metadata: { name, ...(labels ? { labels } : {}) }, spec: { containers: [{ name: "c" }] } });
-  const pods = [pod("bay"), pod("session-1", { "bay.managed": "true" }), pod("other")];
-  const names = (what: string) => choosePods(what, pods, { pod: "bay", namespace: "n" }).map(({ metadata }) => metadata.name);
+  const pods = [pod("bay"), pod("session-1", { "bay.managed": "true" }), pod("other"), { ...pod("agent"), metadata: { name: "agent", namespace: "n-checkpoint" } }];
+  const names = (what: string) => choosePods(what, pods, { pod: "bay", namespace: "n", checkpoint: { namespace: "n-checkpoint" } }).map(({ metadata }) => metadata.name);
 
-  test.each([["bay", ["bay"]], ["ship", ["session-1"]], ["all", ["bay", "session-1", "other"]], ["node", []], ["other", ["other"]]])("%s: %j", (what, found) => {
+  test.each([["bay", ["bay"]], ["ship", ["session-1"]], ["propagator", ["agent"]], ["all", ["bay", "session-1", "other", "agent"]], ["node", []], ["other", ["other"]]])("%s: %j", (what, found) => {
     expect(names(what)).toEqual(found);
   });
 
