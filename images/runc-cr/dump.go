@@ -73,6 +73,9 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 	if err := os.Rename(work, s.folder(request.id)); err != nil {
 		return nil, err
 	}
+	if err := s.remember(request.id); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 

@@ -48,7 +48,8 @@ func restoreError(id string, err error) error {
 
 // restore checks a checkpoint, brings its files into the mounted root file system and lets runc and CRIU go on with it.
 func (s *store) restore(id string, c call, bundle string, specification *spec) error {
-	m, err := s.manifest(id)
+	held := s.holding(id)
+	m, err := held.manifest(id)
 	if err != nil {
 		return err
 	}
@@ -56,17 +57,17 @@ func (s *store) restore(id string, c call, bundle string, specification *spec) e
 	if err := m.Container.matches(about); err != nil {
 		return err
 	}
-	if err := m.compare(s.folder(id)); err != nil {
+	if err := m.compare(held.folder(id)); err != nil {
 		return err
 	}
-	if err := m.unpackTrees(s.folder(id), bundle, specification); err != nil {
+	if err := m.unpackTrees(held.folder(id), bundle, specification); err != nil {
 		return err
 	}
 	work := filepath.Join(s.path, logsFolder, c.id())
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return err
 	}
-	if err := c.runcRestore(filepath.Join(s.folder(id), imagesFolder), work); err != nil {
+	if err := c.runcRestore(filepath.Join(held.folder(id), imagesFolder), work); err != nil {
 		return err
 	}
 	if err := s.noteRestored(about, id); err != nil {

@@ -12,12 +12,14 @@ import (
 )
 
 const (
-	defaultStore = "/var/lib/runc-cr"
+	defaultStore  = "/var/lib/runc-cr"
+	storeVariable = "RUNC_CR_STORE"
 	// Names that are no ids, so that they and checkpoints do not meet.
 	unfinishedPrefix = ".unfinished-"
 	logsFolder       = ".logs"
 	restoredFolder   = ".restored"
 	locksFolder      = ".locks"
+	elsewhereFolder  = ".elsewhere"
 	logsKept         = 24 * time.Hour
 	kubeletPods      = "/var/lib/kubelet/pods"
 )
@@ -31,22 +33,39 @@ type store struct {
 	path string
 	// pods is the kubelet's folder of the pods that it has.
 	pods string
+	// runtime is the store that the runtime looks into, where that is another one.
+	runtime string
 }
 
 // openStore makes the store when there is none. A node image may make its path a link to a file system of the node's
 // data; the link's target is made then.
 func openStore() (*store, error) {
-	path := os.Getenv("RUNC_CR_STORE")
-	if path == "" {
-		path = defaultStore
+	path := os.Getenv(storeVariable)
+	if path == "" || path == defaultStore {
+		return openStoreAt(defaultStore)
 	}
-	if target, err := os.Readlink(path); err == nil {
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
+	s, err := openStoreAt(path)
+	if err == nil {
+		s.runtime = defaultStore
 	}
-	for _, folder := range []string{"", logsFolder, restoredFolder, locksFolder} {
+	return s, err
+}
+
+// resolved follows a link, also to what is not there yet.
+func resolved(path string) string {
+	target, err := os.Readlink(path)
+	switch {
+	case err != nil:
+		return path
+	case filepath.IsAbs(target):
+		return target
+	}
+	return filepath.Join(filepath.Dir(path), target)
+}
+
+func openStoreAt(path string) (*store, error) {
+	path = resolved(path)
+	for _, folder := range []string{"", logsFolder, restoredFolder, locksFolder, elsewhereFolder} {
 		if err := os.MkdirAll(filepath.Join(path, folder), 0o700); err != nil {
 			return nil, err
 		}
@@ -102,6 +121,9 @@ type removal struct {
 
 // remove deletes a checkpoint. It loses its name first, so that nobody begins to restore from a half of it.
 func (s *store) remove(id string) (*removal, error) {
+	if err := s.known().forget(id); err != nil {
+		return nil, err
+	}
 	gone := filepath.Join(s.path, unfinishedPrefix+"removed-"+id)
 	if err := os.RemoveAll(gone); err != nil {
 		return nil, err

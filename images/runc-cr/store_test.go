@@ -158,6 +158,31 @@ func TestNotesStayWhereTheKubeletIsElsewhere(t *testing.T) {
 	}
 }
 
+func TestACheckpointInAnotherStoreIsFoundByTheRuntime(t *testing.T) {
+	other := newStore(t)
+	own, err := openStoreAt(filepath.Join(t.TempDir(), "own"))
+	must(t, err)
+	other.runtime = own.path
+	put(t, other, idA, time.Now())
+	must(t, other.remember(idA), other.remember(idA))
+	if got := own.holding(idA).folder(idA); got != other.folder(idA) {
+		t.Errorf("found at %s, wanted %s", got, other.folder(idA))
+	}
+	if got := own.holding(idB); got != own {
+		t.Errorf("an unknown id is looked for in %s", got.path)
+	}
+	_, err = other.remove(idA)
+	must(t, err)
+	if _, err := os.Lstat(filepath.Join(own.path, elsewhereFolder, idA)); !missing(err) {
+		t.Errorf("the link is left: %v", err)
+	}
+	put(t, other, idB, time.Now())
+	must(t, other.remember(idB), os.RemoveAll(other.folder(idB)))
+	if got, err := own.sweep(); err != nil || len(got.Removed) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestOneDumpOfAContainerAtATime(t *testing.T) {
 	s := newStore(t)
 	unlock, err := s.lockContainer("c1")

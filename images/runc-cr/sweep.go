@@ -15,7 +15,7 @@ type swept struct {
 }
 
 // sweep removes what nobody needs: half-written checkpoints of dumps that died, logs of failed restores that are a day
-// old, and notes on pods that are gone.
+// old, notes on pods that are gone, and links to checkpoints that are gone.
 func (s *store) sweep() (*swept, error) {
 	result := &swept{Removed: []string{}}
 	err := errors.Join(
@@ -24,6 +24,11 @@ func (s *store) sweep() (*swept, error) {
 		}),
 		s.sweepFolder(result, logsFolder, func(_, _ string, changed time.Time) bool { return time.Since(changed) > logsKept }),
 		s.sweepFolder(result, restoredFolder, func(name, _ string, _ time.Time) bool { return s.podGone(name) }),
+		s.sweepFolder(result, elsewhereFolder, func(id, link string, _ time.Time) bool {
+			path, err := os.Readlink(link)
+			_, there := os.Lstat(filepath.Join(path, id))
+			return err != nil || missing(there)
+		}),
 		s.sweepFolder(result, locksFolder, func(_, path string, changed time.Time) bool { return time.Since(changed) > logsKept && !locked(path) }),
 	)
 	if err != nil {

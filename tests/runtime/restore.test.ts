@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Scope } from "../support/scope";
 import { notYet, waitFor } from "../support/wait";
 import { Node } from "./node";
@@ -78,6 +79,23 @@ describe("a counter", () => {
       expect(differences(before, await identityOf(copy, true))).toEqual([]);
       await node.remove(copy);
     }
+  });
+});
+
+describe("a checkpoint in another store", () => {
+  it("is found by the runtime, which nobody told of that store, until it is removed", async () => {
+    const elsewhere = ["env", "RUNC_CR_STORE=/var/lib/kubelet/checkpoints", "runc-cr"];
+    const id = randomUUID();
+    const pod = await node.make(scope, server());
+    await node.ready(pod);
+    const [secret] = (await node.ask(pod)).split(" ");
+    scope.add("the store", () => node.run(["rm", "-r", "/var/lib/kubelet/checkpoints"]));
+    await node.run([...elsewhere, "dump", "--container", await node.containerOf(pod), "--id", id]);
+    const copy = await node.make(scope, restored(pod, id));
+    await node.ready(copy);
+    expect((await node.ask(copy)).split(" ")[0]).toBe(secret);
+    await node.run([...elsewhere, "remove", id]);
+    expect(await node.event(await node.make(scope, restored(pod, id)), /runc-cr/)).toContain("checkpoint_not_found");
   });
 });
 
