@@ -49,6 +49,8 @@ const serverSchema = z.object({
   PROPAGATOR_KEEP: whole(1, 10_000, 5),
   /** Bytes of checkpoints that one node keeps; the oldest are removed beyond it, and a single larger one is refused. */
   PROPAGATOR_MAX_BYTES: whole(1, Number.MAX_SAFE_INTEGER, 10 * 1024 ** 3),
+  /** Actions that are remembered; of those that have ended and have no checkpoint any more the oldest are forgotten. */
+  PROPAGATOR_HISTORY: whole(1, 1_000_000, 2_000),
   PROPAGATOR_DUMP_SECONDS: whole(1, 290, 290),
   /** Until a restored pod must be Ready. */
   PROPAGATOR_RESTORE_SECONDS: whole(1, 3600, 120),

@@ -165,4 +165,20 @@ describe("A checkpoint", () => {
     expect(rig.tool.stored).toEqual([]);
     expect(existsSync(rig.tool.store)).toBe(true);
   });
+
+  test("is forgotten with its action when there are many, but not while it can be restored", async () => {
+    await rig.start({ PROPAGATOR_HISTORY: "3" });
+    const [web, db] = [add("web", "a"), add("db", "b")];
+    const kept = await rig.ended(await rig.checkpoint(web.metadata.uid));
+    rig.tool.container(id("b"), { code: "traced", message: "no" });
+    for (let at = 0; at < 5; at += 1) await rig.ended(await rig.checkpoint(db.metadata.uid));
+    const ids = async (path: string): Promise<string[]> => ((await rig.call("GET", path)).json as { action_id: string }[]).map(({ action_id }) => action_id);
+    expect(await ids("/v2/actions")).toHaveLength(4);
+    expect(await ids("/v2/actions")).toContain(kept.action_id);
+    expect((await ids("/v2/checkpoints")).sort()).toEqual((await ids("/v2/actions")).sort());
+    await rig.call("PATCH", `/v2/checkpoints/deprecate/${kept.checkpoint_id}`);
+    await rig.ended(await rig.checkpoint(db.metadata.uid));
+    expect(await ids("/v2/actions")).toHaveLength(3);
+    expect(await ids("/v2/checkpoints?deprecated=true")).not.toContain(kept.action_id);
+  });
 });

@@ -46,10 +46,10 @@ export class Checkpointing {
     };
     const checkpoint: CheckpointRow = {
       id: action.checkpointId, actionId: action.id, clusterId: cluster.id, status: "initialized", namespace, podName, podId, nodeName: subject.node,
-      containerName: subject.container, containerId: subject.containerId, image: subject.image, pod: { ...pod, status: { conditions: pod.status?.conditions } },
+      containerName: subject.container, containerId: subject.containerId, image: subject.image, pod: worthKeeping(pod),
       bytes: null, memoryBytes: null, rootfsBytes: null, volumeBytes: null, freezeUs: null, dumpUs: null, checksum: null, info: null, createdAt: action.createdAt, deprecatedAt: null, deprecatedWhy: null,
     };
-    records.atomically(() => { records.insertAction(action); records.insertCheckpoint(checkpoint); });
+    records.atomically(() => { records.insertAction(action); records.insertCheckpoint(checkpoint); records.forget(config.PROPAGATOR_HISTORY); });
     this.launch(action, checkpoint);
     return action.id;
   }
@@ -145,4 +145,9 @@ export class Checkpointing {
     const what = [pod_name && [namespace, pod_name].filter(Boolean).join("/"), pod_id && `with UID ${pod_id}`].filter(Boolean).join(" ");
     throw new Refused("pod_not_found", `there is no pod ${what}`);
   }
+}
+
+/** What a restore needs of the pod: how it was asked for, and whether it was Ready. */
+function worthKeeping({ metadata, spec, status }: Pod): Pod {
+  return { metadata: { ...metadata, managedFields: undefined }, spec, status: { conditions: status?.conditions } };
 }

@@ -35,7 +35,7 @@ export class Restoring {
       id: randomUUID(), type: "restore_pod", status: "initialized", clusterId: cluster.id, checkpointId: from.id, namespace: from.namespace, podName: restoredName(from.podName), podId: null,
       nodeName: from.nodeName, reason: request.reason ?? "manual", request: { ...request }, failure: null, createdAt: now(), endedAt: null,
     };
-    records.insertAction(action);
+    records.atomically(() => { records.insertAction(action); records.forget(this.context.config.PROPAGATOR_HISTORY); });
     this.launch(action, from);
     return action.id;
   }

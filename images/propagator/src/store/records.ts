@@ -58,6 +58,14 @@ export class Records {
   inUse(checkpointId: string): boolean { return this.actionTable.count("checkpoint_id = ? AND type = 'restore_pod' AND ended_at IS NULL", checkpointId) > 0; }
   countRunning(type: ActionType): number { return this.actionTable.count("type = ? AND ended_at IS NULL", type); }
 
+  /** Forgets the oldest actions beyond the newest `limit`, but none that runs or whose checkpoint can be restored; and checkpoints without an action. */
+  forget(limit: number): void {
+    this.atomically(() => {
+      this.actionTable.remove("ended_at IS NOT NULL AND seq <= (SELECT max(seq) FROM actions) - ? AND checkpoint_id NOT IN (SELECT id FROM checkpoints WHERE deprecated_at IS NULL AND status = 'ready')", limit);
+      this.checkpointTable.remove("(deprecated_at IS NOT NULL OR status = 'error') AND id NOT IN (SELECT checkpoint_id FROM actions)");
+    });
+  }
+
   insertCheckpoint(row: CheckpointRow): void { this.checkpointTable.insert(row); }
   checkpoint(id: string): CheckpointRow | undefined { return this.checkpointTable.find(id); }
   updateCheckpoint(id: string, changes: Partial<CheckpointRow>): void { this.checkpointTable.update(id, changes); }
