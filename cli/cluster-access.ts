@@ -17,6 +17,8 @@ export interface ClusterAccess {
   get<T>(path: string): Promise<T | undefined>;
   /** The same as it is: a log. */
   text(path: string): Promise<string>;
+  /** Merges fields into what stands at a path. */
+  merge(path: string, fields: object): Promise<void>;
   /** Deletes what stands at a path; what is gone already is no error. */
   remove(path: string): Promise<void>;
   close(): void;
@@ -44,9 +46,8 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
   const server = config.getCurrentCluster()?.server.replace(/\/+$/, "");
   if (!server) throw new Error("the kubeconfig has no current cluster");
   const agent = new https.Agent({ keepAlive: true });
-  const call = (method: "GET" | "DELETE", path: string) => request(config, `${server}${path}`, { method, agent, signal });
-  const demand = async (method: "GET" | "DELETE", path: string): Promise<string | undefined> => {
-    const { status, body } = await call(method, path);
+  const demand = async (method: Method, path: string, fields?: object): Promise<string | undefined> => {
+    const { status, body } = await request(config, `${server}${path}`, { method, agent, signal, fields });
     if (status === 404) return undefined;
     if (status >= 300) throw new Error(`${path} answered ${status}: ${messageOf(body)}`);
     return body;
@@ -55,6 +56,7 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
     server,
     get: async <T>(path: string) => { const body = await demand("GET", path); return body === undefined ? undefined : JSON.parse(body) as T; },
     text: async (path) => (await demand("GET", path)) ?? "",
+    merge: async (path, fields) => { await demand("PATCH", path, fields); },
     remove: async (path) => { await demand("DELETE", path); },
     close: () => { agent.destroy(); },
   };
@@ -73,19 +75,22 @@ async function fromNode(stack: string, signal: AbortSignal | undefined): Promise
   return undefined;
 }
 
-async function request(config: KubeConfig, url: string, { method, agent, signal }: { method: string; agent: https.Agent; signal: AbortSignal | undefined }): Promise<{ status: number; body: string }> {
+type Method = "GET" | "PATCH" | "DELETE";
+
+async function request(config: KubeConfig, url: string, { method, agent, signal, fields }: { method: Method; agent: https.Agent; signal: AbortSignal | undefined; fields: object | undefined }): Promise<{ status: number; body: string }> {
   const deadline = AbortSignal.timeout(CALL_DEADLINE);
   const options: https.RequestOptions = { method, agent, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
   await config.applyToHTTPSOptions(options);
   // Its own agent would be thrown away after each call, with its connection.
   if (!config.getCurrentCluster()?.proxyUrl) options.agent = agent;
+  if (fields) options.headers = { ...options.headers, "content-type": "application/merge-patch+json" };
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => { reject(deadline.aborted ? new Error(`${url} did not answer within ${CALL_DEADLINE / 1000} s`) : error); };
     https.request(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
         .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }); });
-    }).on("error", failed).end();
+    }).on("error", failed).end(fields ? JSON.stringify(fields) : undefined);
   });
 }
 

@@ -2,6 +2,7 @@ import { LABELS, type Owner } from "../infra/naming";
 import { UserError } from "../infra/support/errors";
 import { waitFor } from "../infra/support/wait";
 import { type ClusterAccess, openCluster } from "./cluster-access";
+import { removeOutsideOf } from "./helm-releases";
 
 /** Milliseconds for the removal of a namespace with all that is in it. */
 const GONE_WITHIN = 90_000;
@@ -41,12 +42,13 @@ export async function namespacesBy(kubeconfig: string | undefined, owner: Owner)
 }
 
 /**
- * Deletes namespaces and waits until they are gone. Finalizers are left alone: they are somebody's promise.
+ * Deletes namespaces, with what Helm's releases in them made outside, and waits until they are gone. Finalizers are left alone: they are somebody's promise.
  * @throws UserError E_DESTROY that names what holds one up
  */
 export async function removeNamespaces(kubeconfig: string, names: readonly string[]): Promise<void> {
   const cluster = await openCluster(kubeconfig);
   try {
+    for (const name of names) await removeOutsideOf(cluster, name);
     await Promise.all(names.map((name) => cluster.remove(`/api/v1/namespaces/${name}`)));
     await Promise.all(names.map((name) => waitFor(async () => {
       const left = await cluster.get<ApiNamespace>(`/api/v1/namespaces/${name}`);

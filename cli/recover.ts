@@ -1,12 +1,14 @@
 import { rmSync } from "node:fs";
 import { ownerOf } from "../infra/naming";
 import { type DockerThing, KIND_LABEL, removeThings, thingsOf } from "./docker-things";
+import { hasReleases, settleReleases } from "./helm-releases";
 import { kubeconfigOf, openCluster } from "./cluster-access";
 import { deadFiles } from "./leftovers";
 import { removeStaleLocks, requireNoLock } from "./locks";
 import { deadRuns, forgetDeadRuns } from "./marks";
 import { namespacesBy, removeNamespaces } from "./namespaces";
 import { endOrphans } from "./orphans";
+import { type ObjectAddress, objectPath } from "./object-path";
 import { ROOT } from "./paths";
 import type { Tell } from "./progress";
 import { type StackState, stateOf } from "./stack-state";
@@ -33,17 +35,18 @@ export async function recover(stack: string, tell: Tell): Promise<void> {
 
 /**
  * Removes the Kubernetes objects whose creation was cut off: they may be there, half made, and the next `up`
- * would run into them. Their operations are cleared from the state by the refresh that follows.
+ * would run into them. Helm's releases are settled likewise. Their operations are cleared from the state by the refresh that follows.
  */
 export async function removePending(stack: string, tell: Tell): Promise<void> {
   const state = await stateOf(stack);
-  const cutOff = (state?.pending ?? []).filter(({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace)/.test(resource.type));
-  const kubeconfig = cutOff.length > 0 ? await kubeconfigOf(stack) : undefined;
+  const cutOff = (state?.pending ?? []).filter(({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace|helm\.sh)/.test(resource.type));
+  const kubeconfig = cutOff.length > 0 || hasReleases(state) ? await kubeconfigOf(stack) : undefined;
   if (!kubeconfig) return;
+  await settleReleases(kubeconfig, state, tell);
   const cluster = await openCluster(kubeconfig);
   try {
     for (const { resource } of cutOff) {
-      const path = await pathOf(cluster.get, resource.inputs as unknown as KubernetesInputs);
+      const path = await objectPath(cluster.get, resource.inputs as unknown as ObjectAddress);
       if (!path || (await cluster.get(path)) === undefined) continue;
       tell(`removing ${path}, whose creation was cut off`);
       await cluster.remove(`${path}?gracePeriodSeconds=0`);
@@ -51,17 +54,6 @@ export async function removePending(stack: string, tell: Tell): Promise<void> {
   } finally {
     cluster.close();
   }
-}
-
-interface KubernetesInputs { apiVersion: string; kind: string; metadata?: { name?: string; namespace?: string } }
-
-/** The path of an object; nothing where its kind or name is not known. */
-async function pathOf(get: <T>(path: string) => Promise<T | undefined>, { apiVersion, kind, metadata }: KubernetesInputs): Promise<string | undefined> {
-  const group = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const known = await get<{ resources: { name: string; kind: string; namespaced: boolean }[] }>(group);
-  const resource = known?.resources.find((entry) => entry.kind === kind && !entry.name.includes("/"));
-  if (!resource || !metadata?.name) return undefined;
-  return `${group}${resource.namespaced ? `/namespaces/${metadata.namespace ?? "default"}` : ""}/${resource.name}/${metadata.name}`;
 }
 
 async function removeUnknown(stack: string, state: StackState | undefined, tell: Tell): Promise<void> {

@@ -11,6 +11,7 @@ import { OWNER_VARIABLE } from "./orphans";
 import { ROOT } from "./paths";
 import { preflight } from "./preflight";
 import { phase, type Tell } from "./progress";
+import { settleReleases } from "./helm-releases";
 import { recover, removePending } from "./recover";
 import { prepareTools, type SetupOptions, type Tools } from "./setup";
 import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack";
@@ -78,6 +79,7 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
     if (clusterGone) await sayForgotten(stackName, tell);
     // Of a cluster that outlives the stack, and that nobody knows how to reach once the state is gone.
     const kubeconfig = clusterGone ? undefined : await outsideKubeconfig(stackName);
+    if (kubeconfig) await settleReleases(kubeconfig, await stateOf(stackName), tell);
     const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, clusterGone, ...(signal ? { signal } : {}) }); };
     const failure = await destroy().then(() => undefined, (error: unknown) => error as Error);
     if (failure instanceof UserError && NOT_OURS_NOW.includes(failure.code)) throw failure;

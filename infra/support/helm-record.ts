@@ -1,4 +1,7 @@
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
+
+/** Label of Helm's records by which the registry-only plugin knows its releases again; it settles them by itself. */
+export const OWNER_LABEL = "pulumi.com/urn";
 
 /** Selects the Secrets in which Helm keeps its releases, all of them or one's. */
 export function recordSelector(release?: string): string {
@@ -50,14 +53,25 @@ interface Stored {
  */
 export function decodeRecord({ metadata, data }: RecordSecret): HelmRecord {
   if (!data?.release) throw new Error(`the Secret ${metadata.namespace}/${metadata.name} holds no release of Helm`);
-  const packed = Buffer.from(Buffer.from(data.release, "base64").toString(), "base64");
-  const stored = JSON.parse((packed[0] === 0x1f ? gunzipSync(packed) : packed).toString()) as Stored;
+  const stored = unpack(data.release);
   const { name = "", version = "", appVersion = "" } = stored.chart?.metadata ?? {};
   return {
     secret: metadata.name, name: stored.name, namespace: stored.namespace, revision: stored.version,
     status: stored.info?.status ?? "unknown", description: stored.info?.description ?? "", chart: { name, version, appVersion },
     values: stored.config ?? {}, manifest: stored.manifest ?? "", hooks: (stored.hooks ?? []).map(({ manifest = "" }) => manifest), labels: metadata.labels ?? {},
   };
+}
+
+/** The data of such a Secret with another status of the revision. */
+export function withStatus({ data }: RecordSecret, status: string): { release: string } {
+  const stored = unpack(data?.release ?? "");
+  const packed = gzipSync(JSON.stringify({ ...stored, info: { ...stored.info, status } })).toString("base64");
+  return { release: Buffer.from(packed).toString("base64") };
+}
+
+function unpack(release: string): Stored {
+  const packed = Buffer.from(Buffer.from(release, "base64").toString(), "base64");
+  return JSON.parse((packed[0] === 0x1f ? gunzipSync(packed) : packed).toString()) as Stored;
 }
 
 /** Whether an operation of Helm on this revision is under way, or was when Helm was killed. */

@@ -2,7 +2,7 @@
 import { type HelmRecord, isCutOff } from "../../../../infra/support/helm-record";
 import type { Cluster } from "../cluster";
 import type { Helm } from "./cli";
-import { forget } from "./records";
+import { forget, recordsOf } from "./records";
 
 /** A release that may have to be put right. */
 export interface Subject {
@@ -19,25 +19,33 @@ export interface Subject {
 }
 
 /**
- * Puts right what a killed Helm left of this resource's release, and gives its revisions afterwards. A first
- * installation, or a removal, is brought to its end by removing the release; of an upgrade or a rollback the cut-off
- * revision is forgotten, so that the next upgrade starts from the one before. The engine lets one run at a time have a
- * stack, so whoever had begun it is gone.
+ * Puts right what a killed Helm left of this resource's release, and gives its revisions afterwards. A cut-off upgrade
+ * is rolled back: what it had brought to objects would else stay there, because Helm takes away only what stood in the
+ * revision before. Where there is nothing to go back to, after a first installation or a removal, the release is
+ * removed. The engine lets one run at a time have a stack, so whoever had begun it is gone.
  * @throws Error for a release that somebody else has in hand
  */
-export async function settleCutOff({ cluster, helm, records, owner, timeout, signal, tell }: Subject): Promise<HelmRecord[]> {
+export async function settleCutOff(subject: Subject): Promise<HelmRecord[]> {
+  const { cluster, helm, records, owner, timeout, signal, tell } = subject;
   const last = records.at(-1);
   if (last === undefined || !isCutOff(last)) return records;
   if (!records.some(({ labels }) => labels[owner.key] === owner.value)) throw new Error(inHand(last));
-  const earlier = records.slice(0, -1);
-  if (last.status !== "uninstalling" && earlier.some(({ status }) => status !== "uninstalled")) {
-    tell(`revision ${last.revision} of the release was cut off (${last.status}): going on from revision ${earlier.at(-1)!.revision}`);
-    await forget(cluster, last);
-    return settleCutOff({ cluster, helm, records: earlier, owner, timeout, signal, tell });
+  const { name, namespace } = last;
+  const call = (...args: string[]) => helm.remote({ args: [...args, "--namespace", namespace, "--timeout", `${timeout}s`], signal });
+  const good = [...records].reverse().find(({ status }) => status === "deployed" || status === "superseded");
+  if (last.status === "uninstalling" || good === undefined) {
+    tell(`the release was cut off (${last.status}): removing what is there of it`);
+    await call("uninstall", name, "--wait");
+    return [];
   }
-  tell(`the release was cut off (${last.status}): removing what is there of it`);
-  await helm.remote({ args: ["uninstall", last.name, "--namespace", last.namespace, "--wait", "--timeout", `${timeout}s`], signal });
-  return [];
+  tell(`revision ${last.revision} of the release was cut off (${last.status}): going back to revision ${good.revision} first`);
+  // A rollback compares with the newest revision: that must be the one that changed things, not an earlier way back.
+  for (const record of [...records].reverse()) {
+    if (record.status !== "pending-rollback") break;
+    await forget(cluster, record);
+  }
+  await call("rollback", name, String(good.revision), "--no-hooks", "--cleanup-on-fail");
+  return recordsOf(cluster, namespace, name, signal);
 }
 
 function inHand({ name, namespace, revision, status }: HelmRecord): string {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { OWNER_LABEL } from "../../../../infra/support/helm-record";
 import type { CheckFailure, CheckRequest } from "../../rpc/requests";
 import { Asset, containsSecret, containsUnknown, isMap, mapEntries, Secret, unwrap, unwrapMap, type Value, type ValueMap } from "../../rpc/values";
 import { markSecretsLike } from "../../rpc/paths";
@@ -63,7 +64,7 @@ export function timeoutOf(requestSeconds: number, inputs: ValueMap): number {
 
 /** A label's value by which a release's records are known to be one resource's. */
 export function ownerLabel(urn: string): { key: string; value: string } {
-  return { key: "pulumi.com/urn", value: createHash("sha256").update(urn).digest("hex").slice(0, 40) };
+  return { key: OWNER_LABEL, value: createHash("sha256").update(urn).digest("hex").slice(0, 40) };
 }
 
 function present(map: ValueMap): ValueMap {

@@ -31,7 +31,7 @@ describeWithHelm("a release of a chart", () => {
   it("in an archive is installed, and upgraded for another archive of the same name", async () => {
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("create");
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("same");
-    writeFileSync(join(on.chart, "templates", "more.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n");
+    writeFileSync(join(on.chart, "templates", "more.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}-more\"}\n");
     on.packaged();
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("update");
   });
