@@ -50,10 +50,14 @@ async function expectUp(run: Running, said: RegExp): Promise<void> {
 }
 
 let before: HostState;
-beforeAll(() => { before = lookAtHost(); });
+let file: string;
+beforeAll(() => {
+  file = stackFile(NAME, QUICK);
+  before = lookAtHost();
+});
 afterAll(async () => {
   await on("down").done;
-  rmSync(stackFile(NAME), { force: true });
+  rmSync(file, { force: true });
 });
 
 describe("a run that was killed while Helm", () => {
@@ -86,6 +90,7 @@ describe("a run that was killed while Helm", () => {
   onK3s("upgraded a release is taken down with nothing left", async () => {
     stackFile(NAME, STUCK);
     await killedWhile("7 pending-upgrade");
+    stackFile(NAME, QUICK);
     const down = on("down");
     expect([await down.done, down.output()]).toEqual([0, expect.stringMatching(/Nothing of stack/)]);
     expect(lookAtHost()).toEqual(before);
