@@ -2,7 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { clusterName, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
-import { kubeconfigOf, npm, removeStack, stackFile, withStack } from "./support";
+import { BayClient, expectStatus } from "../support/bay-client";
+import { openForward } from "../support/port-forward";
+import { notYet, waitFor } from "../support/wait";
+import { kubeconfigOf, npm, outputsOf, removeStack, stackFile, withStack } from "./support";
 
 // One k3s cluster, a server and an agent, for the whole file; each test uses it in another way.
 jest.setTimeout(600_000);
@@ -39,6 +42,28 @@ describe("a stack of backend k3s with an agent", () => {
     expect(again.code).toBe(0);
     expect(again.output).not.toMatch(/(create|update|replace|delete) \w+ /);
   });
+});
+
+test("a cluster whose nodes were restarted has Bay again with all that was made, and the next call wakes a sandbox with its files", async () => {
+  const { kubeconfig, namespace, pod, port, apiKey } = await outputsOf(STACK);
+  const forward = await openForward({ kubeconfig, namespace, pod, port, holdFor: 180_000 });
+  const bay = new BayClient(forward.url, apiKey);
+  try {
+    const created = expectStatus(await bay.createSandbox(), 201);
+    const sandbox = bay.sandbox(created.id);
+    expectStatus(await sandbox.python("open('kept.txt', 'w').write('before the restart')"), 200);
+    docker("restart", ...NODES);
+    await waitFor("Bay after the restart", () => forward.reconnects > 0 || notYet(forward.status().why ?? "the forward noticed nothing"), { deadline: 180_000 });
+    expect(expectStatus(await sandbox.get(), 200)).toMatchObject({ id: created.id, cargo_id: created.cargo_id });
+    await waitFor("the sandbox after the restart", async () => {
+      const answer = await sandbox.readFile("kept.txt");
+      return answer.status === 503 || answer.status === 502 ? notYet(`it answered ${answer.status}`) : expectStatus(answer, 200).content === "before the restart";
+    }, { deadline: 120_000 });
+    expectStatus(await sandbox.delete(), 204);
+  } finally {
+    bay.close();
+    await forward.close();
+  }
 });
 
 describe("the cluster of a k3s stack, used by others", () => {

@@ -1,8 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../lifecycle/host";
 import { npmRun } from "../lifecycle/runner";
+import type { StackOutputs } from "../../infra/outputs";
+import { parseOutputs } from "../support/outputs";
 
 /** How a command of the runner ended. */
 export interface Ended {
@@ -38,6 +41,14 @@ export async function withStack<T>(name: string, config: Record<string, unknown>
   } finally {
     await removeStack(name);
   }
+}
+
+/** The outputs of a stack that is up, secrets among them. */
+export async function outputsOf(stack: string): Promise<StackOutputs> {
+  const { code, output } = await npm("env", "--silent", "--", "--stack", stack);
+  if (code !== 0) throw new Error(output);
+  const shell = ["-c", `eval "$1"; exec pulumi stack output --json --show-secrets --non-interactive --stack "$2"`, "sh", output.split("\n").filter((line) => line.startsWith("export ")).join("\n"), stack];
+  return parseOutputs(`the outputs of ${stack}`, execFileSync("sh", shell, { encoding: "utf8", cwd: ROOT }));
 }
 
 /** The kubeconfig of a stack that is up, as a file of this suite's own; its context gets another name where one is given. */
