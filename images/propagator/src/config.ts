@@ -73,7 +73,7 @@ const agentSchema = z.object({
     context.addIssue({ code: "custom", message: "wanted a JSON list of words" });
     return z.NEVER;
   }).default(NODE_TOOL),
-  /** Where the node's tool keeps checkpoints; empty: where it has them. The node's runtime must have the same. */
+  /** Folder of the node where its tool keeps checkpoints; left out: where it does by itself. */
   PROPAGATOR_STORE: z.string().regex(/^\//, "wanted an absolute path").optional(),
 });
 
