@@ -22,9 +22,13 @@ interface Rule {
   next: (where: Where) => string;
 }
 
+/** Pulumi's own check of a stack's configuration, which ends at the first value of a wrong type. */
+export const CONFIG_TYPE = /with configuration key '[^']*' must be /;
+
 /** Causes that Pulumi or a plugin tells in its own words. The first that matches is the one. */
 const RULES: readonly Rule[] = [
   { pattern: /incorrect passphrase|passphrase must be set/i, code: "E_PASSPHRASE", wanted: "the passphrase that the stack was made with", next: () => "unset PULUMI_CONFIG_PASSPHRASE PULUMI_CONFIG_PASSPHRASE_FILE   (or set the right one)" },
+  { pattern: CONFIG_TYPE, code: "E_CONFIG", wanted: "the keys, types and ranges of docs/configuration.md", next: ({ stack }) => `pulumi config --stack ${stack}   (then: pulumi config set KEY VALUE, or pulumi config rm KEY)` },
   { pattern: /stack is currently locked|conflict: Another update/i, code: "E_STACK_LOCKED", wanted: "one run of a stack at a time", next: ({ stack }) => `npm run status -- --stack ${stack}` },
   { pattern: /no space left on device|DiskPressure/i, code: "E_DISK", wanted: "free disk space", next: () => "docker system df   (then: npm run clean)" },
   { pattern: /port is already allocated|address already in use/i, code: "E_PORT_IN_USE", wanted: "a free port", next: () => "pulumi config set k3sApiPort 0" },

@@ -10,13 +10,18 @@ const SHUT = "[secret-not-opened]";
  * @param backend that of a stack which has no file yet
  */
 export function readSettings(stack: string, backend: string | undefined): { settings?: Settings; configProblem?: string } {
-  const raw = Object.entries(readStackFile(stack)?.config ?? (backend === undefined ? {} : { backend })).map(([key, value]) => [key, asText(value)]);
   try {
-    return { settings: readConfig(Object.fromEntries(raw) as Record<string, string>, stack) };
+    return { settings: settingsOf(stack, backend) };
   } catch (error) {
     if (error instanceof UserError) return { configProblem: error.seen.replace(/\n\s*/g, " ") };
     throw error;
   }
+}
+
+/** The settings of a stack by its file. @throws UserError E_CONFIG with every problem */
+export function settingsOf(stack: string, backend?: string): Settings {
+  const raw = Object.entries(readStackFile(stack)?.config ?? (backend === undefined ? {} : { backend })).map(([key, value]) => [key, asText(value)]);
+  return readConfig(Object.fromEntries(raw) as Record<string, string>, stack);
 }
 
 /** A value as Pulumi would hand it over. */

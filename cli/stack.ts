@@ -2,12 +2,13 @@ import { LocalWorkspace, type EngineEvent, type Stack } from "@pulumi/pulumi/aut
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { UserError } from "../infra/support/errors";
 import { maskerOf } from "../infra/support/secrets";
-import { explain } from "./explain";
+import { CONFIG_TYPE, explain } from "./explain";
 import { allSecrets } from "./known-secrets";
 import { ROOT } from "./paths";
 import { isVerbose, type Tell } from "./progress";
 import { detachedPulumi } from "./pulumi-command";
 import { stackFilePath } from "./stack-file";
+import { settingsOf } from "./stack-settings";
 import { stateInClear } from "./stack-state";
 import { localStack } from "./state";
 
@@ -80,7 +81,9 @@ async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (
     if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
     // An error carries words of pods and plugins, which Pulumi shows as they are.
     const mask = maskerOf(await allSecrets(stack, { state: await stateInClear(stack) }));
-    throw explain(mask(output + String((error as Error).message)), { stack }, error);
+    const text = mask(output + String((error as Error).message));
+    if (CONFIG_TYPE.test(text)) settingsOf(stack); // Throws with every problem, where Pulumi tells one.
+    throw explain(text, { stack }, error);
   }
 }
 

@@ -72,7 +72,16 @@ const schema = z.strictObject({
 });
 
 /** Keys whose values are never shown. */
-const SECRET_KEYS = ["apiKey", "registryPassword", "cedanaToken"];
+export const SECRET_KEYS: readonly string[] = ["apiKey", "registryPassword", "cedanaToken"];
+
+/** Keys that say something to some backends only; every other key is read on all of them. */
+export const KEYS_OF_BACKENDS: Readonly<Record<string, readonly BackendName[]>> = {
+  clusterName: ["k3s", "kind"],
+  k3sImage: ["k3s"], k3sApiPort: ["k3s"], k3sAgents: ["k3s"],
+  kindImage: ["kind"], kindNodes: ["kind"], kindExtraMounts: ["kind"], kindContainerdPatches: ["kind"],
+  goImage: ["k3s", "kind"], criuImage: ["k3s", "kind"],
+  kubeconfig: ["existing", "docker-desktop"], kubeContext: ["existing", "docker-desktop"], allowedContexts: ["existing", "docker-desktop"],
+};
 
 /** The whole configuration of a stack, checked and with every default filled in. */
 export type Settings = Omit<z.infer<typeof schema>, "backend"> & { backend: BackendName };
@@ -90,6 +99,11 @@ export function configDefaults(): Record<string, unknown> {
   return schema.parse({});
 }
 
+/** What each key takes, as JSON Schema. */
+export function configValues(): Record<string, z.core.JSONSchema.BaseSchema> {
+  return z.toJSONSchema(schema, { io: "input" }).properties as Record<string, z.core.JSONSchema.BaseSchema>;
+}
+
 /**
  * Reads a stack's configuration.
  * @param raw values by key as Pulumi gives them: text, with numbers and objects as JSON
@@ -99,9 +113,11 @@ export function configDefaults(): Record<string, unknown> {
 export function readConfig(raw: Record<string, string>, stack: string): Settings {
   const parsed = schema.safeParse(Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, decode(key, value)])));
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(issue, raw));
-  if (parsed.success && parsed.data.cedanaToken !== "" && parsed.data.cedanaClusterId === "") {
+  const given = (key: string) => (raw[key] ?? "") !== "";
+  if (given("cedanaToken") && !given("cedanaClusterId")) {
     problems.push("cedanaClusterId: no value, and cedanaToken is set: wanted the id under which Cedana knows this cluster (CLUSTER_ID)");
   }
+  if (given("registryUsername") && !given("registry")) problems.push("registry: no value, and registryUsername is set: wanted the registry that this login is for");
   const chosen = (parsed.success ? parsed.data.backend : raw["backend"]) || stack;
   const backend = BACKENDS.find((name) => name === chosen);
   if (!backend && (raw["backend"] ?? "") === "") {

@@ -41,6 +41,11 @@ test("several errors of one resource are told by the last, which has the reason"
   expect(explain(printed, where)).toMatchObject({ code: "E_IMAGE_NOT_ON_NODE", seen: "kubernetes:core/v1:Pod: [Pod ns/bay]: ImagePullBackOff: no such host" });
 });
 
+test("a value of a wrong type, which Pulumi refuses before the program runs, is a problem of the configuration", () => {
+  const printed = "error: could not validate config: Stack 'k3s' with configuration key 'bayPort' must be of type 'integer'";
+  expect(explain(printed, where)).toMatchObject({ code: "E_CONFIG", seen: expect.stringContaining("'bayPort' must be of type 'integer'") as string });
+});
+
 describe("docs/errors.md", () => {
   test("has every code, and no code that does not exist", () => {
     const documented = [...readFileSync(join(__dirname, "../../../docs/errors.md"), "utf8").matchAll(/^\| `(E_[A-Z_]+)`/gm)].map((match) => match[1]!);

@@ -62,6 +62,12 @@ describe("the configuration", () => {
     expect(readConfig({ cedanaToken: "t", cedanaClusterId: "c", checkpointResources: '{"limits":{"cpu":1}}' }, "k3s").checkpointResources).toEqual({ limits: { cpu: 1 } });
   });
 
+  test("reports what is missing beside another key together with what is wrong", () => {
+    const seen = problemsOf({ registryUsername: "me", cedanaToken: "t", bayPort: "0" });
+    expect(seen).toMatch(/3 problems/);
+    expect(seen).toMatch(/registry: no value, and registryUsername is set/);
+  });
+
   test("never shows the API key, not even a bad one", () => {
     expect(problemsOf({ apiKey: "s3 cr" })).not.toMatch(/s3 cr/);
   });
