@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { ROOT } from "../../cli/paths";
+
+interface Job { permissions?: Record<string, string>; "timeout-minutes"?: number; steps: { uses?: string; run?: string; with?: Record<string, unknown> }[] }
+interface Workflow { on: Record<string, unknown>; permissions: Record<string, string>; concurrency?: unknown; jobs: Record<string, Job> }
+
+const FOLDER = join(ROOT, ".github", "workflows");
+const workflows = readdirSync(FOLDER).map((name) => { const text = readFileSync(join(FOLDER, name), "utf8"); return { name, text, workflow: parse(text) as Workflow }; });
+const scripts = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> }).scripts;
+
+// What actionlint (`npm run lint`) does not ask.
+describe.each(workflows)("$name", ({ text, workflow }) => {
+  const steps = Object.values(workflow.jobs).flatMap((job) => job.steps);
+
+  test("may read the repository and nothing more, unless a job says what else and why", () => {
+    expect(workflow.permissions).toEqual({ contents: "read" });
+  });
+
+  test("gives code of a fork no secret: by no pull_request_target, and by a token that no later step finds", () => {
+    expect(Object.keys(workflow.on)).not.toContain("pull_request_target");
+    const checkouts = steps.filter(({ uses }) => uses?.startsWith("actions/checkout@"));
+    expect(checkouts.length).toBeGreaterThan(0);
+    for (const step of checkouts) expect(step.with).toMatchObject({ "persist-credentials": false });
+  });
+
+  test("pins each action by its commit, with the version beside it", () => {
+    const used = [...text.matchAll(/uses: (.+)$/gm)].map(([, reference]) => reference);
+    expect(used.length).toBeGreaterThan(0);
+    for (const reference of used) expect(reference).toMatch(/^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test("ends: each job has its minutes, and each ref one run at a time", () => {
+    expect(workflow.concurrency).toBeDefined();
+    for (const job of Object.values(workflow.jobs)) expect(job["timeout-minutes"]).toBeGreaterThan(0);
+  });
+
+  test("calls npm scripts that there are", () => {
+    const called = steps.flatMap(({ run }) => [...(run ?? "").matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name!));
+    expect(called.filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
+
+test("the main job runs on k3s and on kind", () => {
+  const main = workflows.find(({ name }) => name === "e2e.yml")!.workflow.jobs["e2e"] as unknown as { strategy: { matrix: { backend: string[] } } };
+  expect(main.strategy.matrix.backend).toEqual(["k3s", "kind"]);
+});
