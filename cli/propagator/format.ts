@@ -9,9 +9,9 @@ const GAP = "N/A";
 export function checkpointTable(checkpoints: readonly Checkpoint[], width?: number): string {
   if (checkpoints.length === 0) return "No checkpoints found.";
   const rows = checkpoints.map((row) => [
-    row.id, row.status, row.pod_name, row.namespace, size(row.size), row.freeze_microseconds == null ? undefined : `${Math.round(row.freeze_microseconds / 1000)} ms`, row.cluster_id, time(row.created_at),
+    row.id, row.status, row.pod_name, row.namespace, size(row.size), row.freeze_microseconds == null ? undefined : `${Math.round(row.freeze_microseconds / 1000)} ms`, time(row.created_at), row.cluster_id,
   ]);
-  return laidOut([{ title: "checkpoint", min: 36 }, { title: "status" }, { title: "pod" }, { title: "namespace" }, { title: "size", min: 8 }, { title: "stood still", min: 8 }, { title: "cluster" }, { title: "created" }], rows, width);
+  return laidOut([{ title: "checkpoint", min: 36 }, { title: "status" }, { title: "pod", min: 16 }, { title: "namespace", min: 9 }, { title: "size", min: 8 }, { title: "stood still", min: 8 }, { title: "created", min: 10 }, { title: "cluster", min: 18 }], rows, width);
 }
 
 export function actionTable(actions: readonly Action[], width?: number): string {

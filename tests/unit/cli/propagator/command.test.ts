@@ -32,7 +32,7 @@ describe("npm run checkpoints, with the propagator of the environment", () => {
 
   test("lists checkpoints for people, and says on standard error whose they are", async () => {
     expect(await call("list", [], { status: "ready" })).toBe(0);
-    expect(output.out).toMatch(new RegExp(`^checkpoint .*\\n${checkpoint} +ready +web +demo +1 kB +61 ms +${CLUSTER_ID} `));
+    expect(output.out).toMatch(new RegExp(`^checkpoint .*\\n${checkpoint} +ready +web +demo +1 kB +61 ms +\\d{4}-.*Z +${CLUSTER_ID}\\n`));
     expect(output.err).toBe(`propagator of the environment: ${rig.propagator.url}\n`);
   });
 

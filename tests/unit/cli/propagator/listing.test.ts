@@ -28,9 +28,9 @@ describe("A filter", () => {
 describe("A table", () => {
   test("of checkpoints has what is known, and N/A for gaps", () => {
     expect(checkpointTable([CHECKPOINT, { id: "c2", status: null }], Infinity).split("\n")).toEqual([
-      "checkpoint  status  pod    namespace  size     stood still  cluster  created",
-      "c1          ready   web-1  demo       11.0 MB  61 ms        k1       2026-01-02 11:00:00Z",
-      "c2          N/A     N/A    N/A        N/A      N/A          N/A      N/A",
+      "checkpoint  status  pod    namespace  size     stood still  created               cluster",
+      "c1          ready   web-1  demo       11.0 MB  61 ms        2026-01-02 11:00:00Z  k1",
+      "c2          N/A     N/A    N/A        N/A      N/A          N/A                   N/A",
     ]);
   });
 
