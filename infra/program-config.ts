@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { dirname } from "node:path";
-import { readConfig, type Settings } from "./config";
+import { configDefaults, readConfig, type Settings } from "./config";
 import { UserError } from "./support/errors";
 
 /** What the program knows of its run. */
@@ -19,16 +19,21 @@ export function readProgramConfig(): ProgramConfig {
   const prefix = `${pulumi.getProject()}:`;
   const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
   const configured = Object.fromEntries(all.map(([key, value]) => [key.slice(prefix.length), value]));
-  const settings = readConfig({ ...fromEnvironment(process.env), ...configured }, pulumi.getStack());
+  const settings = readConfig({ ...configured, ...fromEnvironment(process.env, configured) }, pulumi.getStack());
   const imageSubstitutes = { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) };
   return { settings: { ...settings, imageSubstitutes }, root: dirname(process.cwd()), stack: pulumi.getStack() };
 }
 
-/** Cedana's own variables, for keys that the configuration leaves out. A URL or an id alone is for other tools. */
-function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+/**
+ * Cedana's own variables, for keys that the configuration leaves at their defaults, which Pulumi hands over like any other
+ * value. A URL or an id alone is for other tools.
+ */
+export function fromEnvironment(env: NodeJS.ProcessEnv, configured: Record<string, string>): Record<string, string> {
   if (!env["CEDANA_AUTH_TOKEN"]) return {};
+  const defaults = configDefaults();
   const given = { cedanaToken: env["CEDANA_AUTH_TOKEN"], cedanaUrl: env["CEDANA_URL"], cedanaClusterId: env["CLUSTER_ID"] };
-  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1])));
+  const free = (key: string) => configured[key] === undefined || configured[key] === defaults[key];
+  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1]) && free(entry[0])));
 }
 
 function substitutesOf(text: string | undefined): Record<string, string> {

@@ -247,7 +247,7 @@ describeWithCluster("on a real cluster", () => {
     });
 
     it("what the registry-only plugin has not is refused by name", async () => {
-      await expect(engine.up("r", "kubernetes:helm.sh/v3:Release", {})).rejects.toThrow(/"kubernetes:helm.sh\/v3:Release" is not implemented by the registry-only plugin/);
+      await expect(engine.up("r", "kubernetes:yaml/v2:ConfigFile", {})).rejects.toThrow(/"kubernetes:yaml\/v2:ConfigFile" is not implemented by the registry-only plugin/);
       await expect(engine.invoke("kubernetes:yaml:decode")).rejects.toThrow(/"kubernetes:yaml:decode" is not implemented by the registry-only plugin/);
     });
   });

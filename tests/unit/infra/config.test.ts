@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { canonical, checkpointMode, CONFIG_KEYS, configDefaults, imageSources, readConfig, substitute } from "../../../infra/config";
+import { fromEnvironment } from "../../../infra/program-config";
 import { UserError } from "../../../infra/support/errors";
 
 const schema = (parse(readFileSync(join(__dirname, "../../../Pulumi.yaml"), "utf8")) as { config: Record<string, { type: string; description: string; default: unknown }> }).config;
@@ -70,6 +71,20 @@ describe("the configuration", () => {
 
   test("never shows the API key, not even a bad one", () => {
     expect(problemsOf({ apiKey: "s3 cr" })).not.toMatch(/s3 cr/);
+  });
+});
+
+describe("Cedana's variables", () => {
+  const env = { CEDANA_AUTH_TOKEN: "t", CEDANA_URL: "host/v1", CLUSTER_ID: "c" };
+  const defaults = { cedanaToken: "", cedanaUrl: "https://ci.cedana.ai/v1", cedanaClusterId: "" };
+
+  test("fill what the configuration leaves at its default", () => {
+    expect(fromEnvironment(env, defaults)).toEqual({ cedanaToken: "t", cedanaUrl: "host/v1", cedanaClusterId: "c" });
+    expect(fromEnvironment(env, { ...defaults, cedanaUrl: "other/v1", cedanaToken: "own" })).toEqual({ cedanaClusterId: "c" });
+  });
+
+  test("mean nothing without a token", () => {
+    expect(fromEnvironment({ ...env, CEDANA_AUTH_TOKEN: "" }, defaults)).toEqual({});
   });
 });
 
