@@ -1,4 +1,4 @@
-/** Running a plugin that is a Node.js program itself (a component provider, a local package). */
+/** Running a plugin that is a Node.js program itself (a component provider, a local package, a policy pack). */
 import { resolve } from "node:path";
 import { RunPluginResponse, type RunPluginRequest } from "@pulumi/pulumi/proto/language_pb";
 import { ended } from "./children";
@@ -11,8 +11,12 @@ export async function runPlugin(request: RunPluginRequest, host: Host, send: (an
   const info = request.getInfo();
   const directory = info?.getProgramDirectory() || resolve(request.getPwd(), request.getProgram());
   const options = readOptions(info?.getOptions());
-  const child = host.children.start(process.execPath, [...options.nodeargs, sdkModule("cmd/run-plugin", directory), directory, ...request.getArgsList()], {
-    cwd: request.getPwd() || directory,
+  // The SDK's runner of policy packs takes the engine's address first, and expects to be in the pack's folder.
+  const [words, cwd] = request.getKind() === "analyzer"
+    ? [[sdkModule("cmd/run-policy-pack", directory), ...request.getArgsList(), directory], directory]
+    : [[sdkModule("cmd/run-plugin", directory), directory, ...request.getArgsList()], request.getPwd() || directory];
+  const child = host.children.start(process.execPath, [...options.nodeargs, ...words], {
+    cwd,
     env: { ...process.env, ...environment(request.getEnvList()), ...typescriptEnvironment(options, info) },
     stdio: ["ignore", "pipe", "pipe"],
   });

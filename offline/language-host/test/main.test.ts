@@ -143,3 +143,15 @@ async function appears(path: string): Promise<string> {
     }
   }
 }
+
+test("a policy pack runs by the SDK's runner of packs, in its own folder, with the engine's address first", async () => {
+  const pack = join(root, "pack");
+  mkdirSync(pack);
+  writeFileSync(join(pack, "package.json"), JSON.stringify({ name: "pack", version: "1.0.0" }));
+  writeFileSync(join(pack, "index.ts"), "const where: string = process.cwd(); console.log(`pack in ${where}`);");
+  const request = new pb.RunPluginRequest().setKind("analyzer").setPwd(root).setArgsList([address]).setInfo(new pb.ProgramInfo().setRootDirectory(pack).setProgramDirectory(pack).setEntryPoint(".").setOptions(Struct.fromJavaScript({})));
+  const answers: pb.RunPluginResponse[] = [];
+  await new Promise<void>((accept, fail) => { client.runPlugin(request).on("data", (answer: pb.RunPluginResponse) => answers.push(answer)).on("end", accept).on("error", fail); });
+  const said = answers.map((answer) => Buffer.from(answer.getStdout_asU8()).toString()).join("");
+  expect([said, answers.at(-1)!.getExitcode()]).toEqual([`pack in ${pack}\n`, 0]);
+}, 30_000);
