@@ -11,8 +11,8 @@ const NAME = "life-helm";
 const NODE = clusterName(ownerOf(ROOT, NAME));
 const NAMESPACE = "bay-e2e-test-checkpoint";
 /** A pod of the release finds no node: Helm waits for it as long as a test needs. */
-const STUCK = { checkpointTimeout: 120, checkpointValues: { nodeSelector: { "bay-e2e.dev/no": "where" } } };
-const QUICK = { checkpointTimeout: 60 };
+const STUCK = { checkpoint: true, checkpointTimeout: 120, checkpointValues: { nodeSelector: { "bay-e2e.dev/no": "where" } } };
+const QUICK = { checkpoint: true, checkpointTimeout: 60 };
 
 const on = (command: string) => npmRun([command, "--", "--stack", NAME]);
 

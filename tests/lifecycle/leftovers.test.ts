@@ -1,21 +1,27 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { type HostState, lookAtHost, ROOT } from "./host";
 import { npmRun, type Running } from "./runner";
-import { NODE_START, STACK } from "./stack-file";
+import { NODE_START, STACK, stackFile } from "./stack-file";
 
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(400_000);
 
 /** Nothing but the words that choose one file, on one worker: what is proven here is the way there and back. */
-const e2e = (...words: string[]) => npmRun(["e2e", "--", "--stack", STACK, ...(words.length > 0 ? words : ["-n", "1", "--", "--testPathPatterns", "core/auth"])]);
-const down = () => npmRun(["down", "--", "--stack", STACK]);
-const sweep = () => npmRun(["sweep", "--", "--stack", STACK, "--yes"]);
+const e2e = (stack: string, ...words: string[]) => npmRun(["e2e", "--", "--stack", stack, ...(words.length > 0 ? words : ["-n", "1", "--", "--testPathPatterns", "core/auth"])]);
+/** The stack whose runs are ended: two dozen times, so it has nothing that is not needed for that. */
+const SMALL = "leftovers";
+const down = (stack = SMALL) => npmRun(["down", "--", "--stack", stack]);
+const sweep = () => npmRun(["sweep", "--", "--stack", SMALL, "--yes"]);
+
+let file: string;
+beforeAll(() => { file = stackFile(SMALL); });
+afterAll(() => { rmSync(file, { force: true }); });
 
 let before: HostState;
 beforeEach(() => { before = lookAtHost(); });
-afterEach(async () => { if (!same()) await down().done; });
+afterEach(async () => { for (const stack of same() ? [] : [SMALL, STACK]) await down(stack).done; });
 
 /** The phases of a run, each by what it prints. */
 const PHASES: readonly (readonly [string, RegExp])[] = [
@@ -24,18 +30,18 @@ const PHASES: readonly (readonly [string, RegExp])[] = [
   ["the node's start", NODE_START],
   ["the making of Bay's pod", /create Pod pod/],
   ["the tests", /Running one project: e2e|RUNS|Determining test suites|PASS|tests\/e2e/],
-  ["the destroy", new RegExp(`> Stack ${STACK}: destroy`)],
+  ["the destroy", new RegExp(`> Stack ${SMALL}: destroy`)],
 ];
 
 describe("after the main job nothing of it is left on the host", () => {
   test("when everything passes", async () => {
-    const run = e2e();
+    const run = e2e(STACK);
     expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/Run passed/)]);
     expectNothingLeft();
   });
 
   test("when a test fails, and its evidence is kept", async () => {
-    const run = e2e("--", "--config", "tests/lifecycle/fixtures/failing.jest.config.ts");
+    const run = e2e(STACK, "--", "--config", "tests/lifecycle/fixtures/failing.jest.config.ts");
     expect([await run.done, run.output()]).toEqual([1, expect.stringMatching(/Run failed/)]);
     expectNothingLeft();
     const folder = /report +(\S+)\/report\.json/.exec(run.output())![1]!;
@@ -49,7 +55,7 @@ describe("after the main job nothing of it is left on the host", () => {
     // What a terminal that is closed sends.
     ["SIGHUP", ...PHASES[4]!] as const,
   ])("when %s comes during %s", async (signal, _, moment) => {
-    const run = e2e();
+    const run = e2e(SMALL);
     await run.until(moment);
     run.signal(signal);
     // npm adds its own word on SIGTERM and SIGHUP, once all it started has ended.
@@ -58,7 +64,7 @@ describe("after the main job nothing of it is left on the host", () => {
   });
 
   test("when the terminal's processes are killed with -9: the runner sees it and cleans up by itself", async () => {
-    const run = e2e();
+    const run = e2e(SMALL);
     await run.until(/create Pod pod/);
     run.signal("SIGKILL");
     await run.done;
@@ -85,7 +91,7 @@ describe("after a run that could not clean up nothing of it is left", () => {
 });
 
 async function endsDirty(moment: RegExp, end: (run: Running) => void): Promise<void> {
-  const run = e2e();
+  const run = e2e(SMALL);
   await run.until(moment);
   end(run);
   expect(await run.done).not.toBe(0);
