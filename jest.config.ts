@@ -1,5 +1,5 @@
 /**
- * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e` needs a stack that is up; `offline` needs
+ * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e` and `checkpoint` need a stack that is up; `offline` needs
  * Docker and is run by itself.
  *
  * @jest-config-loader ts-node
@@ -35,10 +35,6 @@ const config: Config = {
     { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"] },
     // Clusters of each backend, each used in several ways.
     { ...shared, displayName: "backends", testMatch: ["<rootDir>/tests/backends/*.test.ts"] },
-    // Dumps and restores on a node of a stack that is up: BAY_E2E_STACK, or the selected one.
-    { ...shared, displayName: "runtime", testMatch: ["<rootDir>/tests/runtime/*.test.ts"] },
-    // The propagator of a stack that is up, on its real node; one file after another, as they restart it.
-    { ...shared, displayName: "propagator", testMatch: ["<rootDir>/tests/propagator/*.test.ts"] },
     { ...shared, displayName: "offline", testMatch: ["<rootDir>/offline/**/*.test.ts"] },
     {
       ...shared,
@@ -49,6 +45,15 @@ const config: Config = {
       testEnvironment: "<rootDir>/tests/support/environment.ts",
       globalSetup: "<rootDir>/tests/support/global-setup.ts",
       globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
+      setupFilesAfterEnv: ["<rootDir>/tests/support/patience.ts"],
+    },
+    {
+      ...shared,
+      displayName: "checkpoint",
+      testMatch: ["<rootDir>/tests/checkpoint/**/*.test.ts", "<rootDir>/tests/environment/**/*.test.ts"],
+      testEnvironment: "<rootDir>/tests/checkpoint/support/environment.ts",
+      globalSetup: "<rootDir>/tests/checkpoint/support/global-setup.ts",
+      globalTeardown: "<rootDir>/tests/checkpoint/support/global-teardown.ts",
       setupFilesAfterEnv: ["<rootDir>/tests/support/patience.ts"],
     },
   ],

@@ -15,6 +15,7 @@ testOptions(command("e2e [jest...]", "set up what is missing, bring the stack up
   ["", "the whole job"],
   [`-k "stop and not TTL"`, "only tests whose name or file has these words"],
   ["-m core --keep", "one group of tests, and leave the stack up"],
+  ["--suite checkpoint", "checkpoint and restore of pods, instead of Bay"],
   ["--repeat 20 --seed 7", "twenty rounds in random order; the same seeds again"],
   ["-- --bail", "words after a second -- go to Jest"],
 ])).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
@@ -24,9 +25,10 @@ testOptions(command("test [jest...]", "run the unit tests, and E2E when the stac
   ["", "all that can run now"],
   ["--list -m serial", "what a selection selects, without running it"],
   ["-k files -v", "only tests of the word files, each named as it ends"],
+  ["--suite checkpoint", "checkpoints of the running stack; with CEDANA_AUTH_TOKEN and no --stack, of CEDANA_URL"],
   [`-- -t "wakes"`, "words after a second -- go to Jest"],
 ]))
-  .action((jest: string[], options: Wish & Omit<TestOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test(chosen, jest))));
+  .action((jest: string[], options: Wish & Omit<TestOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test({ ...chosen, named: options.stack !== undefined || options.backend !== undefined }, jest))));
 
 command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));

@@ -160,7 +160,7 @@ class Round {
   #projects(share: Share | undefined, tests: readonly Test[] | undefined): Project[] {
     const { projects } = this.#plan;
     return projects.filter((project) => {
-      if (project === "unit" && projects.includes("e2e") && this.number > 1) return false;
+      if (project === "unit" && projects.length > 1 && this.number > 1) return false;
       return mayChoose(this.#selection, share, project) && (tests === undefined || tests.some(({ file }) => testFile(file).project === project));
     });
   }
@@ -207,8 +207,8 @@ async function writeResults(rounds: readonly Round[], several: boolean, junit: s
 
 function noTests({ options, words, call, projects }: Omit<TestPlan, "folder">): UserError {
   const filter = [...(options.k === undefined ? [] : [`-k "${options.k}"`]), ...(options.m === undefined ? [] : [`-m "${options.m}"`]), ...(words.length === 0 ? [] : [`-- ${words.join(" ")}`])].join(" ");
-  const kinds = projects.map((project) => (project === "unit" ? "unit" : "E2E")).join(" or ");
-  const missing = projects.includes("e2e") ? "" : `; E2E tests are not run, because the stack ${options.stack} is not up`;
+  const kinds = projects.map((project) => ({ unit: "unit", e2e: "E2E", checkpoint: "checkpoint" })[project]).join(" or ");
+  const missing = projects.some((project) => project !== "unit") ? "" : `; E2E tests are not run, because the stack ${options.stack} is not up`;
   return new UserError("E_NO_TESTS", { seen: `no ${kinds} test matches ${filter === "" ? "(there are none)" : filter}${missing}`, wanted: "at least one test", next: missing === "" ? `${call} -- --list` : "npm run e2e (with the same filter), or npm run up first" });
 }
 

@@ -4,12 +4,18 @@ import { resolve } from "node:path";
 import { UserError } from "../infra/support/errors";
 import { pasteable } from "../infra/support/exec";
 import { BACKEND, STACK } from "./program";
+import { nearest } from "../infra/support/nearest";
 import { readSelection } from "./selection";
+import { type Suite, SUITES } from "./test-files";
 
 /** What e2e and test have in common: which tests, how, and what becomes of their results. */
 export interface TestOptions {
   stack: string;
   backend?: string;
+  /** What the tests of the cluster are about. */
+  suite: Suite;
+  /** Whether the user named the stack. */
+  named?: boolean;
   verbose: boolean;
   /** Expression of words of names. */
   k?: string;
@@ -35,6 +41,7 @@ export const HIGHEST_SEED = 2 ** 31 - 1;
 export function testOptions(command: Command): Command {
   return command.option(...STACK).option(...BACKEND)
     .option("-v, --verbose", "name each test as it ends, and show Pulumi's own output", false)
+    .option("--suite <name>", "bay: Bay end to end; checkpoint: checkpoint and restore of pods", suiteOf, "bay")
     .option("-k <expression>", "tests whose full name or file has these words; and, or, not, parentheses", (k) => { readSelection({ k }); return k; })
     .option("-m <markers>", "tests with these markers, such as \"core and not slow\"; the same grammar", (m) => { readSelection({ m }); return m; })
     .option("--parallel", "everything not serial first, on several workers, then the serial tests one by one", true)
@@ -53,12 +60,19 @@ export function checkOptions(options: TestOptions): void {
 }
 
 /** The command that runs the same tests in the order of a seed. */
-export function commandOf(call: string, { stack, backend, k, m, n, parallel }: TestOptions, words: readonly string[], seed: number): string {
+export function commandOf(call: string, { stack, backend, suite, k, m, n, parallel }: TestOptions, words: readonly string[], seed: number): string {
   const flags = [
-    "--stack", stack, ...(backend === undefined ? [] : ["--backend", backend]), ...(k === undefined ? [] : ["-k", k]), ...(m === undefined ? [] : ["-m", m]),
+    "--stack", stack, ...(backend === undefined ? [] : ["--backend", backend]), ...(suite === "bay" ? [] : ["--suite", suite]), ...(k === undefined ? [] : ["-k", k]), ...(m === undefined ? [] : ["-m", m]),
     ...(n === undefined ? [] : ["-n", String(n)]), ...(parallel ? [] : ["--no-parallel"]), "--seed", String(seed), ...(words.length === 0 ? [] : ["--", ...words]),
   ];
   return `${call} -- ${pasteable(flags)}`;
+}
+
+function suiteOf(text: string): Suite {
+  const found = SUITES.find((suite) => suite === text);
+  if (found) return found;
+  const near = nearest(text, SUITES);
+  throw new UserError("E_USAGE", { seen: `--suite ${text}${near ? `, did you mean ${near}?` : ""}`, wanted: `one of ${SUITES.join(", ")}`, next: `npm run e2e -- --suite ${near ?? "checkpoint"}` });
 }
 
 function wholeNumber(flag: string, text: string, least: number, most: number): number {

@@ -7,6 +7,7 @@ import { setVerbose } from "../progress";
 import { Run } from "../report";
 import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../run-tests";
 import { down, prepare, up } from "../session";
+import { projectOfSuite } from "../test-files";
 import type { TestOptions } from "../test-options";
 
 export interface E2eOptions extends TestOptions {
@@ -68,7 +69,7 @@ async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Pro
  * @throws UserError E_USAGE, E_NO_TESTS
  */
 async function planOf(options: E2eOptions, words: string[]): Promise<Omit<TestPlan, "folder">> {
-  const plan = { call: "npm run e2e", projects: ["e2e" as const], options, words };
+  const plan = { call: "npm run e2e", projects: [projectOfSuite(options.suite)], options, words };
   if (!options.list && !isFiltered(plan)) return plan;
   const chosen = await listTests(plan);
   if (options.list) printTests(chosen);

@@ -8,7 +8,7 @@ import { type ForwardStatus, openForward } from "./port-forward";
 import { runFolder } from "./run-folder";
 import SelectingEnvironment from "./selecting-environment";
 import { readSession } from "./session";
-import { isLacking, leaveOutReference, nameSkip } from "./skips";
+import { fullName, isLacking, leaveOutReference, nameSkip } from "./skips";
 
 /** One client per worker and cluster: it holds no connection while nobody calls. */
 const clients = new Map<string, Kube>();
@@ -44,10 +44,4 @@ export default class E2EEnvironment extends SelectingEnvironment {
     const { outputs } = readSession();
     await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : event.test ?? event.describeBlock)}`, event.error);
   }
-}
-
-function fullName(block: Circus.TestEntry | Circus.DescribeBlock | undefined): string {
-  const names: string[] = [];
-  for (let next: typeof block = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
-  return names.join(" ") || "before or after all tests";
 }

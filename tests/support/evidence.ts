@@ -2,7 +2,7 @@ import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { V1Pod } from "@kubernetes/client-node";
 import { stringify } from "yaml";
-import type { StackOutputs } from "../../infra/outputs";
+import type { SECRET_OUTPUTS, StackOutputs } from "../../infra/outputs";
 import { eventLines, maskOf } from "./evidence-text";
 import { type Kube, kubeProblem } from "./kube";
 import { folderName } from "./names";
@@ -21,9 +21,9 @@ type Write = (path: string, content: string | object) => void;
 /**
  * Saves what the cluster shows while a failure is fresh, in `failures/<test>/` of the run's folder: the error,
  * events, every object of the namespace as YAML, the logs of all its pods (Bay's among them), the forward's status.
- * Never throws: what could not be had is said in `incomplete.txt`.
+ * `more` has further files by their names, each by what gives its content. Never throws: what could not be had is said in `incomplete.txt`.
  */
-export async function saveFailure(kube: Kube, outputs: StackOutputs, testName: string, error: unknown): Promise<void> {
+export async function saveFailure(kube: Kube, outputs: Pick<StackOutputs, "namespace" | (typeof SECRET_OUTPUTS)[number]>, testName: string, error: unknown, more: Record<string, () => Promise<string>> = {}): Promise<void> {
   const folder = join("failures", folderName(testName));
   const mask = maskOf(outputs);
   const write: Write = (path, content) => writeArtifact(join(folder, path), typeof content === "string" ? mask(content) : mask(stringify(content)));
@@ -39,6 +39,7 @@ export async function saveFailure(kube: Kube, outputs: StackOutputs, testName: s
   await Promise.race([late, Promise.all([
     part("events", kube.events(namespace).then((events) => write("events.txt", eventLines(events)))),
     part("objects", kube.objects(namespace).then((objects) => writeObjects(objects, write))),
+    ...Object.entries(more).map(([file, content]) => part(file, content().then((text) => write(file, text)))),
     part("logs", kube.pods(namespace).then((pods) => writeLogs(kube, pods, write))),
   ])]);
   clearTimeout(timer);

@@ -1,6 +1,7 @@
+import { Writable } from "node:stream";
 import {
-  ApiException, AuthorizationV1Api, CoreV1Api, KubeConfig, NetworkingV1Api, ServerConfiguration, Watch, createConfiguration,
-  type CoreV1Event, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes,
+  ApiException, AuthorizationV1Api, CoreV1Api, Exec, KubeConfig, KubernetesObjectApi, NetworkingV1Api, PatchStrategy, ServerConfiguration, Watch, createConfiguration,
+  type CoreV1Event, type KubernetesObject, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes, type V1Status,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
 import { deadlineSignal } from "./deadline";
@@ -23,6 +24,7 @@ export class Kube {
   readonly #core: CoreV1Api;
   readonly #authorization: AuthorizationV1Api;
   readonly #networking: NetworkingV1Api;
+  readonly #objects: KubernetesObjectApi;
 
   /**
    * @param kubeconfig YAML text; the file of the user is never read
@@ -46,6 +48,7 @@ export class Kube {
     this.#core = new CoreV1Api(configuration);
     this.#authorization = new AuthorizationV1Api(configuration);
     this.#networking = new NetworkingV1Api(configuration);
+    this.#objects = new KubernetesObjectApi(configuration);
   }
 
   async pods(namespace: string, labelSelector?: string): Promise<V1Pod[]> {
@@ -64,6 +67,43 @@ export class Kube {
   /** Deletes a pod; one that is gone already is no error. */
   async deletePod(namespace: string, name: string, gracePeriodSeconds?: number): Promise<void> {
     await unlessMissing(this.#core.deleteNamespacedPod({ namespace, name, gracePeriodSeconds }));
+  }
+
+  /** Makes an object of any kind. */
+  async create<T extends KubernetesObject>(object: T): Promise<T> {
+    return this.#objects.create(object);
+  }
+
+  /** An object of any kind as it is; nothing where there is none. */
+  async read<T extends KubernetesObject>(header: Named): Promise<T | undefined> {
+    return unlessMissing(this.#objects.read<T>(header));
+  }
+
+  /** Changes the fields that are given. */
+  async patch(object: KubernetesObject): Promise<void> {
+    await this.#objects.patch(object, undefined, undefined, undefined, undefined, PatchStrategy.MergePatch);
+  }
+
+  /** Deletes an object of any kind, and what it owns; one that is gone already is no error. */
+  async remove(header: Named): Promise<void> {
+    await unlessMissing(this.#objects.delete(header, undefined, undefined, undefined, undefined, "Background"));
+  }
+
+  /** Runs a command in a container and gives what it printed. @throws Error unless it ended well */
+  async exec(namespace: string, pod: string, container: string, command: string[]): Promise<string> {
+    const [stdout, stderr] = [new Collected(), new Collected()];
+    const { status, message } = await new Promise<V1Status>((resolve, reject) => {
+      new Exec(this.#config).exec(namespace, pod, container, command, stdout, stderr, null, false, resolve).then((socket) => {
+        socket.once("error", reject).once("close", () => { reject(new Error(`exec in ${pod} ended without a status`)); });
+      }, reject);
+    });
+    if (status !== "Success") throw new Error(`${command.slice(0, 4).join(" ")} in ${pod}: ${message ?? status ?? "no status"} ${stderr.text()}`);
+    return stdout.text();
+  }
+
+  /** The answer of a pod's HTTP server to `GET /`, by the API server's proxy; it must name its content type. */
+  async answerOf(namespace: string, pod: string, port: number): Promise<string> {
+    return this.#core.connectGetNamespacedPodProxy({ namespace, name: `${pod}:${port}` });
   }
 
   async claims(namespace: string, labelSelector?: string): Promise<V1PersistentVolumeClaim[]> {
@@ -133,6 +173,22 @@ export class Kube {
     await this.#config.applyToHTTPSOptions(credentials);
     const server = this.#config.getCurrentCluster()!.server.replace(/^http/, "ws").replace(/\/+$/, "");
     return new WebSocket(server + path, protocols, { ...credentials, ...options, perMessageDeflate: false, followRedirects: false });
+  }
+}
+
+/** An object's kind and name. */
+export type Named = KubernetesObject & { metadata: { name: string; namespace?: string } };
+
+class Collected extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  override _write(chunk: Buffer, _: unknown, done: () => void): void {
+    this.#chunks.push(Buffer.from(chunk));
+    done();
+  }
+
+  text(): string {
+    return Buffer.concat(this.#chunks).toString();
   }
 }
 

@@ -25,3 +25,10 @@ export function leaveOutReference(block: Circus.DescribeBlock, names = ""): void
     }
   }
 }
+
+/** The full name of a test or of a block. */
+export function fullName(block: Circus.TestEntry | Circus.DescribeBlock | undefined): string {
+  const names: string[] = [];
+  for (let next: typeof block = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
+  return names.join(" ") || "before or after all tests";
+}

@@ -1,0 +1,30 @@
+import { SECRET_OUTPUTS } from "../../../infra/outputs";
+import { Kube } from "../../support/kube";
+import { isListing, LISTING } from "../../support/listing";
+import { runFolder, writeArtifact } from "../../support/run-folder";
+import { notYet, waitFor } from "../../support/wait";
+import { findSession } from "./find-session";
+import { publishSession } from "./session";
+
+/** Milliseconds for the account that every pod of a new namespace needs. */
+const ACCOUNT_WITHIN = 30_000;
+
+/** Once per run of the checkpoint project: says what is tested, and makes the namespace that all of its pods are in. */
+export default async function globalSetup(): Promise<void> {
+  if (isListing()) return publishSession({ kubeconfig: LISTING.outputs.kubeconfig, namespace: "none", image: "none", outputs: LISTING.outputs });
+  runFolder();
+  const session = await findSession();
+  const { lacking, kubeconfig, namespace, outputs } = session;
+  if (outputs) writeArtifact("stack.json", Object.fromEntries(Object.entries(outputs).filter(([key]) => !(SECRET_OUTPUTS as readonly string[]).includes(key))));
+  if (lacking === undefined) await makeNamespace(new Kube(kubeconfig), namespace);
+  publishSession(session);
+}
+
+/** The tests' pods run as root, which a cluster's own default may forbid. */
+async function makeNamespace(kube: Kube, name: string): Promise<void> {
+  await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "privileged" } } });
+  await waitFor(`the account of namespace ${name}`, async () => {
+    const account = await kube.read({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: name } });
+    return account !== undefined || notYet("it is not made yet");
+  }, { deadline: ACCOUNT_WITHIN });
+}
