@@ -16,7 +16,8 @@ function pod(prefix: string, image: string, runtimeClassName: string | undefined
   return {
     apiVersion: "v1", kind: "Pod", metadata: { name: uniqueName(prefix) },
     spec: {
-      ...(runtimeClassName === undefined ? {} : { runtimeClassName }), automountServiceAccountToken: false, enableServiceLinks: false, terminationGracePeriodSeconds: 0, tolerations: [{ operator: "Exists" }],
+      ...(runtimeClassName === undefined ? {} : { runtimeClassName }), automountServiceAccountToken: false, enableServiceLinks: false, // With 0 a pod is gone for the API while its processes still end.
+      terminationGracePeriodSeconds: 1, tolerations: [{ operator: "Exists" }],
       containers: [{
         name: "app", image, imagePullPolicy: "IfNotPresent",
         // Root, as a host without CAP_SYS_RESOURCE can dump no other; for the rest as locked down as a sandbox.
