@@ -26,6 +26,8 @@ export interface Profile extends ProfileOutput {
   env: Record<string, string>;
   /** What its sandboxes may reach beside the cluster's DNS: addresses that are not private, or nothing. */
   egress: "internet" | "none";
+  /** Whether its processes are of uid 0; an upstream Bay ignores it. Default false: they are of uid 1000. */
+  root?: boolean;
   /** Several runtimes in place of one. */
   containers?: readonly ProfileContainer[];
 }
@@ -36,12 +38,14 @@ const SMALL: Resources = { cpus: 0.05, memory: "96m" };
 const LARGE: Resources = { cpus: 1, memory: "1g" };
 const FILES = ["filesystem", "shell", "python", "upload", "download"];
 
-/** The profiles that the suites ask for; names and limits are those of Bay's own integration tests, but for the last. */
+/** The profiles that the suites ask for; names and limits are those of Bay's own integration tests, but for the last two. */
 export const PROFILES: readonly Profile[] = [
   { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" }, egress: "internet" },
   { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
   { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
   { id: "oom-test", description: "Little memory, to run out of it", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, requests: SMALL, env: {}, egress: "none" },
+  // On a host without CAP_SYS_RESOURCE nobody but root can be checkpointed. No capability and no way to gain any, as everywhere.
+  { id: "checkpoint-test", description: "Python, shell and files as root, for checkpoints", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: {}, egress: "none", root: true },
   {
     id: "two-containers-test", description: "Python in one container, the shell in another, one workspace",
     capabilities: ["download", "filesystem", "python", "shell", "upload"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" }, egress: "internet",
@@ -66,7 +70,7 @@ export function runtimePorts(profiles: readonly Profile[]): number[] {
 /** A profile as an entry of `profiles` in Bay's config.yaml. @param image of every container */
 export function profileEntry(profile: Profile, image: string): Record<string, unknown> {
   const { id, description, idleTimeout, capabilities, env, containers } = profile;
-  const common = { id, description, capabilities: [...capabilities], idle_timeout: idleTimeout, env: { ...env } };
+  const common = { id, description, capabilities: [...capabilities], idle_timeout: idleTimeout, env: { ...env }, ...(profile.root ? { run_as_root: true } : {}) };
   if (!containers) return { ...common, ...runtime(image, SHIP_PORT, profile) };
   return {
     ...common,

@@ -41,7 +41,7 @@ describe("What a pod's status says", () => {
 describe("What Bay makes in the cluster", () => {
   const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi", volumeNode: null };
   const profile = profilesOf(configSchema.parse({ driver: { type: "k8s" }, profiles: [{ id: "p", image: "ship:1", resources: { cpus: 1.5, memory: "512m" }, env: { A: "1", B: "x:$(A)" } }] })).get("p")!;
-  const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, multi: false, shellEnv: profile.env };
+  const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, root: false, multi: false, shellEnv: profile.env };
 
   test("a session's pod has the contract's names, labels, resources and variables, and no rights", () => {
     expect(sessionPod(spec, settings)).toMatchObject({

@@ -20,7 +20,7 @@ function readByBay() {
 
 describe("the declared profiles", () => {
   it("are those of Bay's own integration tests, and one of several containers", () => {
-    expect(PROFILES.map(({ id }) => id)).toEqual(["python-default", "python-only-test", "short-idle-test", "oom-test", "two-containers-test"]);
+    expect(PROFILES.map(({ id }) => id)).toEqual(["python-default", "python-only-test", "short-idle-test", "oom-test", "checkpoint-test", "two-containers-test"]);
   });
 
   it("mean to the reference Bay what the outputs tell the tests", () => {

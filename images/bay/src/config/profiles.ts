@@ -24,6 +24,8 @@ export interface Profile {
   /** As clients see them: the profile's own order, or the sorted union of its containers'. */
   capabilities: string[];
   containers: ContainerSpec[];
+  /** Whether its processes are of uid 0, without any capability. */
+  root: boolean;
   /** Whether it was declared by a list of containers. */
   multi: boolean;
   /** The container whose image and resources stand for the profile. */
@@ -64,7 +66,7 @@ function profileOf(given: ProfileConfig, config: Config): Profile {
       }];
   const union = [...new Set(containers.flatMap(({ capabilities }) => capabilities))].sort();
   return {
-    id: given.id, description: given.description, idleTimeout: given.idle_timeout, multi, containers, env: given.env,
+    id: given.id, description: given.description, idleTimeout: given.idle_timeout, root: given.run_as_root, multi, containers, env: given.env,
     capabilities: given.capabilities ?? (multi ? union : SINGLE_CAPABILITIES),
     primary: containers.find(({ name }) => name === "primary" || name === "ship") ?? containers[0]!,
   };

@@ -9,6 +9,8 @@ import { readDatabaseUrl } from "./database-url";
  * - `database.max_history_mb`: the oldest executions are forgotten beyond it;
  * - `driver.k8s.max_parallel_starts`: how many session pods may be starting at once, others wait their turn;
  * - `driver.k8s.volume_node`: name of the cluster's only node, on which volumes are then made before any pod asks for them;
+ * - a profile's `run_as_root`, by which its processes are of uid 0 and as locked down as ever for the rest: on hosts without
+ *   CAP_SYS_RESOURCE no others can be checkpointed;
  * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
  *   all of the memory).
  */
@@ -56,7 +58,7 @@ const container = z.object({
 });
 const profile = z.object({
   ...runtime, id: text(), capabilities: z.array(text()).nullable().default(null), description: optionalText(),
-  idle_timeout: positive().default(1800), warm_pool_size: int().default(0), containers: z.array(container).min(1).nullable().default(null),
+  idle_timeout: positive().default(1800), run_as_root: z.boolean().default(false), warm_pool_size: int().default(0), containers: z.array(container).min(1).nullable().default(null),
 });
 
 const DEFAULT_PROFILES = [

@@ -36,13 +36,17 @@ export interface SessionSpec {
   profileId: string;
   owner: string;
   containers: ContainerSpec[];
+  /** Whether its processes are of uid 0. */
+  root: boolean;
   multi: boolean;
   /** Variables that shells of the sandbox are to see. */
   shellEnv: Record<string, string>;
 }
 
 /** What the driver knows of a session's compute now. */
-export type SessionCondition = { alive: true } | { alive: false; failure: DriverFailure; message: string };
+export type SessionCondition =
+  /** `moved` when the compute is not the one that `startSession` made, but one that was restored from its checkpoint: its address is another. */
+  | { alive: true; moved?: boolean } | { alive: false; failure: DriverFailure; message: string };
 
 /** A session's compute as the cluster lists it. */
 export interface ListedSession {

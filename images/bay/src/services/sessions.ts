@@ -45,10 +45,10 @@ export class Sessions {
   async ensureRunning(sandboxId: string, profile: Profile): Promise<RunningSession> {
     const current = this.running(sandboxId);
     if (current) {
-      const condition = await this.context.driver.inspectSession(current.id);
-      if (condition.alive && this.isCurrent(sandboxId, current)) {
+      const alive = await this.whereAlive(current, profile);
+      if (alive && this.isCurrent(sandboxId, alive)) {
         this.touch(sandboxId, profile);
-        return current;
+        return alive;
       }
     }
     return this.startOnce(sandboxId, profile);
@@ -131,6 +131,20 @@ export class Sessions {
     return session?.state === "running" && session.endpoints ? (session as RunningSession) : undefined;
   }
 
+  /** The session with its address of now, when its compute lives: one that was restored from a checkpoint is elsewhere. */
+  private async whereAlive(session: RunningSession, profile: Profile): Promise<RunningSession | undefined> {
+    const { driver, store } = this.context;
+    const condition = await driver.inspectSession(session.id);
+    if (!condition.alive || !condition.moved) return condition.alive ? session : undefined;
+    const endpoints = await driver.locateSession(session.id, profile.containers).catch(() => undefined);
+    if (!endpoints) return undefined;
+    if (Object.values(endpoints).join() !== Object.values(session.endpoints).join()) {
+      this.context.log.info({ sandbox: session.sandboxId, session: session.id }, "the session was restored from a checkpoint");
+      store.updateSession(session.id, { endpoints });
+    }
+    return { ...session, endpoints };
+  }
+
   private isCurrent(sandboxId: string, session: RunningSession): boolean {
     const now = this.running(sandboxId);
     return now?.id === session.id && Object.values(now.endpoints).join() === Object.values(session.endpoints).join();
@@ -156,9 +170,10 @@ export class Sessions {
     const sandbox = store.sandbox(sandboxId);
     if (!sandbox || sandbox.deletedAt !== null) throw notFound("sandbox", sandboxId);
     const present = this.running(sandboxId);
-    if (present && (await driver.inspectSession(present.id)).alive) {
+    const alive = present && await this.whereAlive(present, profile);
+    if (alive) {
       this.touch(sandboxId, profile);
-      return present;
+      return alive;
     }
     if (present) this.markNotRunning(present);
     const session = this.row(sandbox);
@@ -169,7 +184,7 @@ export class Sessions {
       store.updateSession(session.id, { state: "starting", endpoints: null });
       const endpoints = await driver.startSession({
         id: session.id, sandboxId, cargoId: sandbox.cargoId, profileId: profile.id, owner: sandbox.owner,
-        containers: profile.containers, multi: profile.multi, shellEnv: profile.env,
+        containers: profile.containers, root: profile.root, multi: profile.multi, shellEnv: profile.env,
       });
       const addressed = now();
       await this.healthy(session.id, Object.values(endpoints), profile.multi, sandboxId);

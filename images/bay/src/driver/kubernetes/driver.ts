@@ -57,14 +57,16 @@ export class KubernetesDriver implements Driver {
   }
 
   async locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined> {
-    const pod = await this.pods.get(podName(sessionId)).catch((error: unknown) => { throw toDriverError(error); });
+    const pod = await this.podOf(sessionId).catch((error: unknown) => { throw toDriverError(error); });
     const diagnosis = diagnose(pod);
     return diagnosis.state === "ready" ? endpointsOf(diagnosis.ip, containers) : undefined;
   }
 
   async inspectSession(sessionId: string): Promise<SessionCondition> {
     try {
-      return conditionOf(await this.pods.get(podName(sessionId)));
+      const pod = await this.podOf(sessionId);
+      const condition = conditionOf(pod);
+      return condition.alive ? { alive: true, moved: pod?.metadata.name !== podName(sessionId) } : condition;
     } catch (error) {
       this.log.warn({ session: sessionId, error: (error as Error).message }, "the cluster cannot be asked about a session, the record is trusted");
       return { alive: true };
@@ -72,14 +74,31 @@ export class KubernetesDriver implements Driver {
   }
 
   async whyLost(sessionId: string): Promise<SessionCondition | undefined> {
-    return this.pods.until(podName(sessionId), (pod) => {
+    const name = (await this.podOf(sessionId).catch(() => undefined))?.metadata.name ?? podName(sessionId);
+    return this.pods.until(name, (pod) => {
       const condition = conditionOf(pod);
       return condition.alive ? undefined : condition;
     }, WHY_LOST_MS);
   }
 
   async destroySession(sessionId: string, { wait = true }: { wait?: boolean } = {}): Promise<void> {
-    const name = podName(sessionId);
+    for (const { metadata } of await this.restoredPods(sessionId).catch(() => [])) await this.destroyPod(metadata.name, wait);
+    await this.destroyPod(podName(sessionId), wait);
+  }
+
+  /** The pod of a session: its own while that lives, else one that was restored from its checkpoint. */
+  private async podOf(sessionId: string): Promise<Pod | undefined> {
+    const own = await this.pods.get(podName(sessionId));
+    if (diagnose(own).state !== "failed") return own;
+    return (await this.restoredPods(sessionId)).find((pod) => diagnose(pod).state !== "failed") ?? own;
+  }
+
+  /** A restored pod has its original's labels and a name of its own. */
+  private async restoredPods(sessionId: string): Promise<Pod[]> {
+    return (await this.pods.labelled(`${this.settings.labelPrefix}.session_id`, sessionId)).filter(({ metadata }) => metadata.name !== podName(sessionId));
+  }
+
+  private async destroyPod(name: string, wait: boolean): Promise<void> {
     const present = await this.ask("DELETE", `${this.podsPath}/${name}`, { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: GRACE_SECONDS }, 404);
     if (!wait || !present) return;
     const gone = await this.pods.until(name, (pod) => (pod ? undefined : true), GONE_MS);

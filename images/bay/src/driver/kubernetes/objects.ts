@@ -53,6 +53,7 @@ export function memoryQuantity(text: string): string {
 /** The pod of a session: least privilege, no account, no way to gain rights. */
 export function sessionPod(spec: SessionSpec, settings: ObjectSettings): object {
   const label = (key: string): string => `${settings.labelPrefix}.${key}`;
+  const user = spec.root ? 0 : USER;
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -71,7 +72,7 @@ export function sessionPod(spec: SessionSpec, settings: ObjectSettings): object 
       enableServiceLinks: false,
       terminationGracePeriodSeconds: GRACE_SECONDS,
       securityContext: {
-        runAsNonRoot: true, runAsUser: USER, runAsGroup: USER, fsGroup: USER, fsGroupChangePolicy: "OnRootMismatch", seccompProfile: { type: "RuntimeDefault" },
+        runAsNonRoot: !spec.root, runAsUser: user, runAsGroup: user, fsGroup: user, fsGroupChangePolicy: "OnRootMismatch", seccompProfile: { type: "RuntimeDefault" },
       },
       imagePullSecrets: settings.pullSecrets.map((name) => ({ name })),
       containers: spec.containers.map((container) => sessionContainer(container, spec, settings)),

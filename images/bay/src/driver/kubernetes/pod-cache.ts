@@ -30,6 +30,12 @@ export class PodCache {
     return (await this.fetchList()).items;
   }
 
+  /** The pods that carry a label, from memory while the watch is up, else from the API server. */
+  async labelled(key: string, value: string): Promise<Pod[]> {
+    const pods = this.live ? [...this.pods.values()] : await this.list();
+    return pods.filter(({ metadata }) => metadata.labels?.[key] === value);
+  }
+
   /** Takes in a pod as a call to the API server has just returned it. */
   note(pod: Pod): void {
     this.set(pod);
