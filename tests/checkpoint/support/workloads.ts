@@ -11,12 +11,13 @@ export interface Pod {
 /** The annotation by which a pod asks for a restore. */
 const RESTORE = "runc-cr.dev/restore";
 
-/** What all pods here have: the runtime where it is asked for, no token, an end without grace, and an image that is on the node. */
+/** What all pods here have: the runtime where it is asked for, no token, an end within a second, and an image that is on the node. */
 function pod(prefix: string, image: string, runtimeClassName: string | undefined, container: Record<string, unknown>, spec: Record<string, unknown> = {}): Pod {
   return {
     apiVersion: "v1", kind: "Pod", metadata: { name: uniqueName(prefix) },
     spec: {
-      ...(runtimeClassName === undefined ? {} : { runtimeClassName }), automountServiceAccountToken: false, enableServiceLinks: false, // With 0 a pod is gone for the API while its processes still end.
+      ...(runtimeClassName === undefined ? {} : { runtimeClassName }), automountServiceAccountToken: false, enableServiceLinks: false,
+      // With 0 a pod is gone for the API while its processes still end.
       terminationGracePeriodSeconds: 1, tolerations: [{ operator: "Exists" }],
       containers: [{
         name: "app", image, imagePullPolicy: "IfNotPresent",
