@@ -30,8 +30,9 @@ testOptions(command("test [jest...]", "run the unit tests, and E2E when the stac
 ]))
   .action((jest: string[], options: Wish & Omit<TestOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test({ ...chosen, named: options.stack !== undefined || options.backend !== undefined }, jest))));
 
-command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"]]).option(...STACK).option(...BACKEND)
-  .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));
+command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"], ["--refresh", "and put back what was changed by hand (npm run drift)"]]).option(...STACK).option(...BACKEND)
+  .option("--refresh", "look at what is really there first, and put back what was changed by hand", false)
+  .action((options: Wish & { refresh: boolean }) => end(on(options, "make", async (chosen) => (await import("./commands/stack")).upCommand(chosen))));
 
 command("down", "destroy the stack and prove that nothing is left", [
   ["", "also after a run that was killed"],
@@ -41,6 +42,9 @@ command("down", "destroy the stack and prove that nothing is left", [
 
 command("status", "list the stacks of this checkout, and what is known of one", [["", "all stacks, and the one that is up"], ["--stack k3s", "all stacks, and that one"]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(import("./commands/status").then(({ statusCommand }) => statusCommand(options))));
+
+command("drift", "say what was changed by hand since the last up; exit code 3 when something was", [["", "of the stack that is up; changes nothing"], ["--stack k3s || echo drifted", "in a script"]]).option(...STACK).option(...BACKEND)
+  .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/drift")).driftCommand(chosen))));
 
 command("detect", "say which backend this host has, and why", [["", "the facts and the decision"], ["--json", "the same for a program"]]).option("--json", "print JSON", false)
   .action((options: { json: boolean }) => end(import("./commands/detect").then(({ detectCommand }) => detectCommand(options))));

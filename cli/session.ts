@@ -41,7 +41,7 @@ export async function prepare({ stack, ...options }: PrepareOptions = {}): Promi
  * Brings a stack up and gives its outputs. What a killed run left of it is put right first.
  * @throws UserError whatever stands in the way, by its cause
  */
-export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string } = {}): Promise<StackOutputs> {
+export async function up(stackName: string, options: { signal?: AbortSignal; factsFile?: string; refresh?: boolean } = {}): Promise<StackOutputs> {
   return underMark(stackName, "up", "up", async () => {
     process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
     await preflight(stackName);
@@ -49,7 +49,7 @@ export async function up(stackName: string, options: { signal?: AbortSignal; fac
       await recover(stackName, tell);
       const stack = await openStack(stackName);
       if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;
-      const operation = { tell, ...(options.signal ? { signal: options.signal } : {}) };
+      const operation = { tell, refresh: options.refresh ?? false, ...(options.signal ? { signal: options.signal } : {}) };
       if (((await stateOf(stackName))?.pending.length ?? 0) > 0) {
         await removePending(stackName, tell);
         await clearPending(stack, operation);

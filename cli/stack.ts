@@ -2,6 +2,7 @@ import { LocalWorkspace, type EngineEvent, type Stack } from "@pulumi/pulumi/aut
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { UserError } from "../infra/support/errors";
 import { maskerOf } from "../infra/support/secrets";
+import { type Drift, driftOf } from "./drift";
 import { CONFIG_TYPE, explain } from "./explain";
 import { allSecrets } from "./known-secrets";
 import { ROOT } from "./paths";
@@ -16,6 +17,8 @@ import { localStack } from "./state";
 export interface Operation {
   tell: Tell;
   signal?: AbortSignal;
+  /** Look at what is really there before the program says what there should be: what was changed by hand is put back. */
+  refresh?: boolean;
   /** The cluster is gone for good: what was in it is forgotten, whichever plugin option the program chose. */
   clusterGone?: boolean;
 }
@@ -40,7 +43,7 @@ export async function clearPending(stack: Stack, operation: Operation): Promise<
 
 /** Brings the stack up; a node or an image that was lost is made again. */
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
-  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more }));
+  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}) }));
   try {
     return valuesOf((await up()).outputs);
   } catch (error) {
@@ -54,6 +57,13 @@ export async function bringUp(stack: Stack, operation: Operation): Promise<Recor
     await withOutput(stack.name, operation, (options) => stack.refresh(options));
     return valuesOf((await up()).outputs);
   }
+}
+
+/** What somebody changed by hand since the last `up`; neither the state nor anything else is changed by the look. */
+export async function findDrift(stack: Stack, operation: Operation): Promise<Drift[]> {
+  const events: EngineEvent[] = [];
+  await withOutput(stack.name, operation, (options) => stack.refresh({ ...options, previewOnly: true, onEvent: (event) => { events.push(event); options.onEvent(event); } }));
+  return driftOf(events);
 }
 
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */

@@ -4,11 +4,11 @@ import { underMark } from "../marks";
 import { down, outputsIfUp, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */
-export async function upCommand({ stack }: { stack: string }): Promise<number> {
+export async function upCommand({ stack, refresh = false }: { stack: string; refresh?: boolean }): Promise<number> {
   const interrupt = onInterrupt("cancelling; `npm run down` removes what is there", () => `Left at once. Remove the rest with: npm run down -- --stack ${stack}`);
   const outputs = await underMark(stack, "up", "setup", async () => {
     await prepare({ stack, signal: interrupt.signal });
-    return up(stack, { signal: interrupt.signal });
+    return up(stack, { signal: interrupt.signal, refresh });
   });
   interrupt.release();
   process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run -s kubeconfig. Removal: npm run down.\n`);
