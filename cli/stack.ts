@@ -43,6 +43,8 @@ export async function clearPending(stack: Stack, operation: Operation): Promise<
 
 /** Brings the stack up; a node or an image that was lost is made again. */
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
+  // A field that somebody changed has become theirs, and the API server refuses to take it back unless it is told to.
+  if (operation.refresh) process.env["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true";
   const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}) }));
   try {
     return valuesOf((await up()).outputs);
