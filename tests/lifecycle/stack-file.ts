@@ -36,6 +36,8 @@ export async function withStack(name: string, config: Record<string, unknown>, w
 /** Writes the file of a stack like the one under test, but for some keys; without checkpoints, which take a third of an up, unless they say so. */
 export function stackFile(name: string, config: Record<string, unknown> = {}): string {
   const file = join(ROOT, "stacks", `Pulumi.${name}.yaml`);
-  writeFileSync(file, stringify({ config: { ...base, "bay-e2e:backend": BACKEND, "bay-e2e:checkpoint": false, ...Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value])) } }));
+  // Pulumi writes numbers and truth values as text when it puts its salt beside them; a file that has them so stays as it is.
+  const own = Object.entries({ checkpoint: false, ...config }).map(([key, value]) => [`bay-e2e:${key}`, typeof value === "object" ? value : String(value)]);
+  writeFileSync(file, stringify({ config: { ...base, "bay-e2e:backend": BACKEND, ...Object.fromEntries(own) as Record<string, unknown> } }));
   return file;
 }

@@ -95,11 +95,11 @@ describe("port-forward @resilience", () => {
   });
 
   it("says at its deadline what the health path answered", async () => {
-    await expect(open({ healthPath: "/no-such-path", readyWithin: 1_000 })).rejects.toThrow(/seen: +GET \/no-such-path answered 404/);
+    await expect(open({ healthPath: "/no-such-path", readyWithin: 5_000 })).rejects.toThrow(/seen: +GET \/no-such-path answered 404/);
   });
 
   it("says at its deadline that nothing listens on the port", async () => {
-    await expect(open({ port: 9, readyWithin: 1_500 })).rejects.toThrow(/seen: +GET \/health failed: .*(refused|9)/);
+    await expect(open({ port: 9, readyWithin: 5_000 })).rejects.toThrow(/seen: +GET \/health failed: .*(refused|9)/);
   });
 
   it("gives up at once, with exit code and log, when its pod has crashed", async () => {
