@@ -103,6 +103,13 @@ export async function outputsIfUp(stackName: string): Promise<StackOutputs | und
   return isOutputs(outputs) ? outputs : undefined;
 }
 
+/** The same for commands that are of no use without it. @throws UserError E_STACK_NOT_UP */
+export async function outputsOf(stackName: string): Promise<StackOutputs> {
+  const outputs = await outputsIfUp(stackName);
+  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `no outputs of ${stackName}`, wanted: "a stack that is up", next: `npm run up -- --stack ${stackName}` });
+  return outputs;
+}
+
 function isOutputs(value: Record<string, unknown>): value is Record<string, unknown> & StackOutputs {
   return problemsOfOutputs(value).length === 0;
 }

@@ -17,8 +17,11 @@ export async function podTimes(kube: Kube, namespace: string, selector: string):
   return {
     // Bay may answer before this watch has told of the last step.
     end: async () => {
-      await waitFor("the pod's steps", () => seen.started !== undefined || notYet(`seen: ${Object.keys(seen).join(", ")}`), { deadline: 5_000, interval: 10 });
-      watch();
+      try {
+        await waitFor("the pod's steps", () => seen.started !== undefined || notYet(`seen: ${Object.keys(seen).join(", ")}`), { deadline: 5_000, interval: 10 });
+      } finally {
+        watch();
+      }
       return seen as PodTimes;
     },
   };

@@ -2,8 +2,7 @@ import { randomBytes } from "node:crypto";
 import { BayClient, expectStatus, type SandboxClient } from "../../tests/support/bay-client";
 import { Kube } from "../../tests/support/kube";
 import { openForward } from "../../tests/support/port-forward";
-import { UserError } from "../../infra/support/errors";
-import { outputsIfUp, prepare } from "../session";
+import { outputsOf, prepare } from "../session";
 import { benchFolder, store } from "./figures";
 import { podTimes, type PodTimes } from "./pod-times";
 
@@ -31,8 +30,7 @@ type Figures = Map<string, number[]>;
  */
 export async function benchServices(stack: string, plan: ServicesPlan = SERVICES_PLAN): Promise<number> {
   await prepare();
-  const outputs = await outputsIfUp(stack);
-  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `stack ${stack} has no outputs`, wanted: "a stack that is up", next: `npm run up -- --stack ${stack}` });
+  const outputs = await outputsOf(stack);
   const { kubeconfig, namespace, pod, port } = outputs;
   const forward = await openForward({ kubeconfig, namespace, pod, port });
   const bench = new Bench(new BayClient(forward.url, outputs.apiKey), new Kube(kubeconfig), namespace);

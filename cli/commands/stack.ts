@@ -1,7 +1,6 @@
-import { UserError } from "../../infra/support/errors";
 import { onInterrupt } from "../interrupt";
 import { underMark } from "../marks";
-import { down, outputsIfUp, prepare, up } from "../session";
+import { down, outputsOf, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */
 export async function upCommand({ stack, refresh = false }: { stack: string; refresh?: boolean }): Promise<number> {
@@ -30,8 +29,7 @@ export async function downCommand({ stack, clusterGone }: { stack: string; clust
 /** Prints the kubeconfig of the stack. @throws UserError E_STACK_NOT_UP */
 export async function kubeconfigCommand({ stack }: { stack: string }): Promise<number> {
   await prepare();
-  const outputs = await outputsIfUp(stack);
-  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `no outputs of ${stack}`, wanted: "a stack that is up", next: `npm run up -- --stack ${stack}` });
-  process.stdout.write(outputs.kubeconfig);
+  const { kubeconfig } = await outputsOf(stack);
+  process.stdout.write(kubeconfig);
   return 0;
 }

@@ -1,6 +1,7 @@
 import type { StackOutputs } from "../../infra/outputs";
+import { handover } from "./handover";
 
-/** What the main process hands to its workers: by environment, never by a file, as it holds secrets. */
+/** What the main process hands to its workers. */
 export interface E2ESession {
   outputs: StackOutputs;
   /** Where Bay answers: the port-forward that the whole run shares. */
@@ -9,19 +10,4 @@ export interface E2ESession {
   reference: boolean;
 }
 
-const VARIABLE = "BAY_E2E_SESSION";
-
-export function publishSession(session: E2ESession): void {
-  process.env[VARIABLE] = JSON.stringify(session);
-}
-
-export function withdrawSession(): void {
-  Reflect.deleteProperty(process.env, VARIABLE);
-}
-
-/** @throws Error when no global set-up has run */
-export function readSession(): E2ESession {
-  const text = process.env[VARIABLE];
-  if (!text) throw new Error("no session: the e2e project's global set-up has not run");
-  return JSON.parse(text) as E2ESession;
-}
+export const { publish: publishSession, withdraw: withdrawSession, read: readSession } = handover<E2ESession>("BAY_E2E_SESSION", "e2e");

@@ -65,6 +65,14 @@ export async function collect(tasks?: string[]): Promise<GcRun> {
   }, { deadline: 120_000 });
 }
 
+/** Waits until a sandbox's time to live, of a second or two, has passed. */
+export async function untilExpired(sandbox: SandboxClient): Promise<void> {
+  await waitFor("expiry", async () => {
+    const { status } = expectStatus(await sandbox.get(), 200);
+    return status === "expired" || notYet(`status is ${status}`);
+  }, { deadline: 10_000 });
+}
+
 /** Demands a refusal in Bay's envelope: status, code, a message, and the request id of the header. */
 export function expectRefusal(answer: Answer<unknown>, status: number, code: string): ErrorEnvelope["error"] {
   const { error } = (answer.data ?? {}) as Partial<ErrorEnvelope>;

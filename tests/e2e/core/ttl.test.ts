@@ -1,7 +1,6 @@
 import { expectStatus } from "../../support/bay-client";
 import { uniqueName } from "../../support/names";
-import { expectRefusal, newSandbox, perTest } from "../../support/suite";
-import { notYet, waitFor } from "../../support/wait";
+import { expectRefusal, newSandbox, perTest, untilExpired } from "../../support/suite";
 
 const mine = perTest();
 /** Bay's times are UTC without saying so. */
@@ -31,10 +30,7 @@ describe("time to live @core", () => {
 
   it("TTL-4, LONG-2 cannot be extended once it has passed: 409 sandbox_expired; other calls still work", async () => {
     const sandbox = await newSandbox(mine, { ttl: 1 });
-    await waitFor("expiry", async () => {
-      const { status } = expectStatus(await sandbox.get(), 200);
-      return status === "expired" || notYet(`status is ${status}`);
-    }, { deadline: 10_000 });
+    await untilExpired(sandbox);
     const { details } = expectRefusal(await sandbox.extendTtl(60), 409, "sandbox_expired");
     expect(details).toEqual({ sandbox_id: sandbox.id, expires_at: expect.any(String) });
     expectStatus(await sandbox.keepalive(), 200);

@@ -1,5 +1,5 @@
 import { expectStatus } from "../../support/bay-client";
-import { bay, cluster, collect, expectRefusal, newCargo, newSandbox, perTest, stack } from "../../support/suite";
+import { bay, cluster, collect, expectRefusal, newCargo, newSandbox, perTest, stack, untilExpired } from "../../support/suite";
 import { notYet, waitFor } from "../../support/wait";
 
 const mine = perTest();
@@ -57,10 +57,7 @@ describe("the collection of expired sandboxes @gc @serial", () => {
   it("removes a sandbox whose time has passed, with its pod and its volume @slow", async () => {
     const sandbox = await newSandbox(mine, { ttl: 1 });
     expectStatus(await sandbox.python("1"), 200);
-    await waitFor("expiry", async () => {
-      const { status } = expectStatus(await sandbox.get(), 200);
-      return status === "expired" || notYet(`status is ${status}`);
-    }, { deadline: 10_000 });
+    await untilExpired(sandbox);
     expect((await collect(["expired_sandbox"])).total_errors).toBe(0);
     expectRefusal(await sandbox.get(), 404, "not_found");
     await cluster.podsGone(sandbox.id);
@@ -70,10 +67,7 @@ describe("the collection of expired sandboxes @gc @serial", () => {
   it("RACE-1 against a call ends in a sandbox that is gone, or one in a lawful state @slow", async () => {
     const sandbox = await newSandbox(mine, { ttl: 2 });
     expectStatus(await sandbox.python("1"), 200);
-    await waitFor("expiry", async () => {
-      const { status } = expectStatus(await sandbox.get(), 200);
-      return status === "expired" || notYet(`status is ${status}`);
-    }, { deadline: 10_000 });
+    await untilExpired(sandbox);
     const [run, call] = await Promise.all([collect(), sandbox.python("print('late')")]);
     expect(run.total_errors).toBe(0);
     expect([200, 404, 502, 503]).toContain(call.status);
