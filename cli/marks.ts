@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { shorten } from "../infra/naming";
 import { UserError } from "../infra/support/errors";
+import { writeWhole } from "../infra/support/files";
 import { STATE } from "./paths";
 import { isAlive, readIfThere, startOf } from "./procfs";
 
@@ -83,8 +84,8 @@ export function forgetDeadRuns(stack: string): void {
 function begin({ stack, command, phase, exclusive }: Pick<RunMark, "stack" | "command" | "phase" | "exclusive">): OwnMark {
   const mark: RunMark = { stack, pid: process.pid, started: startOf(process.pid), host: hostname(), command, phase, since: new Date().toISOString(), exclusive };
   const file = markFile(mark);
-  const write = () => { writeFileSync(file, JSON.stringify(mark), { mode: 0o600 }); };
-  mkdirSync(RUN_FOLDER, { recursive: true, mode: 0o700 });
+  // Whole, or a run that looks at that moment takes this one for one that says nothing of itself.
+  const write = () => { writeWhole(file, JSON.stringify(mark), 0o600); };
   // Written before the look at the others: of two that start at once, at least one sees the other.
   write();
   const [other] = runsOf(stack).filter((run) => run.pid !== process.pid && (run.exclusive || exclusive)).sort((a, b) => a.since.localeCompare(b.since));
@@ -111,7 +112,7 @@ function marks(): RunMark[] {
   return readdirSync(RUN_FOLDER).filter((name) => /^run-.*-\d+\.json$/.test(name)).flatMap((name) => {
     const text = readIfThere(join(RUN_FOLDER, name));
     const [, stack = "", pid = ""] = /^run-(.*)-(\d+)\.json$/.exec(name) ?? [];
-    // A kill in the middle of a write leaves half a file: the name tells enough.
+    // A machine that lost power can leave an empty file: the name tells enough.
     return text === "" && !existsSync(join(RUN_FOLDER, name)) ? [] : [{ pid: Number(pid), started: "", host: hostname(), command: "", phase: "", since: "", exclusive: true, stack, ...parsed(text) }];
   });
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../infra/support/errors";
@@ -100,11 +100,4 @@ export function stampOf(files: readonly string[]): string {
     const stat = statSync(file, { throwIfNoEntry: false });
     return `${file} ${stat ? `${stat.size} ${stat.mtimeMs}` : "missing"}`;
   }).join("\n");
-}
-
-/** Writes a file that nobody sees half-written. */
-export function writeWhole(file: string, content: string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, content);
-  renameSync(`${file}.new`, file);
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeWhole } from "../cache";
+import { writeWhole } from "../../infra/support/files";
 
 const OFFLINE = join(__dirname, "..");
 

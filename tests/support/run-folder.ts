@@ -1,5 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { writeWhole } from "../../infra/support/files";
 
 const ROOT = resolve(__dirname, "../..");
 
@@ -17,9 +18,5 @@ export function runFolder(): string {
 
 /** Writes a file of the run's folder, readable by its owner alone. Who reads it meanwhile sees all of the old one or of the new. */
 export function writeArtifact(path: string, content: string | object): void {
-  const file = join(runFolder(), path);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const whole = `${file}.${process.pid}.tmp`;
-  writeFileSync(whole, typeof content === "string" ? content : `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
-  renameSync(whole, file);
+  writeWhole(join(runFolder(), path), typeof content === "string" ? content : `${JSON.stringify(content, null, 2)}\n`, 0o600);
 }

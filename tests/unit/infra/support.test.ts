@@ -1,6 +1,10 @@
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { UserError } from "../../../infra/support/errors";
 import { mask, pasteable, run, tail, tryRun } from "../../../infra/support/exec";
+import { writeWhole } from "../../../infra/support/files";
 import { nearest } from "../../../infra/support/nearest";
 import { freePort, requirePort } from "../../../infra/support/ports";
 import { waitFor } from "../../../infra/support/wait";
@@ -51,6 +55,23 @@ test("a tail is the last lines", () => {
 test("a near word is found, a far one is not", () => {
   expect(nearest("redyTimeout", ["readyTimeout", "pod"])).toBe("readyTimeout");
   expect(nearest("zebra", ["readyTimeout", "pod"])).toBeUndefined();
+});
+
+describe("a file written whole", () => {
+  test("is never seen half-written: who reads the old one goes on reading it", () => {
+    const folder = mkdtempSync(join(tmpdir(), "bay-e2e-files-"));
+    const file = join(folder, "inner", "mark.json");
+    try {
+      writeWhole(file, "old", 0o600);
+      expect([statSync(file).mode & 0o777, statSync(join(folder, "inner")).mode & 0o777]).toEqual([0o600, 0o700]);
+      const reader = openSync(file, "r");
+      writeWhole(file, "new and longer", 0o600);
+      expect([readFileSync(reader, "utf8"), readFileSync(file, "utf8"), readdirSync(join(folder, "inner"))]).toEqual(["old", "new and longer", ["mark.json"]]);
+      closeSync(reader);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 });
 
 describe("a port", () => {
