@@ -1,6 +1,7 @@
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
 import { chooseStack } from "../choose";
+import { secondsOf } from "../options/amounts";
 import type { PropagatorClient } from "../propagator/client";
 import { PropagatorError } from "../propagator/errors";
 import { type Facts, factsOfAction, factsOfCheckpoint, type Filters, passes } from "../propagator/filters";
@@ -9,7 +10,6 @@ import { type OpenTarget, openTarget } from "../propagator/target";
 import type { ActionType, Checkpoint } from "../propagator/types";
 import { outputsIfUp, prepare } from "../session";
 import { toolsPrepared } from "../setup";
-import { secondsOf } from "./logs";
 
 /** As the user wrote them. */
 export interface CheckpointsOptions {

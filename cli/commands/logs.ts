@@ -10,6 +10,7 @@ import { onInterrupt } from "../interrupt";
 import { nodeSources } from "../logs/nodes";
 import { type LoggedPod, podSources } from "../logs/pods";
 import { type LogOptions, type LogSource, readAll } from "../logs/source";
+import { lineCountOf, secondsOf } from "../options/amounts";
 import { ROOT } from "../paths";
 import { outputsIfUp, prepare } from "../session";
 import { toolsPrepared } from "../setup";
@@ -54,22 +55,6 @@ export async function logs(what: string, options: LogsOptions): Promise<number> 
   interrupt.release();
   if (interrupt.received) return 130;
   return sources.length > 0 && failed === sources.length ? 1 : 0;
-}
-
-/**
- * A duration such as `90s`, `10m`, `2h` or `1d` in seconds.
- * @throws UserError E_USAGE
- */
-export function secondsOf(text: string, asked: { option: string; next: string } = { option: "--since", next: "npm run logs -- --since 10m" }): number {
-  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  if (count === undefined || Number(count) === 0) throw new UserError("E_USAGE", { seen: `${asked.option} ${text}`, wanted: "a number above 0 with s, m, h or d", next: asked.next });
-  return Number(count) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as "s" | "m" | "h" | "d"];
-}
-
-/** @throws UserError E_USAGE */
-export function lineCountOf(text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
-  throw new UserError("E_USAGE", { seen: `--tail ${text}`, wanted: "a number of lines from 1 on", next: "npm run logs -- --tail 200" });
 }
 
 async function requireOutputs(stack: string): Promise<StackOutputs> {

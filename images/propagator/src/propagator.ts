@@ -53,7 +53,7 @@ export async function runPropagator({ config, cluster, log }: PropagatorParts): 
     ending.abort();
     metricsServer?.close();
     metricsServer?.closeAllConnections();
-    const ended = Promise.all([app.close(), services.checkpointing.idle(), services.restoring.idle(), services.removals.stop()]).then(() => true);
+    const ended = Promise.all([app.close(), services.checkpointing.background.idle(), services.restoring.background.idle(), services.removals.stop()]).then(() => true);
     const whole = await Promise.race([ended, delay(graceMs, false, { ref: false })]);
     if (!whole) app.server.closeAllConnections();
     cluster.close();

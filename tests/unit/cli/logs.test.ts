@@ -1,7 +1,8 @@
-import { choosePods, lineCountOf, secondsOf } from "../../../cli/commands/logs";
+import { choosePods } from "../../../cli/commands/logs";
 import { containerLog, kubeletLog } from "../../../cli/logs/nodes";
 import { logPath, type LoggedPod } from "../../../cli/logs/pods";
 import { Lines, type LogOptions, type LogSource, readAll } from "../../../cli/logs/source";
+import { lineCountOf, secondsOf } from "../../../cli/options/amounts";
 
 const options: LogOptions = { follow: false, previous: false, tail: 10 };
 

@@ -4,6 +4,7 @@ import type { Manifest } from "../agent/protocol";
 import type { Pod } from "../cluster/pod";
 import { Failed, failureOf, Refused } from "../errors";
 import type { ActionRow, CheckpointRow } from "../store/rows";
+import { Background } from "./background";
 import type { Clusters } from "./clusters";
 import { agentOn, type Context, now } from "./context";
 import { eligible } from "./eligible";
@@ -27,9 +28,12 @@ const UNCERTAIN = ["agent_timeout", "agent_unavailable", "agent_failed"];
 /** Makes checkpoints of pods: one action, one container, one dump at a time for each container. */
 export class Checkpointing {
   private readonly locks = new Locks();
-  private readonly running = new Set<Promise<void>>();
+  /** Its end is what a propagator that ends waits for. */
+  readonly background: Background;
 
-  constructor(private readonly context: Context, private readonly clusters: Clusters, private readonly removals: Removals) {}
+  constructor(private readonly context: Context, private readonly clusters: Clusters, private readonly removals: Removals) {
+    this.background = new Background("a checkpoint", context.log);
+  }
 
   /** Checks the request and begins. @returns the action's id @throws Refused with what stands against it */
   async start(request: CheckpointRequest): Promise<string> {
@@ -60,15 +64,8 @@ export class Checkpointing {
     if (checkpoint) this.launch(action, checkpoint);
   }
 
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.running);
-  }
-
   private launch(action: ActionRow, checkpoint: CheckpointRow): void {
-    const work = this.locks.run(checkpoint.containerId, () => this.run(action, checkpoint)).catch((error: unknown) => {
-      this.context.log.error({ err: error, action: action.id }, "a checkpoint's records could not be kept");
-    }).finally(() => { this.running.delete(work); });
-    this.running.add(work);
+    this.background.launch(action.id, this.locks.run(checkpoint.containerId, () => this.run(action, checkpoint)));
   }
 
   private async run(action: ActionRow, checkpoint: CheckpointRow): Promise<void> {

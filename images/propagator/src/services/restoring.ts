@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { isReady, type Pod } from "../cluster/pod";
 import { Failed, failureOf, Refused } from "../errors";
 import type { ActionRow, CheckpointRow } from "../store/rows";
+import { Background } from "./background";
 import type { Clusters } from "./clusters";
 import { agentOn, type Context, now } from "./context";
 import { failureIn, restoreOutcome, whyNotReady } from "./restore-outcome";
@@ -17,9 +18,12 @@ export interface RestoreRequest {
 
 /** Restores pods: makes a new pod on the checkpoint's node and follows it until it is Ready. */
 export class Restoring {
-  private readonly running = new Set<Promise<void>>();
+  /** Its end is what a propagator that ends waits for. */
+  readonly background: Background;
 
-  constructor(private readonly context: Context, private readonly clusters: Clusters) {}
+  constructor(private readonly context: Context, private readonly clusters: Clusters) {
+    this.background = new Background("a restore", context.log);
+  }
 
   /** Checks the request and begins. @returns the new action's id @throws Refused with what stands against it */
   async start(request: RestoreRequest): Promise<string> {
@@ -46,15 +50,8 @@ export class Restoring {
     if (from) this.launch(action, from);
   }
 
-  async idle(): Promise<void> {
-    await Promise.allSettled(this.running);
-  }
-
   private launch(action: ActionRow, from: CheckpointRow): void {
-    const work = this.run(action, from).catch((error: unknown) => {
-      this.context.log.error({ err: error, action: action.id }, "a restore's records could not be kept");
-    }).finally(() => { this.running.delete(work); });
-    this.running.add(work);
+    this.background.launch(action.id, this.run(action, from));
   }
 
   private checkpointOf(actionId: string): CheckpointRow {
