@@ -12,6 +12,7 @@ import { duration } from "./progress";
 import { logPulumiTo } from "./pulumi-command";
 import type { TestCounts, TimedTest } from "./results";
 import { describeRun, type RoundReport, type TestRun } from "./run-tests";
+import type { Suite } from "./test-files";
 import type { TestOptions } from "./test-options";
 
 /** `report.json` of a run; docs/report.md describes each field. */
@@ -19,6 +20,8 @@ export interface Report {
   schema: 1;
   run: string;
   stack: string;
+  /** What the tests were about, as `--suite` takes it. */
+  suite: Suite;
   outcome: "passed" | "failed" | "interrupted";
   startedAt: string;
   /** Milliseconds of each phase that was begun, in order. */
@@ -50,14 +53,14 @@ export class Run {
   private readonly start = Date.now();
   private readonly report: Report;
 
-  constructor(stack: string) {
+  constructor(stack: string, suite: Suite) {
     this.id = `${new Date().toISOString().replace(/[:.]/g, "-")}-${stack}-${process.pid}`;
     this.folder = join(ARTIFACTS, this.id);
     this.factsFile = join(this.folder, "facts.jsonl");
     mkdirSync(this.folder, { recursive: true });
     logPulumiTo(join(this.folder, PULUMI_LOG));
     this.report = {
-      schema: 1, run: this.id, stack, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
+      schema: 1, run: this.id, stack, suite, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
       tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 }, filter: {}, rounds: [], slowest: [], skips: [], reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
     };
   }
@@ -102,7 +105,7 @@ export class Run {
 function summary(report: Report, folder: string): string {
   const phases = Object.entries(report.phases).map(([name, ms]) => `  ${name.padEnd(10)} ${duration(ms)}`);
   return [
-    "", `Run ${report.outcome}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
+    "", `Run ${report.outcome}, suite ${report.suite}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
     ...describeRun({ counts: report.tests, slowest: report.slowest, skips: report.skips }),
     `  images     ${report.imageBytesLoaded === 0 ? "nothing to load" : `${(report.imageBytesLoaded / 1e6).toFixed(0)} MB loaded`}`,
     `  report     ${join(folder, "report.json")}`,

@@ -26,7 +26,7 @@ export async function e2e(options: E2eOptions, words: string[]): Promise<number>
 }
 
 async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Promise<number> {
-  const run = new Run(options.stack);
+  const run = new Run(options.stack, options.suite);
   const interrupt = onInterrupt("stopping what is under way, then destroying the stack; press again to leave at once",
     () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
   let outputs: StackOutputs | undefined;

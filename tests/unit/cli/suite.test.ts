@@ -1,4 +1,7 @@
 import { Command } from "commander";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Run } from "../../../cli/report";
 import { commandOf, testOptions, type TestOptions } from "../../../cli/test-options";
 import { testFile, testFiles } from "../../../cli/test-files";
 
@@ -15,6 +18,16 @@ describe("--suite", () => {
 
   test("stands in the command that runs the same order again", () => {
     expect(commandOf("npm test", { ...parse("--suite", "checkpoint"), stack: "s" }, [], 7)).toBe("npm test -- --stack s --suite checkpoint --seed 7");
+  });
+
+  test("stands in the run's report, whatever became of the run", async () => {
+    const run = new Run("no-stack", "checkpoint");
+    try {
+      expect(await run.finish(undefined)).toMatch(/suite checkpoint/);
+      expect(JSON.parse(readFileSync(join(run.folder, "report.json"), "utf8"))).toMatchObject({ suite: "checkpoint", stack: "no-stack" });
+    } finally {
+      rmSync(run.folder, { recursive: true });
+    }
   });
 
   test("finds its files, and their markers", () => {
