@@ -71,6 +71,22 @@ export function deadRuns(stack?: string): RunMark[] {
   return marks().filter((mark) => (stack === undefined || mark.stack === stack) && !lives(mark));
 }
 
+/** Those of them that had a stack for themselves: what they had begun is half done. Tests only used theirs, which stays up. */
+export function cutOffRuns(stack?: string): RunMark[] {
+  return deadRuns(stack).filter(({ exclusive }) => exclusive);
+}
+
+/** Tells who runs, for a thing that must be known for one's own after a kill. */
+export function processMark(pid = process.pid): string {
+  return [hostname(), pid, startOf(pid)].join(" ");
+}
+
+/** Whether what `processMark` told of is over. Nobody can tell that of another host, or of words that are no mark. */
+export function isOver(mark: string): boolean {
+  const [host = "", pid = "", started = ""] = mark.split(" ");
+  return /^\d+$/.test(pid) && !lives({ host, pid: Number(pid), started });
+}
+
 /** The file of a mark. */
 export function markFile({ stack, pid }: Pick<RunMark, "stack" | "pid">): string {
   return join(RUN_FOLDER, `run-${shorten(stack)}-${pid}.json`);
@@ -126,6 +142,6 @@ function parsed(text: string): Partial<RunMark> {
 }
 
 /** A run on another host cannot be proven dead from here. */
-function lives({ pid, started, host }: RunMark): boolean {
+function lives({ pid, started, host }: Pick<RunMark, "pid" | "started" | "host">): boolean {
   return host !== hostname() || (isAlive(pid) && (started === "" || started === startOf(pid)));
 }

@@ -7,7 +7,7 @@ import { removeOutsideOf } from "./helm-releases";
 /** Milliseconds for the removal of a namespace with all that is in it. */
 const GONE_WITHIN = 90_000;
 
-/** A namespace that some stack made in a cluster. */
+/** A namespace that some stack, or some run of tests, made in a cluster. */
 export interface OwnedNamespace {
   name: string;
   labels: Record<string, string>;
@@ -25,8 +25,12 @@ interface ApiNamespace {
  * @throws Error when the cluster does not answer
  */
 export async function namespacesIn(cluster: ClusterAccess, owner?: Owner): Promise<OwnedNamespace[]> {
-  const selector = encodeURIComponent(owner ? `${LABELS.owner}=${owner.id}` : LABELS.owner);
-  const list = await cluster.get<{ items: ApiNamespace[] }>(`/api/v1/namespaces?labelSelector=${selector}`);
+  return namespacesWith(cluster, owner ? `${LABELS.owner}=${owner.id}` : LABELS.owner);
+}
+
+/** Namespaces of a selector. @throws Error when the cluster does not answer */
+export async function namespacesWith(cluster: ClusterAccess, selector: string): Promise<OwnedNamespace[]> {
+  const list = await cluster.get<{ items: ApiNamespace[] }>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(selector)}`);
   return (list?.items ?? []).map(({ metadata: { name, labels = {}, annotations = {}, creationTimestamp = "" } }) => ({ name, labels, annotations, created: creationTimestamp }));
 }
 

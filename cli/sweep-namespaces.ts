@@ -1,32 +1,77 @@
 import { isLocalContext, isLocalServer } from "../infra/backends/local-contexts";
 import { contextOf, kubeconfigFiles, readKubeconfigs, type OneContext } from "../infra/support/kubeconfig";
 import { resolve } from "node:path";
-import { openCluster } from "./cluster-access";
-import { namespacesIn, removeNamespaces } from "./namespaces";
+import { LABELS, ownerOf, RUN_ANNOTATION } from "../infra/naming";
+import { type ClusterAccess, kubeconfigOf, openCluster } from "./cluster-access";
+import type { KnownStack } from "./known-stacks";
+import { isOver } from "./marks";
+import { namespacesIn, namespacesWith, type OwnedNamespace, removeNamespaces } from "./namespaces";
 import { ROOT } from "./paths";
 import { readStackFile, stacksWithFile } from "./stack-file";
 import type { StackState } from "./stack-state";
-import { type Claims, type Finding, markOf, place } from "./sweep";
+import { type Claims, type Finding, markOf, mayGo, place as whose } from "./sweep";
 
 /** Milliseconds after which a cluster counts as one that does not answer. */
 const ANSWERS_WITHIN = 4_000;
 
+/** A cluster that is looked at, by the name that people know it by. */
+interface Place {
+  name: string;
+  kubeconfig: string;
+  /** Stack of this checkout whose own cluster it is. */
+  stack?: string;
+}
+
 /**
- * Namespaces that killed runs left in clusters which outlive a stack: in the contexts that the stacks of this
- * checkout name, and in local ones. A cluster that does not answer is passed over.
+ * Namespaces that killed runs left in clusters which go on without them: in the contexts that the stacks of this
+ * checkout name, in local ones, and in the clusters of stacks that are up. A cluster that does not answer is passed over.
  */
-export async function sweptNamespaces(claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Promise<Finding[]> {
-  const found = await Promise.all(contexts().map(async (context): Promise<Finding[]> => {
-    const cluster = await openCluster(context.kubeconfig, AbortSignal.timeout(ANSWERS_WITHIN));
-    const namespaces = await namespacesIn(cluster).catch(() => []).finally(() => { cluster.close(); });
-    return namespaces.flatMap(({ name, labels, annotations, created }): Finding[] => {
-      const mark = markOf(labels, annotations);
-      const own = claims.ownStack(mark.id);
-      const why = claims.whyOf(mark);
-      if (why === undefined) return [];
-      const inState = own !== undefined && (states.get(own)?.resources ?? []).some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === name);
-      return [{ kind: "namespace", name: `${context.name}: ${name}`, ...place(mark, own), created, why, ...(inState ? { down: own } : { remove: () => removeNamespaces(context.kubeconfig, [name]) }) }];
-    });
+export async function sweptNamespaces(known: readonly KnownStack[], claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Promise<Finding[]> {
+  const places: Place[] = [...contexts(), ...await ownClusters(known, claims)];
+  const found = await Promise.all(places.map(async (place): Promise<Finding[]> => {
+    const cluster = await openCluster(place.kubeconfig, AbortSignal.timeout(ANSWERS_WITHIN));
+    try {
+      return [...await ofStacks(cluster, place, claims, states), ...await ofTests(cluster, place)];
+    } catch {
+      return [];
+    } finally {
+      cluster.close();
+    }
+  }));
+  return found.flat();
+}
+
+async function ofStacks(cluster: ClusterAccess, place: Place, claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Promise<Finding[]> {
+  return (await namespacesIn(cluster)).flatMap((namespace): Finding[] => {
+    const mark = markOf(namespace.labels, namespace.annotations);
+    const own = claims.ownStack(mark.id);
+    const why = claims.whyOf(mark);
+    if (why === undefined) return [];
+    const inState = own !== undefined && (states.get(own)?.resources ?? []).some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace.name);
+    return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace.name]) }) }];
+  });
+}
+
+/** Namespaces that a run of tests made for itself and could not remove, because it was killed. */
+async function ofTests(cluster: ClusterAccess, place: Place): Promise<Finding[]> {
+  const made = (await namespacesWith(cluster, LABELS.tests)).filter(({ annotations }) => isOver(annotations[RUN_ANNOTATION] ?? ""));
+  return made.filter(({ annotations }) => mayGo(annotations[LABELS.checkout] ?? "")).map((namespace): Finding => ({
+    ...finding(place, namespace), stack: place.stack ?? namespace.labels[LABELS.stack] ?? "", checkout: namespace.annotations[LABELS.checkout] ?? "",
+    why: `its run of the ${namespace.labels[LABELS.tests] ?? ""} tests was killed`, remove: () => removeNamespaces(place.kubeconfig, [namespace.name]),
+  }));
+}
+
+function finding({ name }: Place, namespace: OwnedNamespace): Pick<Finding, "kind" | "name" | "created"> {
+  return { kind: "namespace", name: `${name}: ${namespace.name}`, created: namespace.created };
+}
+
+/** Clusters of stacks that are up and stay so: of one that is taken down, nothing is left to look at. */
+async function ownClusters(known: readonly KnownStack[], claims: Claims): Promise<Place[]> {
+  const staying = known.filter(({ name, condition, backend }) => condition === "up" && (backend === "k3s" || backend === "kind") && claims.whyOf({ id: ownerOf(ROOT, name).id, stack: name, checkout: ROOT }) === undefined);
+  const found = await Promise.all(staying.map(async ({ name }): Promise<Place[]> => {
+    // The state holds it as a secret, for which Pulumi would be needed; the cluster itself tells without.
+    const kubeconfig = await kubeconfigOf(name, { resources: [], pending: [] });
+    return kubeconfig === undefined ? [] : [{ name: `stack ${name}`, kubeconfig, stack: name }];
   }));
   return found.flat();
 }

@@ -6,7 +6,7 @@ import { interruptedStacks } from "./interrupted";
 import { type KnownStack, knownStacks } from "./known-stacks";
 import { filesOf } from "./leftovers";
 import { liveLock } from "./locks";
-import { deadRuns, runsOf } from "./marks";
+import { cutOffRuns, deadRuns, markFile, runsOf } from "./marks";
 import { endProcesses, OWNER_VARIABLE } from "./orphans";
 import { ROOT } from "./paths";
 import { ancestors, environmentsWith } from "./procfs";
@@ -64,9 +64,16 @@ export async function findLeft(options: SweepOptions): Promise<Finding[]> {
   const states = new Map(await Promise.all(names.map(async (name) => [name, await stateOf(name)] as const)));
   const claims = claimsOf(names, known, interrupted, options);
   const found = [
-    ...dockerFindings(await thingsOfAll(), claims, states), ...await sweptNamespaces(claims, states), ...processFindings(claims), ...names.flatMap((stack) => stackFindings(stack, claims, states)), ...fileFindings(names, known),
+    ...dockerFindings(await thingsOfAll(), claims, states), ...await sweptNamespaces(known, claims, states), ...processFindings(claims), ...names.flatMap((stack) => stackFindings(stack, claims, states)), ...fileFindings(names, known), ...markFindings(names, claims),
   ];
   return options.stack === undefined ? found : found.filter((finding) => finding.checkout === ROOT && finding.stack === options.stack);
+}
+
+/** Stacks of this checkout that are up on purpose, which a sweep without `--all` passes over. */
+export async function keptStacks({ stack, all }: SweepOptions): Promise<string[]> {
+  if (all) return [];
+  const interrupted = new Set((await interruptedStacks()).map((one) => one.stack));
+  return (await knownStacks()).filter(({ name, condition }) => condition === "up" && !interrupted.has(name) && (stack === undefined || name === stack)).map(({ name }) => name);
 }
 
 /** Who may be swept: a pure look at what the stacks of this checkout are and which checkouts exist. */
@@ -118,7 +125,7 @@ function stackFindings(stack: string, claims: Claims, states: ReadonlyMap<string
   const state = states.get(stack);
   const mark = { id: ownerOf(ROOT, stack).id, stack, checkout: ROOT };
   const why = claims.whyOf(mark);
-  const killed = deadRuns(stack).length > 0;
+  const killed = cutOffRuns(stack).length > 0;
   // A stack that is only initialised holds nothing.
   if (why === undefined || (!killed && (!state || state.resources.length === 0))) return [];
   return [{ kind: "stack", name: stack, ...place(mark, stack), created: "", why, down: stack }];
@@ -131,6 +138,15 @@ function fileFindings(names: readonly string[], known: readonly KnownStack[]): F
   const made = idle.filter(isMadeStackFile).map((stack) => ({ stack, file: join(ROOT, "stacks", `Pulumi.${stack}.yaml`), remove: () => { removeMadeStackFile(stack); return Promise.resolve(); } }));
   const once = [...files, ...made].filter(({ file }, at, list) => list.findIndex((other) => other.file === file) === at);
   return once.map(({ stack, file, remove }) => ({ kind: "file", name: file, stack, checkout: ROOT, created: existsSync(file) ? statSync(file).mtime.toISOString() : "", why: "its run or stack is no more", remove }));
+}
+
+/** Marks of tests that were killed, of stacks that stay: those of a stack that goes, go with it. */
+function markFindings(names: readonly string[], claims: Claims): Finding[] {
+  const staying = names.filter((stack) => claims.whyOf({ id: ownerOf(ROOT, stack).id, stack, checkout: ROOT }) === undefined);
+  return staying.flatMap((stack) => deadRuns(stack).filter(({ exclusive }) => !exclusive)).map((mark): Finding => ({
+    kind: "file", name: markFile(mark), stack: mark.stack, checkout: ROOT, created: mark.since, why: `npm run ${mark.command} (pid ${mark.pid}) was killed`,
+    remove: () => { rmSync(markFile(mark), { force: true }); return Promise.resolve(); },
+  }));
 }
 
 /** Whose something with this project's labels is. */
@@ -146,6 +162,11 @@ export function place(mark: Mark, own: string | undefined): { stack: string; che
 /** Whether somebody works on a stack now: a run of ours, or a Pulumi that was called by hand. */
 function inUse(stack: string): boolean {
   return runsOf(stack).length > 0 || liveLock(stack) !== undefined;
+}
+
+/** Whether this checkout may remove what another one made for a run that is over: its own things, and those of nobody. */
+export function mayGo(checkout: string): boolean {
+  return checkout === ROOT || isGone(checkout);
 }
 
 /** Only what is certainly not there counts as gone, not what may not be read. */

@@ -12,7 +12,12 @@ export const LABELS = {
   stack: "bay-e2e.dev/stack",
   /** Folder of the checkout. On Docker's things a label; in a cluster, whose labels are short, an annotation. */
   checkout: "bay-e2e.dev/checkout",
+  /** On a namespace that one run of tests made for itself: the suite. */
+  tests: "bay-e2e.dev/tests",
 } as const;
+
+/** Annotation of such a namespace: host, process id and start of the run, to see whether it still lives. */
+export const RUN_ANNOTATION = "bay-e2e.dev/run";
 
 /** On an image whose nodes can checkpoint and restore pods: the name of containerd's handler for it. */
 export const CHECKPOINT_LABEL = "dev.runc-cr.handler";

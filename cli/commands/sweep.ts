@@ -5,7 +5,7 @@ import { ROOT } from "../paths";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
 import { stateEnvironment } from "../state";
-import { type Finding, findLeft, type SweepOptions } from "../sweep";
+import { type Finding, findLeft, keptStacks, type SweepOptions } from "../sweep";
 import { table } from "../table";
 
 export interface SweepCommandOptions extends SweepOptions {
@@ -13,6 +13,8 @@ export interface SweepCommandOptions extends SweepOptions {
   yes: boolean;
   json: boolean;
 }
+
+const NOTHING = "Nothing is left of any run that was killed.";
 
 /**
  * Shows what killed runs left, and removes it once that is agreed to. Exit code 0: nothing is left; 2: something
@@ -22,8 +24,8 @@ export async function sweepCommand(options: SweepCommandOptions): Promise<number
   Object.assign(process.env, stateEnvironment());
   const found = await findLeft(options);
   if (options.json) process.stdout.write(`${JSON.stringify(found.map(({ kind, name, stack, checkout, created, why }) => ({ kind, name, stack, checkout, created, why })), null, 2)}\n`);
-  else process.stdout.write(found.length === 0 ? "Nothing is left of any run.\n" : `${overview(found)}\n`);
-  if (found.length === 0) return 0;
+  else process.stdout.write(found.length === 0 ? `${NOTHING}\n` : `${overview(found)}\n`);
+  if (found.length === 0) return sayWhatStays(options);
   if (!options.yes && !(await agreed(found.length, options.json))) {
     process.stderr.write("Nothing was removed. To remove it: npm run sweep -- --yes\n");
     return 2;
@@ -31,7 +33,14 @@ export async function sweepCommand(options: SweepCommandOptions): Promise<number
   await removeAll(found);
   const left = await findLeft(options);
   if (left.length > 0) throw new UserError("E_DESTROY", { seen: `${left.length} left:\n${overview(left)}`, wanted: "nothing", next: "npm run sweep -- --yes" });
-  process.stderr.write(`Removed ${found.length}. Nothing is left of any run.\n`);
+  process.stderr.write(`Removed ${found.length}. ${NOTHING}\n`);
+  return sayWhatStays(options);
+}
+
+/** A stack that is up on purpose is no leftover, and still something that is there. */
+async function sayWhatStays(options: SweepOptions): Promise<number> {
+  const kept = await keptStacks(options);
+  if (kept.length > 0) process.stderr.write(`${kept.length === 1 ? "One stack stays, because it is" : `${kept.length} stacks stay, because they are`} up on purpose: ${kept.join(", ")}. To remove ${kept.length === 1 ? "it" : "them"} too: npm run sweep -- --all\n`);
   return 0;
 }
 

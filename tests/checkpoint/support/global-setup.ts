@@ -1,3 +1,6 @@
+import { processMark } from "../../../cli/marks";
+import { ROOT } from "../../../cli/paths";
+import { LABELS, RUN_ANNOTATION, shorten } from "../../../infra/naming";
 import { SECRET_OUTPUTS } from "../../../infra/outputs";
 import { Kube } from "../../support/kube";
 import { isListing, LISTING } from "../../support/listing";
@@ -16,13 +19,14 @@ export default async function globalSetup(): Promise<void> {
   const session = await findSession();
   const { lacking, kubeconfig, namespace, outputs } = session;
   if (outputs) writeArtifact("stack.json", Object.fromEntries(Object.entries(outputs).filter(([key]) => !(SECRET_OUTPUTS as readonly string[]).includes(key))));
-  if (lacking === undefined) await makeNamespace(new Kube(kubeconfig), namespace);
+  if (lacking === undefined) await makeNamespace(new Kube(kubeconfig), namespace, outputs ? process.env["BAY_E2E_STACK"] : undefined);
   publishSession(session);
 }
 
-/** The tests' pods run as root, which a cluster's own default may forbid. */
-async function makeNamespace(kube: Kube, name: string): Promise<void> {
-  await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "privileged" } } });
+/** The tests' pods run as root, which a cluster's own default may forbid. By its marks a sweep knows the namespace of a run that was killed. */
+async function makeNamespace(kube: Kube, name: string, stack: string | undefined): Promise<void> {
+  const labels = { "pod-security.kubernetes.io/enforce": "privileged", [LABELS.tests]: "checkpoint", ...(stack ? { [LABELS.stack]: shorten(stack) } : {}) };
+  await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels, annotations: { [LABELS.checkout]: ROOT, [RUN_ANNOTATION]: processMark() } } });
   await waitFor(`the account of namespace ${name}`, async () => {
     const account = await kube.read({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace: name } });
     return account !== undefined || notYet("it is not made yet");

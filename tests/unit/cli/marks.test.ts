@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { deadRuns, enterPhase, forgetDeadRuns, markFile, RUN_FOLDER, runsOf, underMark } from "../../../cli/marks";
+import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, processMark, RUN_FOLDER, runsOf, underMark } from "../../../cli/marks";
 import { startOf } from "../../../cli/procfs";
+import { waitFor } from "../../../infra/support/wait";
 
 /** A stack that nobody else has, with marks of this test alone. */
 const stack = `marks-${process.pid}`;
@@ -74,4 +75,31 @@ describe("the mark of a run", () => {
     writeFileSync(markFile({ stack, pid: 2 ** 22 - 2 }), '{"stack":');
     expect(deadRuns(stack)).toHaveLength(1);
   });
+
+  test("of tests that were killed says nothing against their stack, of a run that had it for itself it does", () => {
+    otherMark(2 ** 22 - 1, { exclusive: false });
+    expect([deadRuns(stack).length, cutOffRuns(stack).length]).toEqual([1, 0]);
+    otherMark(2 ** 22 - 2);
+    expect(cutOffRuns(stack).map(({ pid }) => pid)).toEqual([2 ** 22 - 2]);
+  });
 });
+
+describe("the mark on a thing that a run made for itself", () => {
+  test("tells that the run goes on, and that it is over", async () => {
+    expect(isOver(processMark())).toBe(false);
+    let mark = "";
+    await alive((pid) => { mark = processMark(pid); expect(isOver(mark)).toBe(false); return Promise.resolve(); });
+    await waitUntilOver(mark);
+    // Another process has the id by now.
+    expect(isOver(`${hostname()} ${process.pid} 1`)).toBe(true);
+  });
+
+  test.each([["of another host", `elsewhere ${2 ** 22 - 1} 1`], ["that says nothing", ""], ["of somebody else's", "some words"]])("%s is left alone", (_, mark) => {
+    expect(isOver(mark)).toBe(false);
+  });
+});
+
+/** A process that was killed is there until its parent has seen it. */
+async function waitUntilOver(mark: string): Promise<void> {
+  await waitFor(() => Promise.resolve(isOver(mark) ? { value: true } : { reason: "it is still there" }), { deadline: 10_000, interval: 10 }, (reason) => new Error(reason));
+}
