@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { BACKENDS, type BackendName } from "./outputs";
+import { previewIn, previewSchema } from "./preview";
+import { QUOTA_KEYS, quotaOf, quotaProblems } from "./quota";
 import { UserError } from "./support/errors";
 import { nearest } from "./support/nearest";
+import { QUANTITY } from "./support/quantity";
 
 const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "wanted a DNS label: lower case letters, digits and -, at most 63");
 const quantity = z.string().regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "wanted a Kubernetes quantity such as 1Gi");
@@ -69,6 +72,8 @@ const schema = z.strictObject({
   kubeconfig: z.string().default(""),
   kubeContext: z.string().default(""),
   allowedContexts: z.array(z.string().min(1)).default([]),
+  preview: previewSchema.default({}),
+  previewQuota: z.partialRecord(z.enum(QUOTA_KEYS), z.union([z.string().regex(QUANTITY), z.number().min(0)], "wanted a Kubernetes quantity such as 500m or 4Gi")).default({}),
 });
 
 /** Keys whose values are never shown. */
@@ -118,6 +123,13 @@ export function readConfig(raw: Record<string, string>, stack: string): Settings
     problems.push("cedanaClusterId: no value, and cedanaToken is set: wanted the id under which Cedana knows this cluster (CLUSTER_ID)");
   }
   if (given("registryUsername") && !given("registry")) problems.push("registry: no value, and registryUsername is set: wanted the registry that this login is for");
+  if (given("registry")) {
+    const local = ["bayImage", "shipImage"].filter((key) => raw[key]?.startsWith("sha256:"));
+    problems.push(...local.map((key) => `${key}: an image of this host by its content id, which no registry gives (value: ${JSON.stringify(raw[key])})`));
+  }
+  if (parsed.success && previewIn(parsed.data)) {
+    problems.push(...quotaProblems(quotaOf(parsed.data.previewQuota), parsed.data.storageSize).map((problem) => `previewQuota: ${problem}`));
+  }
   const chosen = (parsed.success ? parsed.data.backend : raw["backend"]) || stack;
   const backend = BACKENDS.find((name) => name === chosen);
   if (!backend && (raw["backend"] ?? "") === "") {
@@ -176,8 +188,8 @@ function decode(key: string, value: string): unknown {
 function describe(issue: z.core.$ZodIssue, raw: Record<string, string>): string[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
-      const near = nearest(key, CONFIG_KEYS);
-      return `${key}: no such key${near ? `, did you mean ${near}?` : ""}`;
+      const near = nearest(key, issue.path[0] === "previewQuota" ? QUOTA_KEYS : CONFIG_KEYS);
+      return `${[...issue.path, key].join(".")}: no such key${near ? `, did you mean ${near}?` : ""}`;
     });
   }
   const key = String(issue.path[0]);

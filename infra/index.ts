@@ -5,6 +5,7 @@ import { BayConfig } from "./components/bay-config";
 import { declareCheckpoints } from "./components/checkpoint";
 import { CheckpointRuntime } from "./components/checkpoint-runtime";
 import { Cluster } from "./components/cluster";
+import { apiServerOf, Guard } from "./components/guard";
 import { Images } from "./components/images";
 import { freeNamespace, Namespace } from "./components/namespace";
 import { Network } from "./components/network";
@@ -13,10 +14,13 @@ import { PullSecret, registryOf } from "./components/registry";
 import { checkpointMode, imageSources } from "./config";
 import { annotationsOf, labelsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
+import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
+import { quotaOf } from "./quota";
 
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
+const preview = previewIn(settings);
 
 const sources = imageSources(settings);
 
@@ -25,12 +29,16 @@ const registry = registryOf(settings);
 const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: { bay: sources.bay, ship: sources.ship }, load: (list) => cluster.load(list) });
 const { namespace, nodes } = new Namespace("namespace", {
   // What is made from a secret is one too, unless it is said that it is none.
-  name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout }))), labels: labelsOf(owner), annotations: annotationsOf(owner),
+  name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout }))),
+  labels: { ...labelsOf(owner), ...(preview ? previewLabels(preview, settings.bayPodSecurity) : {}) }, annotations: { ...annotationsOf(owner), ...(preview ? previewAnnotations(preview) : {}) },
 }, { provider: cluster.provider, deletedWith: cluster.owns });
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
 new Network("network", { namespace, port: settings.bayPort, metricsPort: METRICS_PORT, profiles: PROFILES }, inCluster);
+const guard = preview && new Guard("guard", {
+  namespace, quota: quotaOf(settings.previewQuota), profiles: PROFILES, apiServer: pulumi.unsecret(cluster.kubeconfig.apply(apiServerOf)),
+}, inCluster);
 const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets, nodes: cluster.facts.nodes,
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship,
@@ -38,7 +46,7 @@ const config = new BayConfig("bay-config", {
 const bay = new Bay("bay", {
   ...settings, name: settings.pod, namespace, port: settings.bayPort, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets,
   serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, security: settings.bayPodSecurity,
-}, inCluster);
+}, { ...inCluster, ...(guard ? { dependsOn: guard } : {}) });
 const checkpointRuntime = checkpointMode(settings) === true && cluster.owns
   ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;
 const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry });

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { randomBytes } from "node:crypto";
+import { BAY_RESOURCES, BAY_STORAGE } from "../quota";
 import { Component, type ComponentOptions } from "./component";
 
 export interface BayArgs {
@@ -25,8 +26,6 @@ export interface BayArgs {
   readyTimeout: number;
 }
 
-/** Size of the volume with Bay's records: a sandbox takes some hundred bytes, the history 256 MiB at most. */
-const DATA_SIZE = "1Gi";
 /** Where Bay serves its metrics; the default of its configuration. */
 export const METRICS_PORT = 9114;
 /** Seconds that Bay gets to end; its own limit for running calls is 10. */
@@ -63,7 +62,7 @@ export class Bay extends Component {
   private declareData({ name, namespace, storageClass }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
     return new k8s.core.v1.PersistentVolumeClaim("data", {
       metadata: { name: `${name}-data`, namespace, annotations: { "pulumi.com/skipAwait": "true" } },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: DATA_SIZE } }, ...(storageClass === "" ? {} : { storageClassName: storageClass }) },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: BAY_STORAGE } }, ...(storageClass === "" ? {} : { storageClassName: storageClass }) },
     }, this.child());
   }
 
@@ -84,7 +83,7 @@ export class Bay extends Component {
           startupProbe: { ...health(args.port), periodSeconds: 1, failureThreshold: args.readyTimeout },
           readinessProbe: { ...health(args.port), periodSeconds: 2, failureThreshold: 3 },
           livenessProbe: { ...health(args.port), periodSeconds: 10, failureThreshold: 3 },
-          resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } },
+          resources: BAY_RESOURCES,
           ...containerSecurity(args.security),
         }],
         volumes: [{ name: "config", configMap: { name: args.configMap } }, { name: "data", persistentVolumeClaim: { claimName: data.metadata.name } }, { name: "tmp", emptyDir: {} }],

@@ -10,7 +10,7 @@ import { hostOf, type Registry } from "./registry";
 
 /** Where one image comes from. */
 export interface ImageSource {
-  /** Ready reference; everything else is ignored when it is not empty. */
+  /** Ready reference, or the content id (`sha256:…`) of an image of the local store; everything else is ignored when it is not empty. */
   reference: string;
   /** Build context, relative to `root`. */
   context: string;
@@ -42,11 +42,12 @@ export class Images<Name extends string> extends Component {
   constructor(name: string, args: ImagesArgs<Name>, options: ComponentOptions = {}) {
     super("Images", name, options);
     const sources = Object.entries(args.sources) as [Name, ImageSource][];
-    const built = sources.filter(([, source]) => source.reference === "").map(([image, source]) => this.build(image, source, args));
-    const delivered = args.registry ? pulumi.all(built).apply(pushed) : args.load(pulumi.all(built));
+    const local = sources.filter(([, { reference }]) => isLocal(reference))
+      .map(([image, source]) => (source.reference === "" ? this.build(image, source, args) : pulumi.output<LocalImage>({ name: image, id: source.reference })));
+    const delivered = args.registry ? pulumi.all(local).apply(pushed) : args.load(pulumi.all(local));
     const each = <T>(value: (image: Name, source: ImageSource) => T) => Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
-    this.images = each((image, { reference }) => reference === "" ? delivered.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
-    this.pullPolicy = each((_, { reference }) => (reference === "" && !args.registry ? "Never" : "IfNotPresent"));
+    this.images = each((image, { reference }) => isLocal(reference) ? delivered.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
+    this.pullPolicy = each((_, { reference }) => (isLocal(reference) && !args.registry ? "Never" : "IfNotPresent"));
     this.registerOutputs(this.images);
   }
 
@@ -66,6 +67,11 @@ export class Images<Name extends string> extends Component {
     }, this.child({ deletedWith: undefined }));
     return built.repoDigest.apply((id): LocalImage => ({ name: image, id }));
   }
+}
+
+/** Whether an image is, or will be, in the local store, and must be brought to the cluster. */
+function isLocal(reference: string): boolean {
+  return reference === "" || reference.startsWith("sha256:");
 }
 
 /** What was pushed is known by its manifest's digest: `registry/bay@sha256:…`. */
