@@ -1,4 +1,5 @@
 import multipart from "@fastify/multipart";
+import websocket from "@fastify/websocket";
 import Fastify, { type FastifyInstance } from "fastify";
 import { version } from "../../../package.json";
 import { BackgroundCommands } from "./background";
@@ -8,6 +9,7 @@ import { LIMITS } from "./limits";
 import { execRoutes } from "./routes/exec";
 import { fileRoutes } from "./routes/files";
 import { infoRoutes } from "./routes/info";
+import { terminalRoutes } from "./routes/terminal";
 import type { BuiltInSkill } from "./startup";
 import { Workspace } from "./workspace";
 import { WorkspaceError } from "./workspace-error";
@@ -26,9 +28,11 @@ export async function buildShip(parts: { workspace: string; kernel: Kernel; skil
   app.addHook("onSend", async ({ raw }) => { if (!raw.complete) raw.unpipe().resume(); });
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: "Not Found" }));
   await app.register(multipart, { limits: { files: 1, fileSize: Infinity } });
+  await app.register(websocket, { options: { maxPayload: LIMITS.terminal } });
   infoRoutes(app, context);
   execRoutes(app, context);
   fileRoutes(app, context);
+  terminalRoutes(app, context);
   return app;
 }
 

@@ -8,6 +8,10 @@ export const LIMITS = {
   text: 64 * 1024 * 1024,
   /** A JSON body: a text of the largest file, and what JSON's quoting adds. `body_too_large` */
   json: 80 * 1024 * 1024,
+  /** One message to a terminal, which ends with code 1009; and what of its output may wait for a slow reader before the program waits. */
+  terminal: 1024 * 1024,
+  /** Why a terminal could not be made, as Python says it. */
+  terminalComplaint: 64 * 1024,
 } as const;
 
 /** What an answer says that was cut. */

@@ -30,6 +30,7 @@ const CAPABILITIES = {
     operations: ["exec", "status", "restart", "stop"], engine: "python",
     endpoints: { exec: "/ipython/exec", status: "/ipython/kernel/status", restart: "/ipython/kernel/restart", stop: "/ipython/kernel" },
   },
+  terminal: { operations: ["connect"], endpoints: { connect: "/term/ws" } },
 };
 
 const fromEnv = (name: string): string | null => process.env[name] ?? null;

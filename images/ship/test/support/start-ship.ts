@@ -31,7 +31,7 @@ function bundleShip(): string {
   execFileSync(path.join(ROOT, "node_modules/.bin/esbuild"), [
     path.join(SHIP, "src/server.ts"), "--bundle", "--platform=node", "--target=node20", "--log-level=warning", `--outfile=${folder}/server.js`,
   ]);
-  cpSync(path.join(SHIP, "src/kernel.py"), path.join(folder, "kernel.py"));
+  for (const helper of ["kernel.py", "terminal.py"]) cpSync(path.join(SHIP, "src", helper), path.join(folder, helper));
   return (bundle = folder);
 }
 
