@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { clusterName, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
 import { BayClient, expectStatus } from "../support/bay-client";
@@ -67,11 +68,15 @@ test("a cluster whose nodes were restarted has Bay again with all that was made,
 });
 
 describe("the cluster of a k3s stack, used by others", () => {
-  test("passes as an existing cluster by a plain kubeconfig that the configuration names a context of", async () => {
+  test("passes as an existing cluster by a plain kubeconfig that the configuration names a context of, with a Bay of somebody else's, of which nothing is asked beyond the contract", async () => {
     const kubeconfig = await kubeconfigOf(STACK);
-    await withStack("backends-existing", { backend: "existing", kubeconfig, kubeContext: "default", namespace: "backends-existing" }, async (stack) => {
+    const context = join("artifacts", "backends", "foreign-bay");
+    mkdirSync(join(ROOT, context), { recursive: true });
+    // What is in it is the reference's, but it does not say so.
+    writeFileSync(join(ROOT, context, "Dockerfile"), `FROM bay-e2e/bay:${STACK}\nUSER root\nRUN sed -i 's/x-bay-reference/x-bay-other/' /app/server.js\nUSER 10001:10001\n`);
+    await withStack("backends-existing", { backend: "existing", kubeconfig, kubeContext: "default", namespace: "backends-existing", bayContext: context }, async (stack) => {
       const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
-      expect([code, output]).toEqual([0, expect.stringMatching(/Run passed/)]);
+      expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*beyond the contract, and this Bay is not the reference/)]);
     });
   });
 
