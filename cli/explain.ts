@@ -10,6 +10,8 @@ export interface Where {
 interface Failure {
   /** Type of the resource, such as `docker:index:Image`; empty where the error is of no resource. */
   type: string;
+  /** Its name in the program, such as `bay`; empty likewise. */
+  name: string;
   message: string;
 }
 
@@ -19,7 +21,7 @@ interface Rule {
   pattern?: RegExp;
   code: ErrorCode;
   wanted: string;
-  next: (where: Where) => string;
+  next: (where: Where & Pick<Failure, "name">) => string;
 }
 
 /** Pulumi's own check of a stack's configuration, which ends at the first value of a wrong type. */
@@ -37,7 +39,7 @@ const RULES: readonly Rule[] = [
   { pattern: /configured Kubernetes cluster is unreachable/i, code: "E_CLUSTER_UNREACHABLE", wanted: "an API server that answers", next: ({ stack }) => `npm run down -- --stack ${stack} --cluster-gone   (only when the cluster is gone for good)` },
   { type: /^docker:.*Image$/, pattern: /pushing image|denied: |unauthorized|no basic auth credentials/i, code: "E_REGISTRY_PUSH", wanted: "a registry that takes the image", next: ({ stack }) => `pulumi config --stack ${stack}   (registry, registryUsername, registryPassword)` },
   { type: /^docker:.*(Container|Network|Volume)$/, pattern: /Conflict\. The container name|network with name .* already exists/i, code: "E_CLUSTER_NAME_TAKEN", wanted: "a name that is free", next: () => "npm run sweep" },
-  { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: () => "docker build images/bay   (or the context that the configuration names)" },
+  { type: /^docker:.*Image$/, code: "E_IMAGE_BUILD", wanted: "an image that builds", next: ({ name }) => `docker build images/${imageOf(name)}   (or the context that ${imageOf(name)}Context names)` },
   { type: /^docker:.*Container$/, code: "E_NODE_DIED", wanted: "a node container that starts", next: () => "docker ps --all --filter label=bay-e2e.dev/owner" },
   { type: /^kubernetes:core\/v1:Pod$/, pattern: /ErrImageNeverPull|ImagePullBackOff|ErrImagePull|InvalidImageName/, code: "E_IMAGE_NOT_ON_NODE", wanted: "an image that the node has or can pull", next: ({ stack }) => `pulumi config --stack ${stack}   (bayImage, shipImage, registry)` },
   { type: /^kubernetes:helm\.sh\/v3:Release$/, code: "E_HELM_RELEASE", wanted: "a release that Helm calls deployed", next: ({ stack }) => `npm run status -- --stack ${stack}` },
@@ -52,24 +54,29 @@ export function explain(output: string, where: Where, cause?: unknown): UserErro
   const text = stripAnsi(output);
   const own = ownError(text);
   if (own) return own;
-  const failure = failuresOf(text)[0] ?? { type: "", message: tail(text, 1) };
+  const failure = failuresOf(text)[0] ?? { type: "", name: "", message: tail(text, 1) };
   const rule = RULES.find(({ type, pattern }) => (type?.test(failure.type) ?? true) && (pattern?.test(text) ?? true));
   const { code, wanted, next } = rule ?? { code: "E_COMMAND" as const, wanted: "an update without errors", next: ({ stack }: Where) => `npm run status -- --stack ${stack}` };
   const [first = "", ...more] = failure.message.split("\n");
   // The kubernetes plugin counts its errors in the first line; the last of them has the reason.
   const seen = /errors? occurred:$/.test(first) ? more.filter((line) => line.trim().startsWith("* ")).at(-1)?.replace(/^\s*\* /, "") ?? first : first;
-  return new UserError(code, { seen: failure.type === "" ? seen : `${failure.type}: ${seen}`, wanted, next: next(where), detail: tail(more.join("\n"), 40), cause });
+  return new UserError(code, { seen: failure.type === "" ? seen : `${failure.type} ${failure.name}: ${seen}`, wanted, next: next({ ...where, name: failure.name }), detail: tail(more.join("\n"), 40), cause });
 }
 
 /** The errors of Pulumi's diagnostics: those of resources first, the stack's own (`update failed`) last. */
 function failuresOf(text: string): Failure[] {
   const blocks = diagnostics(text).split(/^ {2}(?=\S+ \([^)]*\):$)/m);
   const found = blocks.flatMap((block): Failure[] => {
-    const type = /^(\S+) \(/.exec(block)?.[1] ?? "";
+    const [, type = "", name = ""] = /^(\S+) \(([^)]*)\)/.exec(block) ?? [];
     const start = block.indexOf("error: ");
-    return start < 0 ? [] : [{ type, message: dedent(block.slice(start + "error: ".length)) }];
+    return start < 0 ? [] : [{ type, name, message: dedent(block.slice(start + "error: ".length)) }];
   });
-  return [...found.filter(({ type }) => type !== "" && type !== "pulumi:pulumi:Stack"), ...found.map((failure) => ({ ...failure, type: "" }))];
+  return [...found.filter(({ type }) => type !== "" && type !== "pulumi:pulumi:Stack"), ...found.map((failure) => ({ ...failure, type: "", name: "" }))];
+}
+
+/** The image that a resource builds: the last word of its name. */
+function imageOf(name: string): string {
+  return name.split("-").at(-1)!;
 }
 
 function dedent(text: string): string {

@@ -38,7 +38,13 @@ describe("an error that Pulumi printed", () => {
 
 test("several errors of one resource are told by the last, which has the reason", () => {
   const printed = "Diagnostics:\n  kubernetes:core/v1:Pod (pod):\n    error: 2 errors occurred:\n    \t* the pod failed to become live\n    \t* [Pod ns/bay]: ImagePullBackOff: no such host\n";
-  expect(explain(printed, where)).toMatchObject({ code: "E_IMAGE_NOT_ON_NODE", seen: "kubernetes:core/v1:Pod: [Pod ns/bay]: ImagePullBackOff: no such host" });
+  expect(explain(printed, where)).toMatchObject({ code: "E_IMAGE_NOT_ON_NODE", seen: "kubernetes:core/v1:Pod pod: [Pod ns/bay]: ImagePullBackOff: no such host" });
+});
+
+test.each(["ship", "images-ship"])("an image that does not build is told by its resource, %s, and by where its context is", (name) => {
+  expect(explain(`Diagnostics:\n  docker:index:Image (${name}):\n    error: no such file\n`, where)).toMatchObject({
+    code: "E_IMAGE_BUILD", seen: `docker:index:Image ${name}: no such file`, next: "docker build images/ship   (or the context that shipContext names)",
+  });
 });
 
 test("a value of a wrong type, which Pulumi refuses before the program runs, is a problem of the configuration", () => {
