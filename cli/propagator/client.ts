@@ -1,6 +1,7 @@
 import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
+import { limitIdle } from "../../infra/support/idle-connections";
 import { PropagatorError, readRefusal } from "./errors";
 import type { Action, ActionDetails, ActionType, Checkpoint, CheckpointRequest, CheckpointStatus, Cluster, RestoreRequest } from "./types";
 import { baseUrl } from "./url";
@@ -30,7 +31,7 @@ export class PropagatorClient {
   /** Base of all calls, without a version. */
   readonly url: string;
   readonly #http: AxiosInstance;
-  readonly #agents = [new Agent({ keepAlive: true, timeout: IDLE_SOCKET }), new SecureAgent({ keepAlive: true, timeout: IDLE_SOCKET })] as const;
+  readonly #agents = [limitIdle(new Agent({ keepAlive: true }), IDLE_SOCKET), limitIdle(new SecureAgent({ keepAlive: true }), IDLE_SOCKET)] as const;
   readonly #token: string;
   readonly #api: string;
 

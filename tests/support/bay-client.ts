@@ -1,5 +1,6 @@
 import { Agent } from "node:http";
 import axios, { type AxiosInstance, type AxiosRequestConfig, isAxiosError } from "axios";
+import { limitIdle } from "../../infra/support/idle-connections";
 import type { Cargo, DirectoryEntry, ErrorEnvelope, Execution, GcRun, Page, Profile, PythonResult, Sandbox, ShellResult } from "./bay-types";
 import { FORWARD_ERROR_HEADER } from "./forward-error";
 
@@ -47,7 +48,7 @@ export function expectStatus<T>(answer: Answer<T>, status: number): T {
  */
 export class BayClient {
   readonly #http: AxiosInstance;
-  readonly #agent = new Agent({ keepAlive: true, timeout: IDLE_SOCKET });
+  readonly #agent = limitIdle(new Agent({ keepAlive: true }), IDLE_SOCKET);
   readonly #apiKey: string | undefined;
 
   /** @param apiKey left out, no `Authorization` header is sent */
