@@ -69,10 +69,11 @@ command("setup", "find or make the tools", [["--again", "try the official ones o
 command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/tools")).envCommand(chosen))));
 
-command("bench", "time the main job phase by phase, or with --services what clients of Bay wait for", [["--rounds 5", "minimum, median and maximum of five"], ["--services", "calls of the Bay of the stack that is up"]])
-  .option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3).option("--services", "the calls of Bay and Ship", false)
-  .action((options: Wish & { rounds: number; services: boolean }) => end(options.services
-    ? on(options, "look", async ({ stack }) => (await import("./bench/services")).benchServices(stack))
+command("bench", "time the main job phase by phase; with --services what clients of Bay wait for, with --checkpoint checkpoints and restores", [
+  ["--rounds 5", "minimum, median and maximum of five"], ["--services", "calls of the Bay of the stack that is up"], ["--checkpoint --rounds 5", "processes of 10, 100 and 500 MB on the stack that is up, against cold starts of the same"],
+]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3).option("--services", "the calls of Bay and Ship", false).option("--checkpoint", "checkpoints and restores of pods", false)
+  .action((options: Wish & { rounds: number; services: boolean; checkpoint: boolean }) => end(options.services || options.checkpoint
+    ? on(options, "look", async ({ stack, rounds }) => (options.services ? (await import("./bench/services")).benchServices(stack) : (await import("./bench/checkpoint")).benchCheckpoint(stack, rounds)))
     : on(options, "make", async (chosen) => (await import("./bench/main-job")).bench(chosen))));
 
 command("checkpoints [action] [ids...]", "list checkpoints of pods, remove them, list what was asked of the propagator, or its clusters", [

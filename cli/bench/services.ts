@@ -78,7 +78,7 @@ class Bench {
 
   /** The first call of a sandbox, and what the cluster was seen doing meanwhile. */
   private async coldStart(sandbox: SandboxClient): Promise<void> {
-    const watch = await podTimes(this.kube, this.namespace, `bay.sandbox_id=${sandbox.id}`);
+    const watch = await podTimes(this.kube, { namespace: this.namespace, selector: `bay.sandbox_id=${sandbox.id}`, last: "started", deadline: 5_000 });
     const began = performance.now();
     expectStatus(await sandbox.python("1 + 1"), 200);
     const answered = performance.now();

@@ -34,6 +34,7 @@ type dumpRequest struct {
 // dump writes a checkpoint of a running container, which goes on running. It stands under another name until it is whole.
 func (s *store) dump(request dumpRequest) (*manifest, error) {
 	begin := time.Now()
+	watch, steps := stopwatch{begin}, dumpSteps{}
 	if _, err := os.Lstat(s.folder(request.id)); err == nil {
 		return nil, failf(codeExists, "the store has a checkpoint %s", request.id)
 	}
@@ -63,11 +64,18 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 		return nil, err
 	}
 	defer release()
+	steps.Look = watch.lap()
 	if err := c.dumpTo(work, request.runcRoot, trees); err != nil {
 		return nil, err
 	}
+	steps.Runc = watch.lap()
 	m, err := c.describe(work, request, archives, begin)
 	if err != nil {
+		return nil, err
+	}
+	steps.Record = watch.lap()
+	m.Steps, m.DurationMicroseconds = steps, time.Since(begin).Microseconds()
+	if err := m.write(work); err != nil {
 		return nil, err
 	}
 	if err := os.Rename(work, s.folder(request.id)); err != nil {
@@ -179,7 +187,7 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// describe writes what an archive of containerd has beside the images, and the manifest.
+// describe writes what an archive of containerd has beside the images, and gives the manifest but for its times.
 func (c *container) describe(work string, request dumpRequest, archives map[string]string, begin time.Time) (*manifest, error) {
 	about := c.spec.about(c.id)
 	specification, err := os.ReadFile(filepath.Join(c.bundle, "config.json"))
@@ -214,10 +222,6 @@ func (c *container) describe(work string, request dumpRequest, archives map[stri
 	m.RootfsBytes = m.Files[rootfsDiff].Bytes
 	if request.maxBytes > 0 && m.Bytes > request.maxBytes {
 		return nil, failf(codeTooLarge, "it took %d bytes, and at most %d are allowed", m.Bytes, request.maxBytes)
-	}
-	m.DurationMicroseconds = time.Since(begin).Microseconds()
-	if err := m.write(work); err != nil {
-		return nil, err
 	}
 	return m, nil
 }

@@ -31,6 +31,7 @@ type manifest struct {
 	VolumeBytes          int64          `json:"volumeBytes"`
 	FreezeMicroseconds   int64          `json:"freezeMicroseconds"`
 	DurationMicroseconds int64          `json:"durationMicroseconds"`
+	Steps                dumpSteps      `json:"steps"`
 	// Volumes are archives of the pod's own volumes by where they are mounted.
 	Volumes map[string]string     `json:"volumes,omitempty"`
 	Files   map[string]fileRecord `json:"files"`

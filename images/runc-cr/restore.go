@@ -48,6 +48,7 @@ func restoreError(id string, err error) error {
 
 // restore checks a checkpoint, brings its files into the mounted root file system and lets runc and CRIU go on with it.
 func (s *store) restore(id string, c call, bundle string, specification *spec) error {
+	watch, steps := stopwatch{time.Now()}, restoreSteps{}
 	held := s.holding(id)
 	m, err := held.manifest(id)
 	if err != nil {
@@ -60,9 +61,11 @@ func (s *store) restore(id string, c call, bundle string, specification *spec) e
 	if err := m.compare(held.folder(id)); err != nil {
 		return err
 	}
+	steps.Verify = watch.lap()
 	if err := m.unpackTrees(held.folder(id), bundle, specification); err != nil {
 		return err
 	}
+	steps.Unpack = watch.lap()
 	work := filepath.Join(s.path, logsFolder, c.id())
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return err
@@ -70,7 +73,8 @@ func (s *store) restore(id string, c call, bundle string, specification *spec) e
 	if err := c.runcRestore(filepath.Join(held.folder(id), imagesFolder), work); err != nil {
 		return err
 	}
-	if err := s.noteRestored(about, id); err != nil {
+	steps.Runc = watch.lap()
+	if err := s.noteRestored(about, id, steps); err != nil {
 		return err
 	}
 	return os.RemoveAll(work)
@@ -149,8 +153,8 @@ func (s *store) restored(podUID string) bool {
 	return podUID != "" && err == nil
 }
 
-func (s *store) noteRestored(about aboutContainer, id string) error {
-	content, err := json.Marshal(map[string]any{"checkpoint": id, "container": about, "time": time.Now().UTC()})
+func (s *store) noteRestored(about aboutContainer, id string, steps restoreSteps) error {
+	content, err := json.Marshal(map[string]any{"checkpoint": id, "container": about, "time": time.Now().UTC(), "steps": steps})
 	if err != nil || about.PodUID == "" {
 		return err
 	}
