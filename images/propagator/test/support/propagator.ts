@@ -85,11 +85,11 @@ export class Rig {
 
 /** Waits for something that this test has set going. @throws Error naming it after twenty seconds */
 export async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`after 20 s it is still not so: ${what}`);
+    if (Date.now() > deadline) throw new Error(`after 60 s it is still not so: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
