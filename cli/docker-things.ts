@@ -8,6 +8,9 @@ export const KIND_LABEL = "io.x-k8s.kind.cluster";
 export const DOCKER_KINDS = ["container", "network", "volume"] as const;
 export type DockerKind = (typeof DOCKER_KINDS)[number];
 
+/** Set in a container of cli/container to its own name: what runs in there must not take it for something that is left. */
+export const SELF_VARIABLE = "BAY_E2E_CONTAINER";
+
 /** A container, network or volume that carries a label of this project, or of a kind cluster. */
 export interface DockerThing {
   kind: DockerKind;
@@ -48,12 +51,13 @@ export async function removeThings(things: readonly DockerThing[]): Promise<void
 
 /**
  * Takes a stack's name off the images that were built for it. The images stay for the next run, by the names that
- * clusters know them by; one without such a name keeps the stack's, or it would be gone.
+ * clusters know them by; one without such a name keeps the stack's, or it would be gone. The image of a run in a container is of
+ * no use to any other, and goes.
  */
 export async function dropImageNames(stack: string): Promise<void> {
   const images = (await lines(["docker", "image", "ls", "--no-trunc", "--filter", `reference=${PREFIX}/*`, "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"])).map((line) => line.split(" ") as [string, string]);
   const kept = new Set(images.filter(([, name]) => /:[0-9a-f]{12}$/.test(name)).map(([id]) => id));
-  const dropped = images.filter(([id, name]) => name.endsWith(`:${stack}`) && kept.has(id)).map(([, name]) => name);
+  const dropped = images.filter(([id, name]) => name.endsWith(`:${stack}`) && (kept.has(id) || name.startsWith(`${PREFIX}/runner:`))).map(([, name]) => name);
   if (dropped.length > 0) await tryRun(["docker", "image", "rm", ...dropped]);
 }
 
@@ -71,7 +75,7 @@ async function list(kind: DockerKind, filter: string): Promise<DockerThing[]> {
   if (ids.length === 0) return [];
   // One that went away meanwhile makes the exit code 1 and is left out.
   const facts = await lines(["docker", kind, "inspect", "--format", "{{json .}}", ...ids]);
-  return facts.map((line) => thingOf(kind, JSON.parse(line) as Inspected));
+  return facts.map((line) => thingOf(kind, JSON.parse(line) as Inspected)).filter(({ name }) => kind !== "container" || name !== process.env[SELF_VARIABLE]);
 }
 
 interface Inspected { Name: string; Created?: string; CreatedAt?: string; Labels?: Record<string, string> | null; Config?: { Labels?: Record<string, string> | null } }

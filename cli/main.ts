@@ -16,9 +16,11 @@ testOptions(command("e2e [jest...]", "set up what is missing, bring the stack up
   [`-k "stop and not TTL"`, "only tests whose name or file has these words"],
   ["-m core --keep", "one group of tests, and leave the stack up"],
   ["--suite checkpoint", "checkpoint and restore of pods, instead of Bay"],
+  ["--suite checkpoint --in-container", "the same from inside a container, beside other such runs"],
   ["--repeat 20 --seed 7", "twenty rounds in random order; the same seeds again"],
   ["-- --bail", "words after a second -- go to Jest"],
 ])).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
+  .option("--in-container", "do all of it from inside a container with every tool in it, on a stack of its own; tests get 10 minutes unless --limit says more", false)
   .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(on(options, options.list ? "look" : "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
 
 testOptions(command("test [jest...]", "run the unit tests, and E2E when the stack is up", [

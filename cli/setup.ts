@@ -19,6 +19,9 @@ export interface Tools {
   notes: string[];
 }
 
+/** Set to the tools as JSON where somebody else has prepared them: in a container of cli/container. */
+export const GIVEN_TOOLS_VARIABLE = "BAY_E2E_TOOLS";
+
 export interface SetupOptions {
   /** Forget what is remembered and try the official things once more. */
   again?: boolean;
@@ -48,6 +51,8 @@ export function toolsPrepared(): boolean {
  * remembered, so that a host without the vendor's site does not ask for it at every run.
  */
 export async function prepareTools(tell: Tell, { again = false, signal, kindImage }: SetupOptions = {}): Promise<Tools> {
+  const given = process.env[GIVEN_TOOLS_VARIABLE];
+  if (given) return JSON.parse(given) as Tools;
   const remembered = new Set(again ? [] : readDecision());
   const path: string[] = [];
   // A daemon may be gone since: it is asked for at every run.

@@ -16,7 +16,7 @@ export interface Stored {
 }
 
 /** Images that stacks build; all others below the prefix are stand-ins of offline/, which count as tools. */
-const BUILT = [`${PREFIX}/bay`, `${PREFIX}/ship`, `${PREFIX}/propagator`, `${PREFIX}/checkpoint-node`];
+const BUILT = [`${PREFIX}/bay`, `${PREFIX}/ship`, `${PREFIX}/propagator`, `${PREFIX}/checkpoint-node`, `${PREFIX}/runner-tools`, `${PREFIX}/runner-packages`, `${PREFIX}/runner`];
 
 /** Everything that stays between runs on this host, for any checkout. Looks only. */
 export async function storedThings(): Promise<Stored[]> {

@@ -5,6 +5,7 @@ import { UserError } from "../infra/support/errors";
 import { pasteable } from "../infra/support/exec";
 import { BACKEND, STACK } from "./program";
 import { nearest } from "../infra/support/nearest";
+import { secondsOf } from "./options/amounts";
 import { readSelection } from "./selection";
 import { type Suite, SUITES } from "./test-files";
 
@@ -28,6 +29,8 @@ export interface TestOptions {
   /** Rounds in random order. */
   repeat?: number;
   seed?: number;
+  /** Seconds for all tests together. */
+  limit?: number;
   /** File for a JUnit report, absolute. */
   junit?: string;
   /** Only show which tests are chosen. */
@@ -49,6 +52,7 @@ export function testOptions(command: Command): Command {
     .option("-n <workers>", "how many workers; 1 is --no-parallel (default: 4, as the tests wait more than they compute)", (text) => (text === "auto" ? undefined : wholeNumber("-n", text, 1, 256)))
     .option("--repeat <rounds>", "run E2E that often, each time in another random order, until it fails", (text) => wholeNumber("--repeat", text, 1, 100_000))
     .option("--seed <seed>", "the random order of this seed, as a round before printed it", (text) => wholeNumber("--seed", text, 0, HIGHEST_SEED))
+    .option("--limit <time>", "end the tests after this time, such as 10m, and fail", (text) => secondsOf(text, { option: "--limit", next: "npm run e2e -- --limit 10m" }))
     .option("--junit <file>", "write a JUnit report of the whole run", junitFile)
     .option("--list", "show which tests are chosen, and run none", false);
 }

@@ -3,6 +3,7 @@ import { UserError } from "../../infra/support/errors";
 import { collectEvidence, type Evidence } from "../evidence";
 import { onInterrupt } from "../interrupt";
 import { underMark } from "../marks";
+import { limitOf } from "../options/limit";
 import { setVerbose } from "../progress";
 import { Run } from "../report";
 import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../run-tests";
@@ -15,6 +16,8 @@ export interface E2eOptions extends TestOptions {
   keep: boolean;
   /** Leave the stack up when something failed. */
   keepOnFailure: boolean;
+  /** Do all of it from inside a container. */
+  inContainer: boolean;
 }
 
 /** The main job: tools, up, tests, destroy, summary. Gives the process's exit code. */
@@ -22,6 +25,7 @@ export async function e2e(options: E2eOptions, words: string[]): Promise<number>
   setVerbose(options.verbose);
   const plan = await planOf(options, words);
   if (options.list) return 0;
+  if (options.inContainer) return (await import("../container")).inContainer(options, words);
   return underMark(options.stack, "e2e", "setup", () => mainJob(options, plan));
 }
 
@@ -40,8 +44,10 @@ async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Pro
     interrupt.signal.throwIfAborted();
     begun = true;
     outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));
-    const tests = await run.time("test", () => runTests({ ...plan, folder: run.folder, outputs: outputs!, signal: interrupt.signal }));
+    const limit = limitOf(options, interrupt);
+    const tests = await run.time("test", () => runTests({ ...plan, folder: run.folder, outputs: outputs!, signal: limit.signal }));
     run.setTests(tests, options);
+    limit.throwIfLate();
     if (!tests.passed) failure = new Error("tests failed");
   } catch (error) {
     failure = cause = error;

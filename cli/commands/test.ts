@@ -5,6 +5,7 @@ import { UserError } from "../../infra/support/errors";
 import { ARTIFACTS } from "../paths";
 import { onInterrupt } from "../interrupt";
 import { underMark } from "../marks";
+import { limitOf } from "../options/limit";
 import { setVerbose } from "../progress";
 import { targetOfEnvironment } from "../propagator/environment";
 import { describeRun, listTests, printTests, runTests } from "../run-tests";
@@ -30,12 +31,14 @@ export async function test(options: TestOptions, words: string[]): Promise<numbe
   const outputs = isElsewhere(options) || !mayBeUp(options.stack) ? undefined : await prepare().then(() => outputsIfUp(options.stack));
   const projects = projectsOf(options, outputs);
   const folder = join(ARTIFACTS, `${new Date().toISOString().replace(/[:.]/g, "-")}-test-${process.pid}`);
-  const work = () => runTests({ ...plan, projects, folder, signal: interrupt.signal, ...(outputs ? { outputs } : {}) });
+  const limit = limitOf(options, interrupt);
+  const work = () => runTests({ ...plan, projects, folder, signal: limit.signal, ...(outputs ? { outputs } : {}) });
   // Whoever would change or sweep the stack meanwhile is told that tests use it.
   const run = outputs ? await underMark(options.stack, "test", "test", work, { exclusive: false }) : await work();
   interrupt.release();
   process.stderr.write(`\n${[...describeRun(run), `  results    ${folder}`].join("\n")}\n`);
   if (interrupt.received) return 130;
+  limit.throwIfLate();
   return run.passed ? 0 : 1;
 }
 

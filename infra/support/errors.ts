@@ -40,6 +40,7 @@ export const ERROR_CODES = {
   E_HELM_RELEASE: "A Helm release could not be installed, changed or removed",
   E_PROPAGATOR_NOT_READY: "The propagator did not become ready",
   E_NO_TESTS: "No test matches",
+  E_TESTS_LATE: "The tests did not end in time",
   E_DESTROY: "Something of the run is left",
   E_INTERRUPTED: "The run was interrupted",
 } as const;

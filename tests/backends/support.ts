@@ -43,12 +43,17 @@ export async function withStack<T>(name: string, config: Record<string, unknown>
   }
 }
 
-/** The outputs of a stack that is up, secrets among them. */
-export async function outputsOf(stack: string): Promise<StackOutputs> {
+/** Runs a program with the tools and the state that the runner uses for a stack; gives what it printed. */
+export async function withTools(stack: string, [program, ...words]: [string, ...string[]], input = ""): Promise<string> {
   const { code, output } = await npm("env", "--silent", "--", "--stack", stack);
   if (code !== 0) throw new Error(output);
-  const shell = ["-c", `eval "$1"; exec pulumi stack output --json --show-secrets --non-interactive --stack "$2"`, "sh", output.split("\n").filter((line) => line.startsWith("export ")).join("\n"), stack];
-  return parseOutputs(`the outputs of ${stack}`, execFileSync("sh", shell, { encoding: "utf8", cwd: ROOT }));
+  const exports = output.split("\n").filter((line) => line.startsWith("export ")).join("\n");
+  return execFileSync("sh", ["-c", `eval "$1"; shift; exec "$@"`, "sh", exports, program, ...words], { encoding: "utf8", cwd: ROOT, input });
+}
+
+/** The outputs of a stack that is up, secrets among them. */
+export async function outputsOf(stack: string): Promise<StackOutputs> {
+  return parseOutputs(`the outputs of ${stack}`, await withTools(stack, ["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", stack]));
 }
 
 /** The kubeconfig of a stack that is up, as a file of this suite's own; its context gets another name where one is given. */
