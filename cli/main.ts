@@ -2,6 +2,7 @@ import { UserError } from "../infra/support/errors";
 import { usageErrorOf, refuseSwallowedFlags } from "./usage";
 import type { Purpose, Wish } from "./choose";
 import { BACKEND, command, program, STACK } from "./program";
+import { previewCommands } from "./preview/program";
 import { testOptions, type TestOptions } from "./test-options";
 import type { CleanOptions } from "./commands/cache";
 import type { CheckpointsOptions } from "./commands/checkpoints";
@@ -90,6 +91,17 @@ command("checkpoints [action] [ids...]", "list checkpoints of pods, remove them,
   .option("--removed", "with list: also those whose files were removed", false).option("--yes", "with deprecate: all that the filters leave, without ids", false).option("--json", "print JSON as it came, filtered", false)
   .addHelpText("after", "\nThe propagator is that of the running stack; with CEDANA_AUTH_TOKEN set and no --stack it is the one at CEDANA_URL (default https://ci.cedana.ai/v1).")
   .action((action: string | undefined, ids: string[], options: CheckpointsOptions) => end(import("./commands/checkpoints").then(({ checkpointsCommand }) => checkpointsCommand(action ?? "list", ids, options))));
+
+previewCommands(command("preview", "environments for a while, one for each pull request for example, on one cluster", [
+  ["up pr-123 --ttl 4h", "on the cluster of the stack that is up: npm run up"],
+  ["up pr-123 --ref 1a2b3c4 --from existing", "of a commit, on the cluster of a kubeconfig"],
+  ["list", "all, also those of other checkouts"],
+  ["open pr-123", "the URL of its Bay, until Ctrl-C"],
+  ["test pr-123", "smoke tests, in seconds"],
+  ["extend pr-123 --ttl 2d", "more time; keep: until it is removed"],
+  ["gc --open-file open.txt --yes", "remove what is expired, idle, or of no open pull request"],
+  ["down pr-123", "remove one"],
+]).usage("-- <command> [options]"), end);
 
 command("sweep", "show what killed runs left, here and in local clusters, and remove it", [
   ["", "show it, and ask on a terminal"],

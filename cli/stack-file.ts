@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import type { BackendName } from "../infra/outputs";
+import { writeWhole } from "../infra/support/files";
 import { ROOT } from "./paths";
 
 /** First line of a stack's file that the runner made, and removes again with the stack. */
@@ -35,6 +36,14 @@ export function stacksWithFile(): string[] {
 /** Makes the file of a stack that has none. */
 export function makeStackFile(stack: string, backend: BackendName): void {
   writeFileSync(stackFilePath(stack), `${MADE}\n${stringify({ config: { "bay-e2e:backend": backend } })}`, { flag: "wx" });
+}
+
+/** Makes the file of a stack, or gives it another configuration: what Pulumi needs for its secrets stays. @param config by keys without prefix */
+export function writeMadeStackFile(stack: string, config: Record<string, unknown>): void {
+  const file = stackFilePath(stack);
+  const salt = existsSync(file) ? /^encryptionsalt: .*$/m.exec(readFileSync(file, "utf8"))?.[0] : undefined;
+  const own = Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value]));
+  writeWhole(file, `${MADE}\n${salt === undefined ? "" : `${salt}\n`}${stringify({ config: own })}`);
 }
 
 /** Whether the runner made a stack's file. */

@@ -19,6 +19,8 @@ export interface Operation {
   signal?: AbortSignal;
   /** Look at what is really there before the program says what there should be: what was changed by hand is put back. */
   refresh?: boolean;
+  /** URNs of the resources that are brought up to date, nothing else; default all. */
+  only?: string[];
   /** The cluster is gone for good: what was in it is forgotten, whichever plugin option the program chose. */
   clusterGone?: boolean;
 }
@@ -45,7 +47,7 @@ export async function clearPending(stack: Stack, operation: Operation): Promise<
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
   // A field that somebody changed has become theirs, and the API server refuses to take it back unless it is told to.
   if (operation.refresh) process.env["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true";
-  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}) }));
+  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}), ...(operation.only ? { target: operation.only } : {}) }));
   try {
     return valuesOf((await up()).outputs);
   } catch (error) {
@@ -70,7 +72,9 @@ export async function findDrift(stack: Stack, operation: Operation): Promise<Dri
 
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
 export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
+  // Of one stack among several that a command removes the cluster may be gone, and of the next merely slow.
   if (operation.clusterGone) process.env["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
+  else Reflect.deleteProperty(process.env, "PULUMI_K8S_DELETE_UNREACHABLE");
   await withOutput(stack.name, operation, (options) => stack.destroy(options));
   await guarded(stack.name, () => stack.workspace.removeStack(stack.name, { preserveConfig: true }));
   dropSalt(stack.name);

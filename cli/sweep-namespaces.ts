@@ -2,6 +2,7 @@ import { isLocalContext, isLocalServer } from "../infra/backends/local-contexts"
 import { contextOf, kubeconfigFiles, readKubeconfigs, type OneContext } from "../infra/support/kubeconfig";
 import { resolve } from "node:path";
 import { LABELS, ownerOf, RUN_ANNOTATION } from "../infra/naming";
+import { PREVIEW_LABELS } from "../infra/preview";
 import { type ClusterAccess, kubeconfigOf, openCluster } from "./cluster-access";
 import type { KnownStack } from "./known-stacks";
 import { isOver } from "./marks";
@@ -46,7 +47,8 @@ async function ofStacks(cluster: ClusterAccess, place: Place, claims: Claims, st
     const mark = markOf(namespace.labels, namespace.annotations);
     const own = claims.ownStack(mark.id);
     const why = claims.whyOf(mark);
-    if (why === undefined) return [];
+    // Where a preview was made says nothing of its time: those of others are for `npm run preview -- gc`.
+    if (why === undefined || (own === undefined && PREVIEW_LABELS.preview in namespace.labels)) return [];
     const inState = own !== undefined && (states.get(own)?.resources ?? []).some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace.name);
     return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace.name]) }) }];
   });

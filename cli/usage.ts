@@ -10,7 +10,9 @@ import { callOf } from "./program";
 export function usageErrorOf(thrown: unknown, words: readonly string[]): unknown {
   if (!(thrown instanceof CommanderError)) return thrown;
   if (thrown.exitCode === 0) return undefined;
-  const command = words[0] !== undefined && /^[a-z]/.test(words[0]) && thrown.code !== "commander.unknownCommand" ? words[0] : undefined;
+  // A command of a command may be the unknown one.
+  const unknown = thrown.code === "commander.unknownCommand" && thrown.message.includes(`'${words[0] ?? ""}'`);
+  const command = words[0] !== undefined && /^[a-z]/.test(words[0]) && !unknown ? words[0] : undefined;
   const seen = thrown.code === "commander.help" ? "no command" : thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
   return command === undefined
     ? new UserError("E_USAGE", { seen, wanted: "a command of this project", next: "npm run help" })
@@ -25,7 +27,8 @@ export function usageErrorOf(thrown: unknown, words: readonly string[]): unknown
 export function refuseSwallowedFlags(program: Command, words: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): void {
   const command = program.commands.find((candidate) => candidate.name() === words[0] || candidate.aliases().includes(words[0] ?? ""));
   if (!command) return;
-  const swallowed = command.options.flatMap(({ long, negate }) => {
+  const options = [...command.options, ...(command.commands.find((candidate) => candidate.name() === words[1])?.options ?? [])];
+  const swallowed = options.flatMap(({ long, negate }) => {
     const name = long?.replace(/^--(no-)?/, "") ?? "";
     const value = env[`npm_config_${name.replaceAll("-", "_")}`];
     if (value === undefined || name === "" || negate !== (value === "")) return [];
@@ -33,7 +36,7 @@ export function refuseSwallowedFlags(program: Command, words: readonly string[] 
   });
   // npm's -m is its message of a version's commit, in which %s stands for the version.
   const message = env["npm_config_message"];
-  if (message !== undefined && !message.includes("%s") && command.options.some(({ short }) => short === "-m")) swallowed.push(`-m "${message}"`);
+  if (message !== undefined && !message.includes("%s") && options.some(({ short }) => short === "-m")) swallowed.push(`-m "${message}"`);
   if (swallowed.length === 0) return;
-  throw new UserError("E_USAGE", { seen: `npm took ${swallowed.join(", ")} for its own`, wanted: "options after --", next: [`${callOf(command.name())} --`, ...swallowed, ...words.slice(1)].join(" ") });
+  throw new UserError("E_USAGE", { seen: `npm took ${swallowed.join(", ")} for its own`, wanted: "options after --", next: [`${callOf(command.name())} --`, ...(command.commands.length > 0 ? [...words.slice(1), ...swallowed] : [...swallowed, ...words.slice(1)])].join(" ") });
 }

@@ -36,7 +36,8 @@ export function fromEnvironment(env: NodeJS.ProcessEnv, configured: Record<strin
   return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1]) && free(entry[0])));
 }
 
-function substitutesOf(text: string | undefined): Record<string, string> {
+/** What `BAY_E2E_IMAGES` says of images to use instead of others. @throws UserError E_CONFIG for what is no JSON */
+export function substitutesOf(text: string | undefined): Record<string, string> {
   if (!text) return {};
   try {
     return JSON.parse(text) as Record<string, string>;

@@ -46,3 +46,18 @@ test("the main job runs on k3s and on kind", () => {
   const main = workflows.find(({ name }) => name === "e2e.yml")!.workflow.jobs["e2e"] as unknown as { strategy: { matrix: { backend: string[] } } };
   expect(main.strategy.matrix.backend).toEqual(["k3s", "kind"]);
 });
+
+test("a preview of a pull request is made and removed for branches of this repository alone, with rights for its comment and nothing more", () => {
+  const { on, jobs } = workflows.find(({ name }) => name === "preview.yml")!.workflow;
+  expect(Object.keys(on)).toEqual(["pull_request"]);
+  for (const job of Object.values(jobs)) {
+    expect((job as unknown as { if: string }).if).toContain("github.event.pull_request.head.repo.full_name == github.repository");
+    expect(job.permissions).toEqual({ contents: "read", "pull-requests": "write" });
+  }
+});
+
+test("the nightly collection asks which pull requests are open, and removes without being asked", () => {
+  const { gc } = workflows.find(({ name }) => name === "preview-gc.yml")!.workflow.jobs;
+  expect(gc!.permissions).toEqual({ contents: "read", "pull-requests": "read" });
+  expect(gc!.steps.map(({ run }) => run)).toContain("npm run preview -- gc --from existing --pull-requests --yes");
+});

@@ -77,6 +77,7 @@ describe("a stack that nobody named", () => {
 
   test("has a name even on a host without any backend, but cannot be made there", async () => {
     const nothing = () => Promise.reject(new Error("E_NO_BACKEND"));
+    await expect(loaded.choose.pick([known("preview-pr-1", "up")], "look", nothing)).resolves.toEqual({ stack: "k3s" });
     await expect(loaded.choose.pick([], "look", nothing)).resolves.toEqual({ stack: "k3s" });
     await expect(loaded.choose.pick([], "make", nothing)).rejects.toThrow("E_NO_BACKEND");
   });

@@ -6,6 +6,7 @@ import { refuseSwallowedFlags, usageErrorOf } from "../../../cli/usage";
 function line(): Command {
   const program = new Command("npm run").exitOverride().showSuggestionAfterError().configureOutput({ outputError: () => undefined, writeErr: () => undefined, writeOut: () => undefined });
   program.command("test").option("--no-parallel").option("--parallel").option("--seed <n>").option("-m <markers>").option("--keep-on-failure").action(() => undefined);
+  program.command("preview").command("up <name>").option("--ttl <time>").action(() => undefined);
   return program;
 }
 
@@ -22,6 +23,7 @@ describe("a command line that is not understood", () => {
   test.each([
     [["test", "--sede", "7"], "unknown option '--sede' (Did you mean --seed?)", "npm test -- --help"],
     [["tset"], "unknown command 'tset' (Did you mean test?)", "npm run help"],
+    [["preview", "upp"], "unknown command 'upp' (Did you mean up?)", "npm run preview -- --help"],
     [["test", "--seed"], "option '--seed <n>' argument missing", "npm test -- --help"],
   ])("%j names the nearest word and the help", (words, seen, next) => {
     expect(refusal(words)).toMatchObject({ code: "E_USAGE", seen, next });

@@ -1,0 +1,42 @@
+import { UserError } from "../../infra/support/errors";
+import { underMark } from "../marks";
+import { removeNamespaces } from "../namespaces";
+import { phase } from "../progress";
+import { down, prepare } from "../session";
+import type { Verdict } from "./decide";
+import type { FoundPreview } from "./facts";
+import { findPreview } from "./inventory";
+import { previewOwner } from "./names";
+import { dropDeadSources } from "./source";
+
+export interface DownOptions {
+  /** Stacks whose clusters are looked at too. */
+  from: string[];
+  /** The cluster is gone for good: forget what was in it. */
+  clusterGone: boolean;
+  signal?: AbortSignal;
+}
+
+/** Removes one preview, by its stack or, where its state is elsewhere, by its namespace. */
+export async function previewDown(name: string, { from, clusterGone, signal }: DownOptions): Promise<void> {
+  const found = await findPreview(name, from);
+  if (found.owner !== previewOwner() && found.stack === undefined) {
+    throw new UserError("E_NAMESPACE_FOREIGN", { seen: `the preview ${name} on ${found.cluster} is of ${found.owner}, and this checkout is of ${previewOwner()}`, wanted: "a preview of this owner", next: `BAY_E2E_PREVIEW_OWNER=${found.owner} npm run preview -- down ${name}   (only if you are meant)` });
+  }
+  const gone = clusterGone || found.clusterState === "gone" || (found.clusterState === "answers" && found.namespace === undefined);
+  await remove(found, found.stack === undefined ? "namespace" : gone ? "forget" : "down", signal);
+}
+
+/** Removes a preview in the way that a verdict says. */
+export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
+  dropDeadSources();
+  if (action === "namespace") {
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, () => removeNamespaces(found.kubeconfig!, [found.namespace!]));
+    return;
+  }
+  const stack = found.stack!;
+  await underMark(stack, "preview down", "setup", async () => {
+    await prepare({ stack });
+    await down(stack, { clusterGone: action === "forget", ...(signal ? { signal } : {}) });
+  });
+}

@@ -1,0 +1,40 @@
+import { execFileSync } from "node:child_process";
+import { userInfo } from "node:os";
+import { shorten } from "../../infra/naming";
+import { UserError } from "../../infra/support/errors";
+import { ROOT } from "../paths";
+
+/** The number of the pull request that a preview is of, by its name; nothing for any other preview. */
+export function pullRequestOf(name: string): number | undefined {
+  const [, number] = /^pr-(\d{1,9})$/.exec(name) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** @throws UserError E_USAGE for a name that is none */
+export function requirePreviewName(name: string): string {
+  if (/^[A-Za-z0-9][\w./-]{0,99}$/.test(name)) return name;
+  throw new UserError("E_USAGE", { seen: `the name ${JSON.stringify(name)}`, wanted: "letters, digits, -, _, . and /, a letter or digit first, at most 100", next: `npm run preview -- up ${shorten(name, 40) || "pr-123"}` });
+}
+
+/**
+ * Whose previews this checkout makes: what `BAY_E2E_PREVIEW_OWNER` says, else the repository that it was cloned from, else the
+ * user; in the form of a label. All checkouts of one repository have the same, so that a nightly job clears away what jobs of
+ * pull requests made.
+ */
+export function previewOwner(env: NodeJS.ProcessEnv = process.env): string {
+  return shorten(env["BAY_E2E_PREVIEW_OWNER"] || repositoryOf(originUrl()) || userInfo().username);
+}
+
+/** `owner/name` of a clone's URL, or of its path. */
+export function repositoryOf(url: string): string {
+  const [, path = ""] = /[:/]([^:/]+\/[^/]+?)(?:\.git)?\/*$/.exec(url.trim()) ?? [];
+  return path;
+}
+
+function originUrl(): string {
+  try {
+    return execFileSync("git", ["config", "--get", "remote.origin.url"], { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,132 @@
+import { LABELS, ownerOf } from "../../infra/naming";
+import type { StackOutputs } from "../../infra/outputs";
+import { namespaceOfPreview, type Preview, previewOfNamespace, stackOfPreview } from "../../infra/preview";
+import { quotaOf, quotaProblems } from "../../infra/quota";
+import { UserError } from "../../infra/support/errors";
+import { run } from "../../infra/support/exec";
+import { underMark } from "../marks";
+import { removeNamespaces } from "../namespaces";
+import { ROOT } from "../paths";
+import { phase, type Tell } from "../progress";
+import { prepare, up } from "../session";
+import { readStackFile, writeMadeStackFile } from "../stack-file";
+import { stateOf } from "../stack-state";
+import { openStack } from "../stack";
+import { namespaceOf, serverOf } from "./clusters";
+import { sharedImages } from "./images";
+import { previewOfStack } from "./inventory";
+import { previewOwner, requirePreviewName } from "./names";
+import { withSource } from "./source";
+import { openTemplate, requireTemplate, secretKeysOf, settingsFor, type Template } from "./template";
+import { isoAfter, isoNow } from "./times";
+import { touch } from "./touch";
+
+/** Seconds that a preview gets when nobody says how many. */
+export const DEFAULT_TTL = 24 * 3600;
+
+export interface UpOptions {
+  /** Seconds from now; default: what the preview has, 24 hours for a new one. */
+  ttl?: number;
+  /** Seconds without use; default: what the preview has, none for a new one. */
+  idle?: number;
+  /** Commit to build the images from; default: the checkout as it lies. */
+  ref?: string;
+  /** Stack whose cluster and configuration the preview gets; default: the one it has, else the only one that is up. */
+  from?: string;
+  signal?: AbortSignal;
+}
+
+/** A preview that is up. */
+export interface PreviewUp { preview: Preview; stack: string; outputs: StackOutputs }
+
+/**
+ * Brings a preview up, or up to date.
+ * @throws UserError E_USAGE, E_PREVIEW_TEMPLATE, E_QUOTA, E_NAMESPACE_FOREIGN, E_STACK_LOCKED before anything is made; else what
+ *   stands in the way of its stack
+ */
+export async function previewUp(name: string, options: UpOptions): Promise<PreviewUp> {
+  const stack = stackOfPreview(requirePreviewName(name));
+  if (options.from !== undefined) requireTemplate(options.from);
+  return underMark(stack, "preview up", "setup", async () => {
+    await prepare({ stack, ...(options.signal ? { signal: options.signal } : {}) });
+    const before = await previewOfStack(stack);
+    const preview = await phase(`Preview ${name}: images and configuration`, (tell) => prepareStack(name, stack, before, options, tell));
+    const outputs = await up(stack, options.signal ? { signal: options.signal } : {});
+    await touch(outputs.kubeconfig, outputs.namespace);
+    return { preview, stack, outputs };
+  });
+}
+
+/** Checks all that can be checked, builds what must be built, and writes the stack's file. */
+async function prepareStack(name: string, stack: string, before: Preview | undefined, options: UpOptions, tell: Tell): Promise<Preview> {
+  const template = await openTemplate(options.from ?? (before?.template || undefined));
+  const namespace = namespaceOfPreview(name);
+  requireQuota(stack, template);
+  const settings = settingsFor(stack, template.config);
+  const server = await requireFree(stack, namespace, template, tell);
+  const { images, commit } = await withSource(options.ref, tell, async (source) => ({ commit: source.commit, images: await sharedImages(settings, source, { server, kubeconfig: template.kubeconfig }, tell) }));
+  const preview = described(name, template.stack, commit, before, options);
+  options.signal?.throwIfAborted();
+  await writeConfiguration(stack, template, { ...images, namespace, preview });
+  return preview;
+}
+
+/** What is said of a preview: an update leaves its end where it was, unless that is past or another is asked for. */
+export function described(name: string, template: string, commit: string, before: Preview | undefined, { ttl, idle }: UpOptions, now = Date.now()): Preview {
+  const created = before?.created || isoNow(now);
+  const length = ttl ?? (before ? before.ttl : DEFAULT_TTL);
+  const past = before !== undefined && before.expires !== "" && Date.parse(before.expires) <= now;
+  const renewed = before === undefined || ttl !== undefined || past;
+  return {
+    name, owner: before?.owner || previewOwner(), created, template, commit, ttl: length, idle: idle ?? before?.idle ?? 0, keep: before?.keep ?? false,
+    expires: renewed ? (length === 0 ? "" : isoAfter(length, now)) : before.expires,
+  };
+}
+
+function requireQuota(stack: string, { stack: template, config }: Template): void {
+  const settings = settingsFor(stack, config);
+  const quota = quotaOf(settings.previewQuota);
+  const problems = quotaProblems(quota, settings.storageSize);
+  if (problems.length === 0) return;
+  const key = problems[0]!.split(" ")[0]!;
+  throw new UserError("E_QUOTA", { seen: problems.join("; "), wanted: "at least that much", next: `pulumi config set --path 'previewQuota["${key}"]' MORE --stack ${template}` });
+}
+
+/**
+ * Makes sure that the namespace is nobody else's, and removes one of this checkout that no state knows.
+ * @returns the API server's address
+ * @throws UserError E_NAMESPACE_FOREIGN, E_CLUSTER_UNREACHABLE
+ */
+async function requireFree(stack: string, namespace: string, { stack: template, kubeconfig }: Template, tell: Tell): Promise<string> {
+  const found = await namespaceOf(kubeconfig, namespace).catch((error: Error) => {
+    throw new UserError("E_CLUSTER_UNREACHABLE", { seen: `the cluster of ${template}: ${error.message}`, wanted: "an API server that answers", next: `npm run status -- --stack ${template}` });
+  });
+  const server = serverOf(kubeconfig);
+  if (!found) return server;
+  const { labels = {}, annotations = {} } = found.metadata;
+  if (labels[LABELS.owner] !== ownerOf(ROOT, stack).id) {
+    const preview = previewOfNamespace(labels, annotations);
+    const checkout = annotations[LABELS.checkout];
+    throw new UserError("E_NAMESPACE_FOREIGN", {
+      seen: `namespace ${namespace} exists, made by ${preview ? `the checkout ${checkout ?? "of somebody"} for the preview ${preview.name} of ${preview.owner}` : "somebody else"}`,
+      wanted: "a name that nobody has in this cluster", next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2`,
+    });
+  }
+  const known = (await stateOf(stack))?.resources.some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace);
+  if (!known) {
+    tell(`removing namespace ${namespace}, which a run of this checkout made and no state knows`);
+    await removeNamespaces(kubeconfig, [namespace]);
+  }
+  return server;
+}
+
+/** The stack's file. Secrets of the template are copied by Pulumi, which alone can open and close them. */
+async function writeConfiguration(stack: string, template: Template, own: Record<string, unknown>): Promise<void> {
+  const secrets = secretKeysOf(template.config);
+  const open = Object.entries(template.config).filter(([key]) => !secrets.includes(key));
+  const kept = Object.entries(readStackFile(stack)?.config ?? {}).filter(([key]) => secrets.includes(key));
+  writeMadeStackFile(stack, { ...Object.fromEntries([...open, ...kept]), ...own });
+  if (secrets.length === 0) return;
+  await openStack(stack);
+  for (const key of secrets) await run(["pulumi", "config", "cp", `bay-e2e:${key}`, "--stack", template.stack, "--dest", stack, "--non-interactive"], { cwd: ROOT });
+}
