@@ -72,10 +72,11 @@ command("setup", "find or make the tools", [["--again", "try the official ones o
 command("env", "print the environment that makes pulumi work in your shell", [["", `eval "$(npm run -s env)"`]]).option(...STACK).option(...BACKEND)
   .action((options: Wish) => end(on(options, "make", async (chosen) => (await import("./commands/tools")).envCommand(chosen))));
 
-command("bench", "time the main job phase by phase; with --services what clients of Bay wait for, with --checkpoint checkpoints and restores", [
+command("bench", "time the main job phase by phase; with --services what clients of Bay wait for, with --checkpoint checkpoints and restores, with --previews previews", [
   ["--rounds 5", "minimum, median and maximum of five"], ["--services", "calls of the Bay of the stack that is up"], ["--checkpoint --rounds 5", "processes of 10, 100 and 500 MB on the stack that is up, against cold starts of the same"],
-]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3).option("--services", "the calls of Bay and Ship", false).option("--checkpoint", "checkpoints and restores of pods", false)
-  .action((options: Wish & { rounds: number; services: boolean; checkpoint: boolean }) => end(options.services || options.checkpoint
+  ["--previews", "previews on the cluster of the stack that is up, one by one and ten at once"],
+]).option(...STACK).option(...BACKEND).option("--rounds <n>", "how often", Number, 3).option("--services", "the calls of Bay and Ship", false).option("--checkpoint", "checkpoints and restores of pods", false).option("--previews", "previews", false)
+  .action((options: Wish & { rounds: number; services: boolean; checkpoint: boolean; previews: boolean }) => end(options.previews ? on(options, "look", async (chosen) => (await import("./bench/previews")).benchPreviews(chosen)) : options.services || options.checkpoint
     ? on(options, "look", async ({ stack, rounds }) => (options.services ? (await import("./bench/services")).benchServices(stack) : (await import("./bench/checkpoint")).benchCheckpoint(stack, rounds)))
     : on(options, "make", async (chosen) => (await import("./bench/main-job")).bench(chosen))));
 

@@ -1,20 +1,18 @@
 import { UserError } from "../../infra/support/errors";
 import { onInterrupt } from "../interrupt";
-import { extend, keep } from "../preview/change";
 import { detailsOf, keyOf } from "../preview/details";
-import { previewDown } from "../preview/down";
 import { endText } from "../preview/decide";
 import { openFacts, type FoundPreview } from "../preview/facts";
-import { gc } from "../preview/gc";
 import { findPreview, findPreviews } from "../preview/inventory";
 import { listText } from "../preview/list";
 import { requirePreviewName } from "../preview/names";
-import { openPreview } from "../preview/open";
 import { lastReport } from "../preview/report";
 import { statusText } from "../preview/status";
 import { comment, goneText, summaryText, writeInto } from "../preview/summary";
 import { durationOf } from "../preview/times";
 import { stateEnvironment } from "../state";
+
+// What only looks is quick: Pulumi's Automation API and the cluster's client, half a second each, are loaded by what changes.
 
 /** Words of the command line that several subcommands have. */
 interface Common { from: string[]; json: boolean }
@@ -25,11 +23,10 @@ export async function upCommand(name: string, { ttl, idle, ref, from, json }: { 
   requirePreviewName(name);
   const { previewUp } = await import("../preview/up");
   const interrupt = onInterrupt(`cancelling; \`npm run preview -- down ${name}\` removes what is there`, () => `Left at once. Remove the rest with: npm run preview -- down ${name}`);
-  const { preview, stack, outputs } = await previewUp(name, { ...times, ...(ref === undefined ? {} : { ref }), ...(from === undefined ? {} : { from }), signal: interrupt.signal });
+  const { preview, stack, namespace, pod, unchanged } = await previewUp(name, { ...times, ...(ref === undefined ? {} : { ref }), ...(from === undefined ? {} : { from }), signal: interrupt.signal });
   interrupt.release();
-  const { namespace, pod } = outputs;
-  if (json) process.stdout.write(`${JSON.stringify({ ...preview, stack, namespace, pod, images: outputs.images }, null, 2)}\n`);
-  else process.stdout.write(`Preview ${name} is up: pod ${pod} in namespace ${namespace}, on the cluster of ${preview.template}. It ends: ${endText(preview, Date.now())}.\nReach it: npm run preview -- open ${name}. Test it: npm run preview -- test ${name}. Remove it: npm run preview -- down ${name}.\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ ...preview, stack, namespace, pod, unchanged }, null, 2)}\n`);
+  else process.stdout.write(`Preview ${name} is up${unchanged ? ", as it was" : ""}: pod ${pod} in namespace ${namespace}, on the cluster of ${preview.template}. It ends: ${endText(preview, Date.now())}.\nReach it: npm run preview -- open ${name}. Test it: npm run preview -- test ${name}. Remove it: npm run preview -- down ${name}.\n`);
   return 0;
 }
 
@@ -54,7 +51,7 @@ export async function statusCommand(name: string, { from, json }: Common): Promi
 export async function extendCommand(name: string, { ttl }: { ttl?: string }): Promise<number> {
   const seconds = ttl === undefined ? undefined : durationOf("--ttl", ttl);
   look();
-  const after = await extend(name, seconds);
+  const after = await (await import("../preview/change")).extend(name, seconds);
   process.stdout.write(`Preview ${name} ends ${endText(after, Date.now())}.\n`);
   return 0;
 }
@@ -62,7 +59,7 @@ export async function extendCommand(name: string, { ttl }: { ttl?: string }): Pr
 /** Keeps a preview until it is removed by name. */
 export async function keepCommand(name: string): Promise<number> {
   look();
-  await keep(name);
+  await (await import("../preview/change")).keep(name);
   process.stdout.write(`Preview ${name} stays until \`npm run preview -- down ${name}\`; \`extend\` gives it an end again.\n`);
   return 0;
 }
@@ -71,7 +68,7 @@ export async function keepCommand(name: string): Promise<number> {
 export async function downCommand(name: string, { from, clusterGone }: { from: string[]; clusterGone: boolean }): Promise<number> {
   look();
   const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run preview -- down ${name}`);
-  await previewDown(name, { from, clusterGone });
+  await (await import("../preview/down")).previewDown(name, { from, clusterGone });
   interrupt.release();
   process.stdout.write(`Nothing of the preview ${name} is left.\n`);
   return 0;
@@ -83,7 +80,7 @@ export async function gcCommand(options: Common & { dryRun: boolean; yes: boolea
   if (dryRun && yes) throw new UserError("E_USAGE", { seen: "--dry-run and --yes", wanted: "one of the two", next: "npm run preview -- gc --dry-run" });
   look();
   const interrupt = onInterrupt("ending after the preview that is being removed", () => "Left at once. Go on with: npm run preview -- gc");
-  const code = await gc({ ...rest, dryRun: dryRun || (!yes && process.env["CI"] === undefined), signal: interrupt.signal });
+  const code = await (await import("../preview/gc")).gc({ ...rest, dryRun: dryRun || (!yes && process.env["CI"] === undefined), signal: interrupt.signal });
   interrupt.release();
   return code;
 }
@@ -91,7 +88,7 @@ export async function gcCommand(options: Common & { dryRun: boolean; yes: boolea
 /** Holds a port-forward to a preview open. */
 export async function openCommand(name: string, { from }: Pick<Common, "from">): Promise<number> {
   look();
-  return openPreview(await findPreview(name, from));
+  return (await import("../preview/open")).openPreview(await findPreview(name, from));
 }
 
 /** Prints the key of a preview's Bay, alone. */

@@ -1,4 +1,5 @@
 import { UserError } from "../../infra/support/errors";
+import { openCluster } from "../cluster-access";
 import { underMark } from "../marks";
 import { removeNamespaces } from "../namespaces";
 import { phase } from "../progress";
@@ -8,6 +9,7 @@ import type { FoundPreview } from "./facts";
 import { findPreview } from "./inventory";
 import { previewOwner } from "./names";
 import { dropDeadSources } from "./source";
+import { forget } from "./unchanged";
 
 export interface DownOptions {
   /** Stacks whose clusters are looked at too. */
@@ -31,12 +33,28 @@ export async function previewDown(name: string, { from, clusterGone, signal }: D
 export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
   dropDeadSources();
   if (action === "namespace") {
-    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, () => removeNamespaces(found.kubeconfig!, [found.namespace!]));
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, async () => {
+      await endPods(found);
+      await removeNamespaces(found.kubeconfig!, [found.namespace!]);
+    });
     return;
   }
   const stack = found.stack!;
   await underMark(stack, "preview down", "setup", async () => {
     await prepare({ stack });
+    if (action === "down") await endPods(found);
     await down(stack, { clusterGone: action === "forget", ...(signal ? { signal } : {}) });
+    forget(stack);
   });
+}
+
+/** A namespace waits half the grace of its slowest pod before it looks again, however soon that has ended. */
+async function endPods({ kubeconfig, namespace }: FoundPreview): Promise<void> {
+  if (kubeconfig === undefined || namespace === undefined) return;
+  const cluster = await openCluster(kubeconfig);
+  try {
+    await cluster.remove(`/api/v1/namespaces/${namespace}/pods?gracePeriodSeconds=1`);
+  } finally {
+    cluster.close();
+  }
 }

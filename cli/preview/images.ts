@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { lock } from "proper-lockfile";
 import { placesOfNodes } from "../../infra/backends/host-nodes";
 import { loadIntoNode, tagLocally } from "../../infra/backends/node-images";
@@ -14,6 +13,7 @@ import { pasteable, tail, tryRun } from "../../infra/support/exec";
 import { writeWhole } from "../../infra/support/files";
 import { STATE } from "../paths";
 import type { Tell } from "../progress";
+import { digestOf } from "./digest";
 import { pathIn, type Source } from "./source";
 
 const FOLDER = join(STATE, "previews", "images");
@@ -96,25 +96,6 @@ async function build({ name, context, dockerfile, baseImage }: Recipe): Promise<
 function remembered(key: string): Remembered | undefined {
   const file = join(FOLDER, `${key}.json`);
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) as Remembered : undefined;
-}
-
-/** Digest of words and of all that lies at some paths: names and contents, but for what is made or installed there. */
-function digestOf(words: readonly string[], paths: readonly string[]): string {
-  const hash = createHash("sha256").update(words.join("\0"));
-  for (const path of paths) {
-    for (const file of filesAt(path)) hash.update(`\0${relative(path, file)}\0`).update(readFileSync(file));
-  }
-  return hash.digest("hex").slice(0, 32);
-}
-
-function filesAt(path: string): string[] {
-  if (!existsSync(path)) return [];
-  const walk = (folder: string): string[] => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (["dist", "node_modules", ".git"].includes(entry.name)) return [];
-    const place = join(folder, entry.name);
-    return entry.isDirectory() ? walk(place) : entry.isFile() ? [place] : [];
-  });
-  return (statSync(path).isFile() ? [path] : walk(path)).sort();
 }
 
 /** One build at a time; a lock whose holder died is taken over. */

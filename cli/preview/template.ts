@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { relative } from "node:path";
 import { parse } from "yaml";
 import { chooseContext } from "../../infra/backends/contexts";
@@ -14,6 +14,7 @@ import { ROOT } from "../paths";
 import { outputsIfUp } from "../session";
 import { readStackFile, stackFilePath, stacksWithFile } from "../stack-file";
 import { settingsOf } from "../stack-settings";
+import { localStack } from "../state";
 import { isPreviewStack } from "./inventory";
 
 /** What a preview takes from the stack that it is made from. */
@@ -61,12 +62,20 @@ export function pickTemplate(known: readonly KnownStack[]): string {
 
 /** A cluster that a stack made: its kubeconfig goes into the file that is removed with it. */
 async function fromStack(stack: string, config: Record<string, unknown>): Promise<Template> {
-  const outputs = await outputsIfUp(stack);
-  if (!outputs) throw new UserError("E_STACK_NOT_UP", { seen: `stack ${stack}, whose cluster the preview is to be on, is not up`, wanted: "a cluster for the preview", next: `npm run up -- --stack ${stack}` });
+  const known = (await knownStacks()).find(({ name }) => name === stack);
   const file = kubeconfigFile(ROOT, stack);
-  writeWhole(file, outputs.kubeconfig, 0o600);
-  const { "current-context": kubeContext } = parse(outputs.kubeconfig) as { "current-context": string };
-  return { stack, config: { ...config, backend: "existing", kubeconfig: relative(ROOT, file), kubeContext }, kubeconfig: outputs.kubeconfig };
+  const kubeconfig = known?.condition === "not up" ? undefined : isNewer(file, stack) ? readFileSync(file, "utf8") : (await outputsIfUp(stack))?.kubeconfig;
+  if (kubeconfig === undefined) throw new UserError("E_STACK_NOT_UP", { seen: `stack ${stack}, whose cluster the preview is to be on, is not up`, wanted: "a cluster for the preview", next: `npm run up -- --stack ${stack}` });
+  writeWhole(file, kubeconfig, 0o600);
+  const { "current-context": kubeContext } = parse(kubeconfig) as { "current-context": string };
+  return { stack, config: { ...config, backend: "existing", kubeconfig: relative(ROOT, file), kubeContext }, kubeconfig };
+}
+
+/** Whether a stack's kubeconfig was written after its state: Pulumi, which takes a second to open a secret, need not be asked. */
+function isNewer(file: string, stack: string): boolean {
+  const state = localStack(stack)?.file;
+  if (state === undefined || !existsSync(state) || !existsSync(file)) return false;
+  return statSync(file).mtimeMs > statSync(state).mtimeMs;
 }
 
 /** A cluster of somebody else: the context that the template would use now stays the preview's. */

@@ -1,5 +1,4 @@
 import { LABELS, ownerOf } from "../../infra/naming";
-import type { StackOutputs } from "../../infra/outputs";
 import { namespaceOfPreview, type Preview, previewOfNamespace, stackOfPreview } from "../../infra/preview";
 import { quotaOf, quotaProblems } from "../../infra/quota";
 import { UserError } from "../../infra/support/errors";
@@ -20,6 +19,7 @@ import { withSource } from "./source";
 import { openTemplate, requireTemplate, secretKeysOf, settingsFor, type Template } from "./template";
 import { isoAfter, isoNow } from "./times";
 import { touch } from "./touch";
+import { fingerprint, forget, podIfUnchanged, remember } from "./unchanged";
 
 /** Seconds that a preview gets when nobody says how many. */
 export const DEFAULT_TTL = 24 * 3600;
@@ -37,7 +37,18 @@ export interface UpOptions {
 }
 
 /** A preview that is up. */
-export interface PreviewUp { preview: Preview; stack: string; outputs: StackOutputs }
+export interface PreviewUp {
+  preview: Preview;
+  stack: string;
+  namespace: string;
+  /** Bay's. */
+  pod: string;
+  /** Whether it was so already. */
+  unchanged: boolean;
+}
+
+/** What an `up` is to be made of. */
+interface Plan { template: Template; preview: Preview; config: Record<string, unknown>; namespace: string }
 
 /**
  * Brings a preview up, or up to date.
@@ -50,15 +61,26 @@ export async function previewUp(name: string, options: UpOptions): Promise<Previ
   return underMark(stack, "preview up", "setup", async () => {
     await prepare({ stack, ...(options.signal ? { signal: options.signal } : {}) });
     const before = await previewOfStack(stack);
-    const preview = await phase(`Preview ${name}: images and configuration`, (tell) => prepareStack(name, stack, before, options, tell));
-    const outputs = await up(stack, options.signal ? { signal: options.signal } : {});
-    await touch(outputs.kubeconfig, outputs.namespace);
-    return { preview, stack, outputs };
+    const plan = await phase(`Preview ${name}: images and configuration`, (tell) => planOf(name, stack, before, options, tell));
+    const { preview, template: { kubeconfig }, namespace } = plan;
+    const digest = fingerprint(plan.config);
+    const there = await podIfUnchanged(stack, digest, { kubeconfig, namespace });
+    if (there === undefined) options.signal?.throwIfAborted();
+    const pod = there ?? await bringUp(stack, plan, options.signal);
+    remember(stack, digest);
+    await touch(kubeconfig, namespace);
+    return { preview, stack, namespace, pod, unchanged: there !== undefined };
   });
 }
 
-/** Checks all that can be checked, builds what must be built, and writes the stack's file. */
-async function prepareStack(name: string, stack: string, before: Preview | undefined, options: UpOptions, tell: Tell): Promise<Preview> {
+async function bringUp(stack: string, { template, config }: Plan, signal: AbortSignal | undefined): Promise<string> {
+  forget(stack);
+  await writeConfiguration(stack, template, config);
+  return (await up(stack, signal ? { signal } : {})).pod;
+}
+
+/** Checks all that can be checked before anything is made, and builds what must be built. */
+async function planOf(name: string, stack: string, before: Preview | undefined, options: UpOptions, tell: Tell): Promise<Plan> {
   const template = await openTemplate(options.from ?? (before?.template || undefined));
   const namespace = namespaceOfPreview(name);
   requireQuota(stack, template);
@@ -66,9 +88,7 @@ async function prepareStack(name: string, stack: string, before: Preview | undef
   const server = await requireFree(stack, namespace, template, tell);
   const { images, commit } = await withSource(options.ref, tell, async (source) => ({ commit: source.commit, images: await sharedImages(settings, source, { server, kubeconfig: template.kubeconfig }, tell) }));
   const preview = described(name, template.stack, commit, before, options);
-  options.signal?.throwIfAborted();
-  await writeConfiguration(stack, template, { ...images, namespace, preview });
-  return preview;
+  return { template, preview, namespace, config: { ...template.config, ...images, namespace, preview } };
 }
 
 /** What is said of a preview: an update leaves its end where it was, unless that is past or another is asked for. */
@@ -121,11 +141,11 @@ async function requireFree(stack: string, namespace: string, { stack: template, 
 }
 
 /** The stack's file. Secrets of the template are copied by Pulumi, which alone can open and close them. */
-async function writeConfiguration(stack: string, template: Template, own: Record<string, unknown>): Promise<void> {
+async function writeConfiguration(stack: string, template: Template, config: Record<string, unknown>): Promise<void> {
   const secrets = secretKeysOf(template.config);
-  const open = Object.entries(template.config).filter(([key]) => !secrets.includes(key));
+  const open = Object.entries(config).filter(([key]) => !secrets.includes(key));
   const kept = Object.entries(readStackFile(stack)?.config ?? {}).filter(([key]) => secrets.includes(key));
-  writeMadeStackFile(stack, { ...Object.fromEntries([...open, ...kept]), ...own });
+  writeMadeStackFile(stack, Object.fromEntries([...open, ...kept]));
   if (secrets.length === 0) return;
   await openStack(stack);
   for (const key of secrets) await run(["pulumi", "config", "cp", `bay-e2e:${key}`, "--stack", template.stack, "--dest", stack, "--non-interactive"], { cwd: ROOT });
