@@ -42,8 +42,9 @@ export function makeStackFile(stack: string, backend: BackendName): void {
 export function writeMadeStackFile(stack: string, config: Record<string, unknown>): void {
   const file = stackFilePath(stack);
   const salt = existsSync(file) ? /^encryptionsalt: .*$/m.exec(readFileSync(file, "utf8"))?.[0] : undefined;
+  // Texts in quotes: Pulumi's YAML would read a time, or a commit of digits, as something else.
   const own = Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value]));
-  writeWhole(file, `${MADE}\n${salt === undefined ? "" : `${salt}\n`}${stringify({ config: own })}`);
+  writeWhole(file, `${MADE}\n${salt === undefined ? "" : `${salt}\n`}${stringify({ config: own }, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" })}`);
 }
 
 /** Whether the runner made a stack's file. */

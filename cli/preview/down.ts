@@ -34,7 +34,7 @@ export async function remove(found: FoundPreview, action: Exclude<Verdict["actio
   dropDeadSources();
   if (action === "namespace") {
     await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, async () => {
-      await endPods(found);
+      await empty(found);
       await removeNamespaces(found.kubeconfig!, [found.namespace!]);
     });
     return;
@@ -42,18 +42,22 @@ export async function remove(found: FoundPreview, action: Exclude<Verdict["actio
   const stack = found.stack!;
   await underMark(stack, "preview down", "setup", async () => {
     await prepare({ stack });
-    if (action === "down") await endPods(found);
+    if (action === "down") await empty(found);
     await down(stack, { clusterGone: action === "forget", ...(signal ? { signal } : {}) });
     forget(stack);
   });
 }
 
-/** A namespace waits half the grace of its slowest pod before it looks again, however soon that has ended. */
-async function endPods({ kubeconfig, namespace }: FoundPreview): Promise<void> {
+/**
+ * Ends the pods of a preview and lets go of its volumes, before its namespace is deleted: the namespace's controller that finds
+ * one with a finalizer, as each volume's claim has, looks again only after eight seconds.
+ */
+async function empty({ kubeconfig, namespace }: FoundPreview): Promise<void> {
   if (kubeconfig === undefined || namespace === undefined) return;
   const cluster = await openCluster(kubeconfig);
   try {
     await cluster.remove(`/api/v1/namespaces/${namespace}/pods?gracePeriodSeconds=1`);
+    await cluster.remove(`/api/v1/namespaces/${namespace}/persistentvolumeclaims`);
   } finally {
     cluster.close();
   }

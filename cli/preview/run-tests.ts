@@ -9,8 +9,8 @@ import type { TestOptions } from "../test-options";
 import { findPreview } from "./inventory";
 import { touch } from "./touch";
 
-/** What tells in seconds that a preview works: sandboxes and their life, nothing that waits long or touches what others use. */
-const SMOKE = "core and not slow and not serial";
+/** What tells in seconds that a preview works: its key, and the life of sandboxes. */
+const SMOKE = { k: "auth or lifecycle", m: "core and not slow" };
 
 export interface PreviewTestOptions { k?: string; m?: string; all: boolean; verbose: boolean }
 
@@ -20,8 +20,8 @@ export async function testPreview(name: string, { k, m, all, verbose }: PreviewT
   const found = await findPreview(name);
   if (found.stack === undefined) throw new UserError("E_PREVIEW_UNKNOWN", { seen: `the preview ${name} was made by ${found.checkout || "another checkout"}, and its state is not here`, wanted: "a preview of this checkout's state", next: `npm run preview -- open ${name}` });
   const { stack } = found;
-  const markers = m ?? (all || k !== undefined ? undefined : SMOKE);
-  const options: TestOptions = { stack, suite: "bay", verbose, parallel: true, list: false, ...(k === undefined ? {} : { k }), ...(markers === undefined ? {} : { m: markers }) };
+  const chosen = all ? {} : k === undefined && m === undefined ? SMOKE : { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) };
+  const options: TestOptions = { stack, suite: "bay", verbose, parallel: true, list: false, ...chosen };
   const interrupt = onInterrupt("stopping the tests; the preview stays", () => "Left at once. The preview stays.");
   await prepare();
   const outputs = await outputsOf(stack);

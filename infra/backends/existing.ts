@@ -30,8 +30,9 @@ export const existing: Backend = {
 export function declareOn(context: OneContext, nodesToLoad: (images: readonly LocalImage[], kubeconfig: string) => Promise<string[]>, args: BackendArgs, parent: pulumi.Resource): Cluster {
   const facts = pulumi.output(context).apply((chosen) => ready(chosen, args));
   const kubeconfig = pulumi.secret(facts.apply(() => context.kubeconfig));
-  // What is unreachable for a while must not be forgotten: the namespace would stay there for ever.
-  const provider = new k8s.Provider("cluster", { kubeconfig, clusterIdentifier: `${context.name}@${context.server}`, deleteUnreachable: false }, { parent });
+  // What is unreachable for a while must not be forgotten: the namespace would stay there for ever. That is the default; said here, it
+  // would win over the variable by which `down --cluster-gone` says otherwise.
+  const provider = new k8s.Provider("cluster", { kubeconfig, clusterIdentifier: `${context.name}@${context.server}` }, { parent });
   return {
     provider, kubeconfig, facts,
     load: (images) => loadInto(pulumi.all([images, facts]).apply(([list]) => nodesToLoad(list, context.kubeconfig)), images, args.settings.readyTimeout),
