@@ -91,7 +91,7 @@ describe("port-forward @resilience", () => {
   });
 
   it("says at its deadline that its pod is missing", async () => {
-    await expect(open({ pod: "no-such-pod", readyWithin: 500 })).rejects.toThrow(/E_FORWARD[\s\S]*seen: +pod no-such-pod is missing/);
+    await expect(open({ pod: "no-such-pod", readyWithin: 5_000 })).rejects.toThrow(/E_FORWARD[\s\S]*seen: +pod no-such-pod is missing/);
   });
 
   it("says at its deadline what the health path answered", async () => {
