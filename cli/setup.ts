@@ -1,10 +1,11 @@
 import { PulumiCommand } from "@pulumi/pulumi/automation";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import semver from "semver";
 import { UserError } from "../infra/support/errors";
 import { tryRun } from "../infra/support/exec";
+import { writeWhole } from "../infra/support/files";
 import { cacheFolder } from "./cache";
 import { explain } from "./explain";
 import { hasHelm } from "./helm-cli";
@@ -159,6 +160,6 @@ function readDecision(): Need[] {
 }
 
 function writeDecision(needs: Need[]): void {
-  mkdirSync(dirname(decisionFile()), { recursive: true });
-  writeFileSync(decisionFile(), JSON.stringify(needs));
+  // Whole: of ten runs that start at once one reads while another writes.
+  writeWhole(decisionFile(), JSON.stringify(needs));
 }

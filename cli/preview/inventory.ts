@@ -27,7 +27,9 @@ export async function findPreviews(more: readonly string[] = []): Promise<FoundP
   const known = await knownStacks();
   const clusterOf = clusterReader();
   const named = [...more, ...stacksWithFile(), ...known.filter(({ condition }) => condition === "up").map(({ name }) => name)];
-  const clusters = distinct([...new Set(named)].flatMap((stack) => clusterOf(stack) ?? []));
+  // A cluster has the name of the stack that made it, not of a preview on it.
+  const first = [...new Set(named)].sort((a, b) => Number(isPreviewStack(a)) - Number(isPreviewStack(b)));
+  const clusters = distinct(first.flatMap((stack) => clusterOf(stack) ?? []));
   const answers: Answers = new Map(await Promise.all(clusters.map(async (cluster) => [cluster, await namespacesWith(cluster.kubeconfig, PREVIEW_LABELS.preview)] as const)));
   const own = await ownStacks(known, clusters, clusterOf);
   const ids = new Set(own.map(({ stack }) => ownerOf(ROOT, stack).id));

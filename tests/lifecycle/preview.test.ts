@@ -95,7 +95,9 @@ describe("the life of a preview", () => {
     const ask = async (bearer: string) => (await fetch(`${url}/v1/sandboxes`, { headers: { authorization: `Bearer ${bearer}` } })).status;
     expect([await ask(key), await ask("another")]).toEqual([200, 401]);
     open.signal("SIGINT");
-    expect(await open.done).toBe(0);
+    await open.done;
+    expect(open.output()).toContain("closing the port-forward; the preview stays");
+    await expect(ask(key)).rejects.toThrow("fetch failed");
   });
 
   test("is extended and kept, in its state and on its namespace, which is no drift", async () => {
