@@ -11,7 +11,7 @@ export interface Size {
 export const SIZES: readonly Size[] = [{ name: "10 MB", ballast: 0 }, { name: "100 MB", ballast: 90_000_000 }, { name: "500 MB", ballast: 490_000_000 }];
 
 /** Rounds of sha256 before the server listens: a start that takes seconds, as that of programs with something to load or to learn. */
-const WARM_UP = 3_000_000;
+const WARM_UP = 6_000_000;
 
 /** Port of the server. */
 export const PORT = 8080;
