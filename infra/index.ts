@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Access } from "./components/access";
-import { Bay, METRICS_PORT } from "./components/bay";
+import { Bay } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
 import { declareCheckpoints } from "./components/checkpoint";
 import { CheckpointRuntime } from "./components/checkpoint-runtime";
@@ -11,13 +11,16 @@ import { freeNamespace, Namespace } from "./components/namespace";
 import { Network } from "./components/network";
 import { PROFILES, profileOutputs } from "./components/profiles";
 import { PullSecret, registryOf } from "./components/registry";
+import { rehearsed } from "./components/rehearsal";
 import { checkpointMode, imageSources } from "./config";
+import { knowFormerNames } from "./former-names";
 import { annotationsOf, labelsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
 
+knowFormerNames();
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
 const preview = previewIn(settings);
@@ -35,17 +38,20 @@ const { namespace, nodes } = new Namespace("namespace", {
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
-new Network("network", { namespace, port: settings.bayPort, metricsPort: METRICS_PORT, profiles: PROFILES }, inCluster);
+new Network("network", { namespace, port: settings.bayPort, profiles: PROFILES }, inCluster);
 const guard = preview && new Guard("guard", {
   namespace, quota: quotaOf(settings.previewQuota), profiles: PROFILES, apiServer: pulumi.unsecret(cluster.kubeconfig.apply(apiServerOf)),
 }, inCluster);
+const container = {
+  name: settings.pod, namespace, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets, port: settings.bayPort,
+  security: settings.bayPodSecurity, readyTimeout: settings.readyTimeout,
+};
 const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets, nodes: cluster.facts.nodes,
-  shipImage: images.ship.reference, pullPolicy: pullPolicy.ship,
+  shipImage: images.ship.reference, pullPolicy: pullPolicy.ship, approve: rehearsed({ ...container, kubeconfig: cluster.kubeconfig }),
 }, inCluster);
 const bay = new Bay("bay", {
-  ...settings, name: settings.pod, namespace, port: settings.bayPort, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets,
-  serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, security: settings.bayPodSecurity,
+  ...container, storageClass: settings.storageClass, apiKey: settings.apiKey, serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest,
 }, { ...inCluster, ...(guard ? { dependsOn: guard } : {}) });
 const checkpointRuntime = checkpointMode(settings) === true && cluster.owns
   ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;

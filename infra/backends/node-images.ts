@@ -39,7 +39,7 @@ export async function tagLocally(images: readonly LocalImage[]): Promise<void> {
     throw new UserError("E_IMAGE_LOST", {
       seen: `${lost.map((image) => `${image.name} (${image.id})`).join(", ")} is in the stack's state, but no longer in the local image store`,
       wanted: "the image in the store, or on the node",
-      next: `pulumi up --yes ${lost.map((image) => `--replace '**docker:index/image:Image::${image.name}'`).join(" ")}`,
+      next: `pulumi up --yes ${lost.map((image) => `--replace '**docker:index/image:Image::*-${image.name}'`).join(" ")}`,
     });
   }
   await Promise.all(images.map((image) => tagImage(image.id, contentReference(image).reference.replace(/^docker\.io\//, ""))));

@@ -1,12 +1,21 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { Component, type ComponentOptions } from "./component";
+import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 
-export interface AccessArgs {
+export interface AccessArgs extends ObjectArgs {
   namespace: pulumi.Input<string>;
-  serviceAccount: string;
-  role: string;
-  roleBinding: string;
+  /** Name of the ServiceAccount. Default `bay`. */
+  serviceAccount?: string;
+  /** Name of the Role. Default `bay-role`. */
+  role?: string;
+  /** Name of the RoleBinding. Default `bay-rolebinding`. */
+  roleBinding?: string;
+  /** Changes what is declared. */
+  transform?: {
+    serviceAccount?: Transform<Draft<k8s.core.v1.ServiceAccountArgs>>;
+    role?: Transform<Draft<k8s.rbac.v1.RoleArgs, { rules: k8s.types.input.rbac.v1.PolicyRule[] }>>;
+    roleBinding?: Transform<Draft<k8s.rbac.v1.RoleBindingArgs>>;
+  };
 }
 
 /**
@@ -27,14 +36,15 @@ export class Access extends Component {
 
   constructor(name: string, args: AccessArgs, options: ComponentOptions = {}) {
     super("Access", name, options);
-    const { namespace } = args;
-    const serviceAccount = new k8s.core.v1.ServiceAccount("service-account", { metadata: { name: args.serviceAccount, namespace } }, this.child());
-    const role = new k8s.rbac.v1.Role("role", { metadata: { name: args.role, namespace }, rules: BAY_RULES.map(copy) }, this.child());
-    const roleBinding = new k8s.rbac.v1.RoleBinding("role-binding", {
-      metadata: { name: args.roleBinding, namespace },
+    const { namespace, transform = {} } = args;
+    const metadata = (object: string) => ({ name: object, namespace, labels: { ...args.labels }, annotations: {} });
+    const serviceAccount = this.declare(k8s.core.v1.ServiceAccount, "service-account", { metadata: metadata(args.serviceAccount ?? "bay") }, transform.serviceAccount);
+    const role = this.declare(k8s.rbac.v1.Role, "role", { metadata: metadata(args.role ?? "bay-role"), rules: BAY_RULES.map(copy) }, transform.role);
+    const roleBinding = this.declare(k8s.rbac.v1.RoleBinding, "role-binding", {
+      metadata: metadata(args.roleBinding ?? "bay-rolebinding"),
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
       subjects: [{ kind: "ServiceAccount", name: serviceAccount.metadata.name, namespace }],
-    }, this.child());
+    }, transform.roleBinding);
     this.serviceAccount = roleBinding.subjects.apply((subjects) => subjects[0]!.name);
     this.nodes = { serviceAccount, role, roleBinding };
     this.registerOutputs({ serviceAccount: this.serviceAccount });

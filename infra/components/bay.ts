@@ -1,37 +1,33 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { randomBytes } from "node:crypto";
-import { BAY_RESOURCES, BAY_STORAGE } from "../quota";
-import { Component, type ComponentOptions } from "./component";
+import { BAY_STORAGE } from "../quota";
+import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs, type OpenPodSpec } from "./bay-pod";
+import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 
-export interface BayArgs {
-  /** Name of the pod. */
-  name: string;
+export interface BayArgs extends ObjectArgs, BayContainerArgs {
+  /** Name of the pod, with which the names of its Secret and its volume begin. Default `bay`. */
+  name?: string;
   namespace: pulumi.Input<string>;
-  image: pulumi.Input<string>;
-  pullPolicy: "Never" | "IfNotPresent";
-  /** Names of the Secrets by which the image may be pulled. */
-  pullSecrets: pulumi.Input<string[]>;
-  port: number;
-  /** Class of the volume with Bay's records; empty for the cluster's default. */
-  storageClass: string;
+  /** Names of the Secrets by which the image may be pulled. Default none. */
+  pullSecrets?: pulumi.Input<string[]>;
+  /** Class of the volume with Bay's records. Default the cluster's own. */
+  storageClass?: string;
   serviceAccount: pulumi.Input<string>;
   configMap: pulumi.Input<string>;
-  /** Digest of the configuration. */
+  /** Digest of the configuration: another one makes a new pod. */
   configDigest: pulumi.Input<string>;
-  /** Key of the API; empty for a random one that is made once. */
-  apiKey: string;
-  security: "restricted" | "baseline";
-  /** Seconds until a pod that is not ready is an error. */
-  readyTimeout: number;
+  /** Key of the API. Default a random one that is made once. */
+  apiKey?: string;
+  /** Changes what is declared. */
+  transform?: {
+    secret?: Transform<Draft<k8s.core.v1.SecretArgs>>;
+    data?: Transform<Draft<k8s.core.v1.PersistentVolumeClaimArgs>>;
+    pod?: Transform<Draft<k8s.core.v1.PodArgs, { spec: OpenPodSpec }>>;
+  };
 }
 
-/** Where Bay serves its metrics; the default of its configuration. */
-export const METRICS_PORT = 9114;
-/** Seconds that Bay gets to end; its own limit for running calls is 10. */
-const GRACE = 15;
-
-/** Bay itself: the Secret with its key, the volume with its records, and the pod. */
+/** Bay itself: the Secret with its key, the volume with its records, and the pod. A namespace has room for one. */
 export class Bay extends Component {
   /** Name of the pod, known once it is ready. */
   readonly pod: pulumi.Output<string>;
@@ -51,57 +47,35 @@ export class Bay extends Component {
   }
 
   /** A key that nobody chose is made at the first `up` and kept: later random ones are ignored. */
-  private declareKey({ name, namespace, apiKey }: BayArgs): k8s.core.v1.Secret {
+  private declareKey({ name = "bay", namespace, labels, apiKey = "", transform }: BayArgs): k8s.core.v1.Secret {
     const key = pulumi.secret(Buffer.from(apiKey || `sk-bay-${randomBytes(32).toString("hex")}`).toString("base64"));
-    return new k8s.core.v1.Secret("api-key", {
-      metadata: { name: `${name}-api-key`, namespace }, data: { "api-key": key },
-    }, this.child(apiKey === "" ? { ignoreChanges: ["data"] } : {}));
+    return this.declare(k8s.core.v1.Secret, "api-key", {
+      metadata: { name: keySecretOf(name), namespace, labels: { ...labels }, annotations: {} }, data: { "api-key": key },
+    }, transform?.secret, apiKey === "" ? { ignoreChanges: ["data"] } : {});
   }
 
   /** The records outlive the pod. The volume is bound when the pod comes; to wait for that here would be to wait for ever. */
-  private declareData({ name, namespace, storageClass }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
-    return new k8s.core.v1.PersistentVolumeClaim("data", {
-      metadata: { name: `${name}-data`, namespace, annotations: { "pulumi.com/skipAwait": "true" } },
+  private declareData({ name = "bay", namespace, labels, storageClass = "", transform }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
+    return this.declare(k8s.core.v1.PersistentVolumeClaim, "data", {
+      metadata: { name: `${name}-data`, namespace, labels: { ...labels }, annotations: { "pulumi.com/skipAwait": "true" } },
       spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: BAY_STORAGE } }, ...(storageClass === "" ? {} : { storageClassName: storageClass }) },
-    }, this.child());
+    }, transform?.data);
   }
 
   private declarePod(args: BayArgs, secret: k8s.core.v1.Secret, data: k8s.core.v1.PersistentVolumeClaim): k8s.core.v1.Pod {
-    return new k8s.core.v1.Pod("pod", {
-      metadata: { name: args.name, namespace: args.namespace, labels: { app: "bay" }, annotations: { "bay-e2e.dev/config": args.configDigest } },
-      spec: {
-        serviceAccountName: args.serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: GRACE,
-        imagePullSecrets: pulumi.output(args.pullSecrets).apply((names) => names.map((name) => ({ name }))),
-        ...podSecurity(args.security),
-        containers: [{
-          name: "bay", image: args.image, imagePullPolicy: args.pullPolicy, ports: [{ name: "http", containerPort: args.port }, { name: "metrics", containerPort: METRICS_PORT }],
-          env: [
-            { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" }, { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
-            { name: "BAY_API_KEY", valueFrom: { secretKeyRef: { name: secret.metadata.name, key: "api-key" } } },
-          ],
-          volumeMounts: [{ name: "config", mountPath: "/etc/bay", readOnly: true }, { name: "data", mountPath: "/var/lib/bay" }, { name: "tmp", mountPath: "/tmp" }],
-          startupProbe: { ...health(args.port), periodSeconds: 1, failureThreshold: args.readyTimeout },
-          readinessProbe: { ...health(args.port), periodSeconds: 2, failureThreshold: 3 },
-          livenessProbe: { ...health(args.port), periodSeconds: 10, failureThreshold: 3 },
-          resources: BAY_RESOURCES,
-          ...containerSecurity(args.security),
-        }],
-        volumes: [{ name: "config", configMap: { name: args.configMap } }, { name: "data", persistentVolumeClaim: { claimName: data.metadata.name } }, { name: "tmp", emptyDir: {} }],
-      },
-    }, this.child({ deleteBeforeReplace: true, customTimeouts: { create: `${args.readyTimeout}s` } }));
+    const { name = "bay", namespace, labels, pullSecrets = [], configMap, serviceAccount, readyTimeout = 120, transform } = args;
+    const spec = bayPodSpec(args, {
+      serviceAccount, configMap, secret: secret.metadata.name, records: { persistentVolumeClaim: { claimName: data.metadata.name } },
+      pullSecrets: pulumi.output(pullSecrets).apply((names) => names.map((each) => ({ name: each }))),
+    });
+    // Bay reads its configuration once. A provider that changes ConfigMaps in place would leave the pod with the old one.
+    return this.declare(k8s.core.v1.Pod, "pod", {
+      metadata: { name, namespace, labels: { ...labels, app: "bay" }, annotations: { [CONFIG_DIGEST]: args.configDigest } }, spec,
+    }, transform?.pod, { deleteBeforeReplace: true, replaceOnChanges: [`metadata.annotations["${CONFIG_DIGEST}"]`], customTimeouts: { create: `${readyTimeout}s` } });
   }
 }
 
-function health(port: number) {
-  return { httpGet: { path: "/health", port }, timeoutSeconds: 2 };
-}
-
-function podSecurity(security: BayArgs["security"]) {
-  if (security === "baseline") return {};
-  return { securityContext: { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: { type: "RuntimeDefault" } } };
-}
-
-function containerSecurity(security: BayArgs["security"]) {
-  if (security === "baseline") return {};
-  return { securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } } };
+/** Name of the Secret with the key of a Bay. @param name of its pod */
+export function keySecretOf(name: string): string {
+  return `${name}-api-key`;
 }

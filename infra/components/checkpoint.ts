@@ -92,7 +92,7 @@ export class Checkpoint extends Component implements Checkpoints {
 
   private declareRelease(source: Source, args: Parameters<Source["release"]>[0]): k8s.helm.v3.Release {
     const { name, chart, version, values, keep } = source.release(args);
-    return new k8s.helm.v3.Release("release", {
+    return new k8s.helm.v3.Release(this.childName("release"), {
       name, chart, namespace: args.namespace, values, ...(version === undefined ? {} : { version }),
       atomic: true, cleanupOnFail: true, timeout: args.settings.checkpointTimeout, maxHistory: 3,
     }, this.child({ ignoreChanges: keep, customTimeouts: { create: `${args.settings.checkpointTimeout}s`, update: `${args.settings.checkpointTimeout}s`, delete: `${args.settings.checkpointTimeout}s` } }));

@@ -21,15 +21,17 @@ export interface ImageSource {
 }
 
 export interface ImagesArgs<Name extends string> {
-  /** Folder that relative paths start from. */
-  root: string;
-  /** Part of the built images' names, so that stacks do not overwrite each other's. */
-  stack: string;
+  /** Folder that relative paths start from. Default the program's. */
+  root?: string;
+  /** Part of the built images' names, so that stacks do not overwrite each other's. Default the stack's name. */
+  stack?: string;
   sources: Record<Name, ImageSource>;
   /** Where built images are pushed to; without it they are loaded. */
   registry?: Registry | undefined;
-  /** Brings local images to the cluster and gives their references. */
+  /** Brings local images to the cluster and gives their references: `loadInto` of node containers, for example. */
   load: (images: pulumi.Output<LocalImage[]>) => pulumi.Output<Record<string, ImageOutput>>;
+  /** Changes what is declared. */
+  transform?: { image?: (args: docker.ImageArgs, options: pulumi.CustomResourceOptions) => void };
 }
 
 /** The images of the stack: built here and loaded into the cluster or pushed to a registry, or taken as given. */
@@ -51,20 +53,23 @@ export class Images<Name extends string> extends Component {
     this.registerOutputs(this.images);
   }
 
-  private build(image: Name, source: ImageSource, { root, stack, registry }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
+  private build(image: Name, source: ImageSource, { root = process.cwd(), stack = pulumi.getStack(), registry, transform }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
     const context = resolve(root, source.context);
     const dockerfile = source.dockerfile === "" ? join(context, "Dockerfile") : resolve(root, source.dockerfile);
     bundle(context);
     // Paths in the state are relative to the program's folder, so that a moved checkout is no change.
     const here = (path: string) => relative(process.cwd(), path);
-    const built = new docker.Image(image, {
+    const args: docker.ImageArgs = {
       imageName: `${registry ? registry.prefix : PREFIX}/${image}:${stack}`,
       build: {
         context: here(context), dockerfile: here(dockerfile), platform: `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`, args: { BASE_IMAGE: source.baseImage },
       },
       skipPush: !registry,
       ...(registry?.login ? { registry: { server: hostOf(registry), ...registry.login } } : {}),
-    }, this.child({ deletedWith: undefined }));
+    };
+    const options = this.child({ deletedWith: undefined });
+    transform?.image?.(args, options);
+    const built = new docker.Image(this.childName(image), args, options);
     return built.repoDigest.apply((id): LocalImage => ({ name: image, id }));
   }
 }

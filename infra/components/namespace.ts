@@ -4,12 +4,14 @@ import { LABELS, type Owner } from "../naming";
 import { UserError } from "../support/errors";
 import { openKubeApi } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
-import { Component, type ComponentOptions } from "./component";
+import { Component, type ComponentOptions, type Draft, type Labels, type ObjectArgs, type Transform } from "./component";
 
-export interface NamespaceArgs {
+export interface NamespaceArgs extends ObjectArgs {
   name: pulumi.Input<string>;
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
+  /** Default none. */
+  annotations?: Labels;
+  /** Changes what is declared. */
+  transform?: { namespace?: Transform<Draft<k8s.core.v1.NamespaceArgs>> };
 }
 
 /** The namespace of one Bay and its sandboxes: made by the stack and removed with it, and never anybody else's. */
@@ -20,7 +22,8 @@ export class Namespace extends Component {
 
   constructor(name: string, args: NamespaceArgs, options: ComponentOptions = {}) {
     super("Namespace", name, options);
-    const namespace = new k8s.core.v1.Namespace("namespace", { metadata: { name: args.name, labels: args.labels, annotations: args.annotations } }, this.child());
+    const metadata = { name: args.name, labels: { ...args.labels }, annotations: { ...args.annotations } };
+    const namespace = this.declare(k8s.core.v1.Namespace, "", { metadata }, args.transform?.namespace);
     this.namespace = namespace.metadata.name;
     this.nodes = { namespace };
     this.registerOutputs({ namespace: this.namespace });

@@ -1,15 +1,22 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { Component, type ComponentOptions } from "./component";
-import { type Profile, runtimePorts } from "./profiles";
+import { METRICS_PORT, PORT } from "./bay-pod";
+import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
+import { DEFAULT_PROFILES, type Profile, runtimePorts } from "./profiles";
 
-export interface NetworkArgs {
+/** A policy as a transformation sees it. */
+type Policy = Draft<k8s.networking.v1.NetworkPolicyArgs, { spec: k8s.types.input.networking.v1.NetworkPolicySpec }>;
+
+export interface NetworkArgs extends ObjectArgs {
   namespace: pulumi.Input<string>;
-  /** Bay's port. */
-  port: number;
-  /** Where Bay serves its metrics. */
-  metricsPort: number;
-  profiles: readonly Profile[];
+  /** Bay's port. Default 8114. */
+  port?: number;
+  /** Where Bay serves its metrics. Default 9114. */
+  metricsPort?: number;
+  /** Default `DEFAULT_PROFILES`. */
+  profiles?: readonly Profile[];
+  /** Changes what is declared. */
+  transform?: { sandboxes?: Transform<Policy>; internet?: Transform<Policy>; bay?: Transform<Policy> };
 }
 
 /** Labels that Bay puts on its sandboxes' pods, by its contract; Bay's own pod carries the last. */
@@ -32,32 +39,35 @@ export class Network extends Component {
     this.registerOutputs();
   }
 
-  private declareSandboxes({ namespace, profiles }: NetworkArgs): k8s.networking.v1.NetworkPolicy {
-    return this.policy("bay-sandboxes", namespace, {
+  private declareSandboxes(args: NetworkArgs): k8s.networking.v1.NetworkPolicy {
+    const { profiles = DEFAULT_PROFILES } = args;
+    return this.policy("sandboxes", "bay-sandboxes", args, {
       podSelector: { matchLabels: SANDBOX }, policyTypes: ["Ingress", "Egress"],
       ingress: [{ from: [{ podSelector: { matchLabels: BAY } }], ports: runtimePorts(profiles).map((port) => ({ protocol: "TCP", port })) }],
       egress: [{ ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] }],
     });
   }
 
-  private declareInternet({ namespace, profiles }: NetworkArgs): k8s.networking.v1.NetworkPolicy {
+  private declareInternet(args: NetworkArgs): k8s.networking.v1.NetworkPolicy {
+    const { profiles = DEFAULT_PROFILES } = args;
     const values = profiles.filter(({ egress }) => egress === "internet").map(({ id }) => id);
-    return this.policy("bay-sandboxes-internet", namespace, {
+    return this.policy("internet", "bay-sandboxes-internet", args, {
       podSelector: { matchLabels: SANDBOX, matchExpressions: [{ key: PROFILE, operator: "In", values }] }, policyTypes: ["Egress"],
       egress: [{ to: [{ ipBlock: { cidr: "0.0.0.0/0", except: PRIVATE } }] }],
     });
   }
 
   /** The suite's port-forward ends inside the pod, where no policy stands. */
-  private declareBay({ namespace, port, metricsPort }: NetworkArgs): k8s.networking.v1.NetworkPolicy {
+  private declareBay(args: NetworkArgs): k8s.networking.v1.NetworkPolicy {
+    const { port = PORT, metricsPort = METRICS_PORT } = args;
     const others = [{ podSelector: { matchExpressions: [{ key: "bay.managed", operator: "DoesNotExist" }] } }];
-    return this.policy("bay", namespace, {
+    return this.policy("bay", "bay", args, {
       podSelector: { matchLabels: BAY }, policyTypes: ["Ingress"],
       ingress: [{ from: others, ports: [{ protocol: "TCP", port }] }, { ports: [{ protocol: "TCP", port: metricsPort }] }],
     });
   }
 
-  private policy(name: string, namespace: pulumi.Input<string>, spec: k8s.types.input.networking.v1.NetworkPolicySpec): k8s.networking.v1.NetworkPolicy {
-    return new k8s.networking.v1.NetworkPolicy(name, { metadata: { name, namespace }, spec }, this.child());
+  private policy(part: "sandboxes" | "internet" | "bay", name: string, { namespace, labels, transform }: NetworkArgs, spec: k8s.types.input.networking.v1.NetworkPolicySpec): k8s.networking.v1.NetworkPolicy {
+    return this.declare(k8s.networking.v1.NetworkPolicy, part, { metadata: { name, namespace, labels: { ...labels }, annotations: {} }, spec }, transform?.[part]);
   }
 }

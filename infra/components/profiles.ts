@@ -57,6 +57,9 @@ export const PROFILES: readonly Profile[] = [
   },
 ];
 
+/** One profile, for whoever has no tests to run: Python, shell and files, a core and a gibibyte, internet but no private addresses. */
+export const DEFAULT_PROFILES: readonly Profile[] = [{ ...PROFILES[0]!, env: {} }];
+
 /** What of a profile a test needs to know. */
 export function profileOutputs(profiles: readonly Profile[]): ProfileOutput[] {
   return profiles.map(({ id, capabilities, idleTimeout }) => ({ id, capabilities: [...capabilities], idleTimeout }));

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config";
-import { Component, type ComponentOptions } from "./component";
+import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 
 /** A registry that images are pushed to and nodes pull from. */
 export interface Registry {
@@ -22,9 +22,12 @@ export function hostOf(registry: Registry): string {
   return registry.prefix.split("/")[0]!;
 }
 
-export interface PullSecretArgs {
+export interface PullSecretArgs extends ObjectArgs {
   namespace: pulumi.Input<string>;
-  registry: Registry | undefined;
+  /** The registry that the nodes pull from. Default none: no Secret is made. */
+  registry?: Registry | undefined;
+  /** Changes what is declared. */
+  transform?: { secret?: Transform<Draft<k8s.core.v1.SecretArgs>> };
 }
 
 /** The Secret by which the nodes may pull what was pushed; nothing where no login is needed. */
@@ -33,13 +36,13 @@ export class PullSecret extends Component {
   readonly names: pulumi.Output<string[]>;
   readonly nodes: { secret: k8s.core.v1.Secret | undefined };
 
-  constructor(name: string, { namespace, registry }: PullSecretArgs, options: ComponentOptions = {}) {
+  constructor(name: string, { namespace, registry, labels, transform = {} }: PullSecretArgs, options: ComponentOptions = {}) {
     super("PullSecret", name, options);
     const login = registry?.login;
-    const secret = registry && login && new k8s.core.v1.Secret("pull-secret", {
-      metadata: { name: "bay-registry", namespace }, type: "kubernetes.io/dockerconfigjson",
+    const secret = registry && login && this.declare(k8s.core.v1.Secret, "", {
+      metadata: { name: "bay-registry", namespace, labels: { ...labels }, annotations: {} }, type: "kubernetes.io/dockerconfigjson",
       data: { ".dockerconfigjson": pulumi.secret(pulumi.output(login.password).apply((password) => dockerConfig(hostOf(registry), login.username, password))) },
-    }, this.child());
+    }, transform.secret);
     this.names = secret ? secret.metadata.name.apply((made) => [made]) : pulumi.output([]);
     this.nodes = { secret };
     this.registerOutputs({ names: this.names });

@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   E_IMAGE_NOT_ON_NODE: "An image is not on the node, and cannot get there",
   E_REGISTRY_PUSH: "A registry refused an image",
   E_BAY_NOT_READY: "Bay's pod did not become ready",
+  E_BAY_UPGRADE: "The new Bay does not start, and the old one goes on",
   E_FORWARD: "The port-forward to Bay could not be opened",
   E_OUTPUTS: "The stack's outputs are not what the tests expect",
   E_PROPAGATOR_TARGET: "There is no propagator to talk to",

@@ -9,11 +9,15 @@ export interface KubeList<T> {
   items: T[];
 }
 
-/** What the program must ask of a cluster before it declares anything in it; read-only. */
+/** What the program must ask of a cluster before it declares anything in it. */
 export interface KubeApi {
   readonly server: string;
-  /** The object at a path such as `/api/v1/nodes`, or nothing where the server says 404. */
+  /** The object at a path such as `/api/v1/nodes`, or the text at one that has no JSON; nothing where the server says 404. */
   get<T>(path: string): Promise<T | undefined>;
+  /** Makes an object that no state knows, in the collection at a path, and gives it as it was made. */
+  create<T>(path: string, object: object): Promise<T>;
+  /** Removes the object at a path; one that is not there is removed already. */
+  remove(path: string): Promise<void>;
   close(): void;
 }
 
@@ -31,9 +35,13 @@ export async function openKubeApi(kubeconfig: string): Promise<KubeApi> {
   const token = user.tokenFile ? readFileSync(user.tokenFile, "utf8").trim() : user.token;
   const basic = user.username ? `Basic ${Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64")}` : undefined;
   const authorization = token ? `Bearer ${token}` : basic;
+  const base = cluster.server.replace(/\/$/, "");
+  const options = { agent, headers: authorization ? { authorization } : {}, timeout: 5_000 };
   return {
     server: cluster.server,
-    get: (path) => getJson(`${cluster.server.replace(/\/$/, "")}${path}`, { agent, headers: authorization ? { authorization } : {}, timeout: 5_000 }),
+    get: (path) => requestJson(`${base}${path}`, options),
+    create: async <T>(path: string, object: object) => (await requestJson<T>(`${base}${path}`, { ...options, method: "POST" }, object))!,
+    remove: async (path) => { await requestJson(`${base}${path}`, { ...options, method: "DELETE" }); },
     close: () => { agent.destroy(); },
   };
 }
@@ -56,20 +64,32 @@ function decode(base64: string | undefined): Buffer | undefined {
   return base64 === undefined ? undefined : Buffer.from(base64, "base64");
 }
 
-function getJson<T>(url: string, options: https.RequestOptions): Promise<T | undefined> {
+/** The answer as JSON, or as text where it is none; nothing for 404. @throws Error with the server's own words */
+function requestJson<T>(url: string, options: https.RequestOptions, body?: object): Promise<T | undefined> {
+  const { pathname } = new URL(url);
   return new Promise((resolve, reject) => {
-    const request = https.get(url, options, (response) => {
+    const headers = { ...options.headers as Record<string, string>, ...(body ? { "content-type": "application/json" } : {}) };
+    const request = https.request(url, { ...options, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString();
-        if (response.statusCode === 404) resolve(undefined);
-        else if (response.statusCode === 200) resolve((text.startsWith("{") ? JSON.parse(text) : text) as T);
-        else reject(new Error(`${new URL(url).pathname} answered ${response.statusCode ?? "nothing"}`));
+        const status = response.statusCode ?? 0;
+        const answer = /json/.test(response.headers["content-type"] ?? "") ? JSON.parse(text) as T : text;
+        if (status === 404 && !body) resolve(undefined);
+        else if (status >= 200 && status < 300) resolve(answer as T);
+        else reject(new Error(`${pathname} answered ${status || "nothing"}${wordsOf(answer)}`));
       });
     });
-    request.on("timeout", () => request.destroy(new Error(`${new URL(url).pathname} did not answer within 5 s`)));
+    request.on("timeout", () => request.destroy(new Error(`${pathname} did not answer within 5 s`)));
     request.on("error", reject);
+    request.end(body && JSON.stringify(body));
   });
+}
+
+/** The message of a `Status`, which tells why a call was refused. */
+function wordsOf(answer: unknown): string {
+  const message = typeof answer === "object" ? (answer as { message?: string } | null)?.message : undefined;
+  return message ? `: ${message}` : "";
 }

@@ -26,7 +26,7 @@ describe("two runs on one host", () => {
 
   test("do not notice when the other is killed, and a sweep meanwhile takes the killed one alone", async () => {
     const [killed, other] = [e2e(stacks[0]), e2e(stacks[1])];
-    await killed.until(/create Pod pod/);
+    await killed.until(/create Pod bay-pod/);
     killed.killAll();
     await killed.done;
     const sweep = npmRun(["sweep", "--", "--yes"]);

@@ -26,9 +26,9 @@ afterEach(async () => { for (const stack of same() ? [] : [SMALL, STACK]) await 
 /** The phases of a run, each by what it prints. */
 const PHASES: readonly (readonly [string, RegExp])[] = [
   ["set-up", /> Tools/],
-  ["the build of the images", /create Image (bay|ship)/],
+  ["the build of the images", /create Image images-(bay|ship)/],
   ["the node's start", NODE_START],
-  ["the making of Bay's pod", /create Pod pod/],
+  ["the making of Bay's pod", /create Pod bay-pod/],
   ["the tests", /Running one project: e2e|RUNS|Determining test suites|PASS|tests\/e2e/],
   ["the destroy", new RegExp(`> Stack ${SMALL}: destroy`)],
 ];
@@ -67,7 +67,7 @@ describe("after the main job nothing of it is left on the host", () => {
 
   test("when the terminal's processes are killed with -9: the runner sees it and cleans up by itself", async () => {
     const run = e2e(SMALL);
-    await run.until(/create Pod pod/);
+    await run.until(/create Pod bay-pod/);
     run.signal("SIGKILL");
     await run.done;
     await until(same, 120_000);
@@ -87,7 +87,7 @@ describe("after a run that could not clean up nothing of it is left", () => {
     ["Ctrl-C came twice", ...ways[1], (run: Running) => { run.signal("SIGINT"); run.signal("SIGINT"); }],
     ["only the runner was killed with -9, and Pulumi went on without it", ...ways[0], (run: Running) => { run.killRunner(); }],
   ] as const)("when %s, once `%s` was called", async (_, __, remove, end) => {
-    await endsDirty(/create Pod pod/, end);
+    await endsDirty(/create Pod bay-pod/, end);
     await expectRemoved(remove());
   });
 });

@@ -53,7 +53,7 @@ describe("a run that was killed is gone on with, not stumbled over", () => {
   });
 
   test("up after a kill at the making of Bay's pod, which was cut off", async () => {
-    await killedUp(/create Pod pod/);
+    await killedUp(/create Pod bay-pod/);
     await expectUp(on("up"));
   });
 

@@ -50,7 +50,7 @@ describe("the declared objects", () => {
   test("let sandboxes talk to Bay and DNS alone, and out where their profile says so", async () => {
     new Network("network", { namespace: "ns", port: 8114, metricsPort: 9114, profiles: PROFILES });
     await pulumi.runtime.disconnect();
-    const policies = Object.fromEntries(declared.filter(({ type }) => type === "kubernetes:networking.k8s.io/v1:NetworkPolicy").map(({ name, inputs }) => [name, (inputs as unknown as { spec: object }).spec]));
+    const policies = Object.fromEntries(declared.filter(({ type }) => type === "kubernetes:networking.k8s.io/v1:NetworkPolicy").map(({ inputs }) => inputs as unknown as { metadata: { name: string }; spec: object }).map(({ metadata, spec }) => [metadata.name, spec]));
     expect(policies).toMatchObject({
       "bay-sandboxes": {
         podSelector: { matchLabels: { "bay.managed": "true" } }, policyTypes: ["Ingress", "Egress"],
