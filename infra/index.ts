@@ -38,7 +38,6 @@ const { namespace, nodes } = new Namespace("namespace", {
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
-new Network("network", { namespace, port: settings.bayPort, profiles: PROFILES }, inCluster);
 const guard = preview && new Guard("guard", {
   namespace, quota: quotaOf(settings.previewQuota), profiles: PROFILES, apiServer: pulumi.unsecret(cluster.kubeconfig.apply(apiServerOf)),
 }, inCluster);
@@ -50,6 +49,8 @@ const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets, nodes: cluster.facts.nodes,
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship, approve: rehearsed({ ...container, kubeconfig: cluster.kubeconfig }),
 }, inCluster);
+// After the configuration: a Bay that is not approved leaves the way to the old one's port open.
+new Network("network", { namespace, port: settings.bayPort, profiles: PROFILES }, { ...inCluster, dependsOn: config });
 const bay = new Bay("bay", {
   ...container, storageClass: settings.storageClass, apiKey: settings.apiKey, serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest,
 }, { ...inCluster, ...(guard ? { dependsOn: guard } : {}) });

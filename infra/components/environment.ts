@@ -60,12 +60,13 @@ export class BayEnvironment extends Component {
     const common = { labels, namespace: place.namespace };
     const pullSecret = new PullSecret(`${name}-pull-secret`, { ...common, registry, ...parts.pullSecret }, within);
     const access = new Access(name, { ...common, ...parts.access }, within);
-    const network = new Network(name, { ...common, port, profiles, ...parts.network }, within);
     const container = { image: args.bayImage, pullPolicy, pullSecrets: pullSecret.names, port, ...parts.bay };
     const config = new BayConfig(name, {
       ...common, port, profiles, pullPolicy, shipImage: args.shipImage, pullSecrets: pullSecret.names, collect: true,
       ...(args.kubeconfig === undefined ? {} : { approve: rehearsed({ ...container, kubeconfig: args.kubeconfig, namespace: place.namespace }) }), ...parts.config,
     }, within);
+    // After the configuration: a Bay that is not approved leaves the way to the old one's port open.
+    const network = new Network(name, { ...common, port, profiles, ...parts.network }, { ...within, dependsOn: config });
     const bay = new Bay(name, { ...common, ...container, apiKey: args.apiKey, serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, ...parts.bay }, within);
     this.namespace = place.namespace;
     this.pod = bay.pod;

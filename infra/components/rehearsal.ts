@@ -24,8 +24,10 @@ export interface RehearsalArgs extends BayContainerArgs {
  * @returns throws UserError E_BAY_UPGRADE, and nothing was changed, when the new Bay does not become ready
  */
 export function rehearsed(args: RehearsalArgs): (content: pulumi.Output<string>) => pulumi.Output<string> {
+  // A preview is to show what would change, and the image of a Bay that is to come is not known in it.
+  if (pulumi.runtime.isDryRun()) return (content) => content;
   return (content) => pulumi.unsecret(pulumi.all([args.kubeconfig, args.namespace, args.image, args.pullSecrets ?? [], content]).apply(async ([kubeconfig, namespace, image, pullSecrets, text]) => {
-    if (!pulumi.runtime.isDryRun()) await rehearse(kubeconfig, { ...args, namespace, image, pullSecrets, content: text });
+    await rehearse(kubeconfig, { ...args, namespace, image, pullSecrets, content: text });
     return text;
   }));
 }
@@ -129,6 +131,6 @@ async function lastLines({ api, place, name }: Stage): Promise<string> {
 function refused({ namespace, name = "bay" }: Known, reason: string, log = ""): UserError {
   return new UserError("E_BAY_UPGRADE", {
     seen: `beside pod ${namespace}/${name}, ${reason}`, wanted: `a Bay that answers /health with the new image and configuration; ${namespace}/${name} serves on with the old ones`,
-    next: "pulumi config   (mend bayImage, bayContext or what else was changed, then up again)", ...(log === "" ? {} : { detail: log }),
+    next: `pulumi config --stack ${pulumi.getStack()}   (mend bayImage, bayContext or what else was changed, then up again)`, ...(log === "" ? {} : { detail: log }),
   });
 }
