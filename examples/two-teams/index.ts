@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BayEnvironment, PORT } from "bay-e2e";
+import { BayEnvironment, PORT } from "bay-e2e/components";
 
 const config = new pulumi.Config();
 const kubeconfig = config.requireSecret("kubeconfig");
