@@ -44,11 +44,13 @@ export class Images<Name extends string> extends Component {
   constructor(name: string, args: ImagesArgs<Name>, options: ComponentOptions = {}) {
     super("Images", name, options);
     const sources = Object.entries(args.sources) as [Name, ImageSource][];
-    const local = sources.filter(([, { reference }]) => isLocal(reference))
-      .map(([image, source]) => (source.reference === "" ? this.build(image, source, args) : pulumi.output<LocalImage>({ name: image, id: source.reference })));
-    const delivered = args.registry ? pulumi.all(local).apply(pushed) : args.load(pulumi.all(local));
+    const local = new Map(sources.filter(([, { reference }]) => isLocal(reference))
+      .map(([image, source]) => [image, source.reference === "" ? this.build(image, source, args) : pulumi.output<LocalImage>({ name: image, id: source.reference })]));
+    const deliver = (images: pulumi.Output<LocalImage>[]) => (args.registry ? pulumi.all(images).apply(pushed) : args.load(pulumi.all(images)));
+    // At once, as images share layers; in a preview nothing is brought anywhere, and one that is to be built must not hide another's name.
+    const delivered = pulumi.runtime.isDryRun() ? undefined : deliver([...local.values()]);
     const each = <T>(value: (image: Name, source: ImageSource) => T) => Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
-    this.images = each((image, { reference }) => isLocal(reference) ? delivered.apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
+    this.images = each((image, { reference }) => isLocal(reference) ? (delivered ?? deliver([local.get(image)!])).apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
     this.pullPolicy = each((_, { reference }) => (isLocal(reference) && !args.registry ? "Never" : "IfNotPresent"));
     this.registerOutputs(this.images);
   }
