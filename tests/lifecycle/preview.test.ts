@@ -130,7 +130,7 @@ describe("the life of a preview", () => {
 });
 
 describe("a preview that was cut off", () => {
-  test.each([["while its images are looked at", />.* images and configuration/], ["while it is made", /create Pod pod/]])("%s goes by a collection", async (_, moment) => {
+  test.each([["while its images are looked at", />.* images and configuration/], ["while it is made", /create Pod bay-pod/]])("%s goes by a collection", async (_, moment) => {
     const run = up(CUT);
     await run.until(moment);
     run.killAll();
