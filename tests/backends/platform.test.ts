@@ -201,7 +201,9 @@ describe("an upgrade of Bay", () => {
       expect(await up()).toEqual({ code: 2, output: expect.stringMatching(/E_BAY_UPGRADE[\s\S]*serves on[\s\S]*metrics_port/) as string });
       await expectServed("after a configuration that Bay refuses");
       expect(await uid()).toBe(serving);
-      expect((await kube.pods(stack)).map(({ metadata }) => metadata?.name).filter((name) => name?.startsWith("bay"))).toEqual(["bay"]);
+      // Nothing of a rehearsal is left.
+      expect((await kube.pods(stack)).map(({ metadata }) => metadata?.name).sort()).toEqual(["bay", expect.stringMatching(/^bay-session-/)]);
+      expect(await kube.read({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "bay-rehearsal", namespace: stack } })).toBeUndefined();
 
       set("bayPort", "8114");
       expect(pulumi.plan(stack)).toEqual([]);
