@@ -4,6 +4,7 @@ import type { Quota } from "../quota";
 import { openKubeApi, type KubeList } from "../support/kube-api";
 import { Component, type ComponentOptions } from "./component";
 import { type Profile, runtimePorts } from "./profiles";
+import { REHEARSAL_LABEL } from "./rehearsal";
 
 /** Where pods of a cluster reach its API server. */
 export interface ApiServer { addresses: string[]; ports: number[] }
@@ -31,19 +32,19 @@ export class Guard extends Component {
   }
 
   private declareQuota({ namespace, quota }: GuardArgs): k8s.core.v1.ResourceQuota {
-    return new k8s.core.v1.ResourceQuota("quota", { metadata: { name: "preview", namespace }, spec: { hard: { ...quota } } }, this.child());
+    return new k8s.core.v1.ResourceQuota(this.childName("quota"), { metadata: { name: "preview", namespace }, spec: { hard: { ...quota } } }, this.child());
   }
 
   /** A quota on memory refuses pods that name none; what somebody runs beside Bay gets a little. */
   private declareLimits({ namespace }: GuardArgs): k8s.core.v1.LimitRange {
-    return new k8s.core.v1.LimitRange("limits", {
+    return new k8s.core.v1.LimitRange(this.childName("limits"), {
       metadata: { name: "preview", namespace },
       spec: { limits: [{ type: "Container", default: { cpu: "500m", memory: "256Mi" }, defaultRequest: { cpu: "50m", memory: "64Mi" } }] },
     }, this.child());
   }
 
   private declareDeny({ namespace }: GuardArgs): k8s.networking.v1.NetworkPolicy {
-    return new k8s.networking.v1.NetworkPolicy("default-deny", {
+    return new k8s.networking.v1.NetworkPolicy(this.childName("default-deny"), {
       metadata: { name: "default-deny", namespace }, spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
     }, this.child());
   }
@@ -52,10 +53,11 @@ export class Guard extends Component {
   private declareBayEgress({ namespace, profiles, apiServer }: GuardArgs): k8s.networking.v1.NetworkPolicy {
     const tcp = (port: number) => ({ protocol: "TCP", port });
     const { addresses, ports } = pulumi.output(apiServer);
-    return new k8s.networking.v1.NetworkPolicy("bay-egress", {
+    return new k8s.networking.v1.NetworkPolicy(this.childName("bay-egress"), {
       metadata: { name: "bay-egress", namespace },
       spec: {
-        podSelector: { matchLabels: { app: "bay" } }, policyTypes: ["Egress"],
+        // A Bay that is tried before the old one goes needs the same.
+        podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["bay", REHEARSAL_LABEL] }] }, policyTypes: ["Egress"],
         egress: [
           { ports: [{ protocol: "UDP", port: 53 }, tcp(53)] },
           { to: [{ podSelector: { matchLabels: { "bay.managed": "true" } } }], ports: runtimePorts(profiles).map(tcp) },

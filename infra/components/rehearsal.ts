@@ -6,6 +6,9 @@ import { keySecretOf } from "./bay";
 import { digestOf } from "./bay-config";
 import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs } from "./bay-pod";
 
+/** Label `app` of a Bay that is only tried. */
+export const REHEARSAL_LABEL = "bay-rehearsal";
+
 /** The Bay that is to come, and where it is to come. */
 export interface RehearsalArgs extends BayContainerArgs {
   /** Kubeconfig (YAML) of the cluster. */
@@ -79,7 +82,7 @@ class Refusal extends Error {}
 
 /** Makes the pod and its configuration; both are the serving pod's, with which they go when the program is killed. */
 async function begin({ api, place, name }: Stage, serving: Pod, args: Known): Promise<void> {
-  const metadata = { name, labels: { app: "bay-rehearsal" }, ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: serving.metadata.name, uid: serving.metadata.uid }] };
+  const metadata = { name, labels: { app: REHEARSAL_LABEL }, ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: serving.metadata.name, uid: serving.metadata.uid }] };
   const spec = bayPodSpec(args, {
     // An account that nobody gave rights; without its token a Bay might not start at all.
     serviceAccount: "default", pullSecrets: args.pullSecrets.map((secret) => ({ name: secret })),

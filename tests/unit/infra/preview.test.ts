@@ -93,11 +93,11 @@ test("a guard denies all but Bay's ways to DNS, sandboxes and the API server, un
   }, "bay-e2e", "preview-pr-1", false);
   new Guard("guard", { namespace: "ns", quota: quotaOf({ pods: 7 }), profiles: PROFILES, apiServer: { addresses: ["10.43.0.1", "fd00::1"], ports: [443, 6443] } });
   await pulumi.runtime.disconnect();
-  expect(declared["quota"]).toMatchObject({ spec: { hard: { pods: "7", "requests.cpu": "2" } } });
-  expect(declared["default-deny"]).toMatchObject({ spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] } });
-  expect(declared["bay-egress"]).toMatchObject({
+  expect(declared["guard-quota"]).toMatchObject({ spec: { hard: { pods: "7", "requests.cpu": "2" } } });
+  expect(declared["guard-default-deny"]).toMatchObject({ spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] } });
+  expect(declared["guard-bay-egress"]).toMatchObject({
     spec: {
-      podSelector: { matchLabels: { app: "bay" } },
+      podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["bay", "bay-rehearsal"] }] },
       egress: [
         { ports: [{ port: 53 }, { port: 53 }] }, { to: [{ podSelector: { matchLabels: { "bay.managed": "true" } } }], ports: [{ port: 8123 }, { port: 8124 }] },
         { to: [{ ipBlock: { cidr: "10.43.0.1/32" } }, { ipBlock: { cidr: "fd00::1/128" } }], ports: [{ port: 443 }, { port: 6443 }] },
