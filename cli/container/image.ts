@@ -29,6 +29,14 @@ export function runnerImage(stack: string): string {
 }
 
 /**
+ * Name of the image with the packages. They lie in it where the checkout does: those of another one would not be found.
+ * @param tools image that it starts from @param lock content of package-lock.json
+ */
+export function packagesImage(tools: string, lock: string, root = ROOT): string {
+  return `${PREFIX}/runner-packages:${digestOf(tools, lock, root)}`;
+}
+
+/**
  * Builds the image of a run: tools, packages, and the checkout with the stack's file. What the last run built is used again.
  * @param stackFile content of the file of the run's stack
  * @throws UserError E_IMAGE_BUILD
@@ -37,7 +45,7 @@ export async function buildRunner(stack: string, stackFile: string, options: Bui
   const folder = mkdtempSync(join(tmpdir(), "bay-e2e-runner-"));
   try {
     const { tools, lacking } = await buildTools(join(folder, "tools"), options);
-    const packages = `${PREFIX}/runner-packages:${digestOf(tools, readFileSync(join(ROOT, "package-lock.json"), "utf8"))}`;
+    const packages = packagesImage(tools, readFileSync(join(ROOT, "package-lock.json"), "utf8"));
     if (!(await isHere(packages))) {
       options.tell("packages into the runner image (a minute, once)");
       await build(packages, { base: tools, dockerfile: ADD }, ["-C", ROOT, ADD, "node_modules"], options);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { E2eOptions } from "../../../cli/commands/e2e";
 import { inContainer } from "../../../cli/container";
 import { innerCommand, passedVariables } from "../../../cli/container/command";
+import { packagesImage } from "../../../cli/container/image";
 import { stageTools } from "../../../cli/container/tools";
 import { limitOf } from "../../../cli/options/limit";
 
@@ -26,6 +27,12 @@ describe("a run in a container", () => {
   ])("is refused with %s", async (_, more, code) => {
     await expect(inContainer({ ...options, ...more }, [])).rejects.toMatchObject({ code });
   });
+});
+
+test("the image with the packages is one for each checkout, lock file and set of tools", () => {
+  const names = [packagesImage("tools:1", "{}", "/one"), packagesImage("tools:1", "{}", "/two"), packagesImage("tools:1", "{ }", "/one"), packagesImage("tools:2", "{}", "/one")];
+  expect(new Set(names).size).toBe(4);
+  expect(packagesImage("tools:1", "{}", "/one")).toBe(names[0]);
 });
 
 describe("the tools of the runner image", () => {
