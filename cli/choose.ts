@@ -1,6 +1,6 @@
 import { detectBackend, type Detection } from "../infra/backends/detect";
 import { type BackendName, BACKENDS } from "../infra/outputs";
-import { STACK_PREFIX } from "../infra/preview";
+import { isPreviewStack } from "../infra/preview";
 import { UserError } from "../infra/support/errors";
 import { nearest } from "../infra/support/nearest";
 import { type KnownStack, knownStacks } from "./known-stacks";
@@ -49,7 +49,7 @@ export async function choose(wish: Wish, purpose: Purpose): Promise<Choice> {
 
 /** Chooses among the stacks that are there, or by detection; a pure function but for `detect`. Previews are chosen by name alone. */
 export async function pick(known: readonly KnownStack[], purpose: Purpose, detect: () => Promise<Detection>): Promise<Choice> {
-  const there = known.filter(({ name }) => !name.startsWith(STACK_PREFIX)).filter(({ condition, inState }) => (purpose === "remove" ? inState : condition === "up"));
+  const there = known.filter(({ name }) => !isPreviewStack(name)).filter(({ condition, inState }) => (purpose === "remove" ? inState : condition === "up"));
   if (there.length === 1) return { stack: there[0]!.name, reason: purpose === "remove" ? "the only one that this checkout has made" : "the only one of this checkout that is up" };
   if (there.length > 1 && purpose !== "make") throw ambiguous(there, purpose);
   if (purpose === "make") {

@@ -40,6 +40,11 @@ export function previewIn({ preview }: { preview: z.infer<typeof previewSchema> 
 /** Prefix of the stacks of previews; their files are ignored by git. */
 export const STACK_PREFIX = "preview-";
 
+/** Whether a stack is a preview's. */
+export function isPreviewStack(stack: string): boolean {
+  return stack.startsWith(STACK_PREFIX);
+}
+
 /** The stack of a preview. */
 export function stackOfPreview(name: string): string {
   return `${STACK_PREFIX}${shorten(name, 48)}`;

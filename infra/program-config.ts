@@ -20,8 +20,7 @@ export function readProgramConfig(): ProgramConfig {
   const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
   const configured = Object.fromEntries(all.map(([key, value]) => [key.slice(prefix.length), value]));
   const settings = readConfig({ ...configured, ...fromEnvironment(process.env, configured) }, pulumi.getStack());
-  const imageSubstitutes = { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) };
-  return { settings: { ...settings, imageSubstitutes }, root: dirname(process.cwd()), stack: pulumi.getStack() };
+  return { settings: withSubstitutes(settings), root: dirname(process.cwd()), stack: pulumi.getStack() };
 }
 
 /**
@@ -36,8 +35,13 @@ export function fromEnvironment(env: NodeJS.ProcessEnv, configured: Record<strin
   return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1]) && free(entry[0])));
 }
 
+/** Settings with the images that the environment says to use instead of others laid over them. @throws UserError E_CONFIG */
+export function withSubstitutes(settings: Settings): Settings {
+  return { ...settings, imageSubstitutes: { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) } };
+}
+
 /** What `BAY_E2E_IMAGES` says of images to use instead of others. @throws UserError E_CONFIG for what is no JSON */
-export function substitutesOf(text: string | undefined): Record<string, string> {
+function substitutesOf(text: string | undefined): Record<string, string> {
   if (!text) return {};
   try {
     return JSON.parse(text) as Record<string, string>;

@@ -1,4 +1,5 @@
 import type { StackOutputs } from "../../infra/outputs";
+import { saysReady } from "../../infra/support/conditions";
 import { openKubeApi } from "../../infra/support/kube-api";
 import { choose, type Wish } from "../choose";
 import { type KnownStack, knownStacks } from "../known-stacks";
@@ -55,7 +56,7 @@ async function podNow({ kubeconfig, namespace, pod }: StackOutputs): Promise<str
     try {
       const found = await api.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${pod}`);
       if (!found) return "GONE: the cluster has no such pod";
-      const ready = found.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+      const ready = saysReady(found.status);
       return `${found.status.phase}, ${ready ? "ready" : "NOT ready"}`;
     } finally {
       api.close();

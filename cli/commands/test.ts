@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { StackOutputs } from "../../infra/outputs";
-import { STACK_PREFIX } from "../../infra/preview";
+import { isPreviewStack } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { ARTIFACTS } from "../paths";
 import { onInterrupt } from "../interrupt";
@@ -34,7 +34,7 @@ export async function test(options: TestOptions, words: string[]): Promise<numbe
   const folder = join(ARTIFACTS, `${new Date().toISOString().replace(/[:.]/g, "-")}-test-${process.pid}`);
   const limit = limitOf(options, interrupt);
   const work = () => runTests({ ...plan, projects, folder, signal: limit.signal, ...(outputs ? { outputs } : {}) });
-  if (outputs && options.stack.startsWith(STACK_PREFIX)) await import("../preview/touch").then(({ touch }) => touch(outputs.kubeconfig, outputs.namespace));
+  if (outputs && isPreviewStack(options.stack)) await import("../preview/touch").then(({ touch }) => touch(outputs.kubeconfig, outputs.namespace));
   // Whoever would change or sweep the stack meanwhile is told that tests use it.
   const run = outputs ? await underMark(options.stack, "test", "test", work, { exclusive: false }) : await work();
   interrupt.release();

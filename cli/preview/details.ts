@@ -1,4 +1,5 @@
 import type { FoundPreview } from "./facts";
+import { saysReady } from "../../infra/support/conditions";
 import { UserError } from "../../infra/support/errors";
 import { openKubeApi, type KubeList } from "../../infra/support/kube-api";
 import { amountOf } from "../../infra/support/quantity";
@@ -65,7 +66,7 @@ export function costOf(pods: readonly Pick<Pod, "spec" | "status">[], claims: re
 function bayPod({ metadata, spec, status }: Pod): BayPod {
   const container = spec.containers.find(({ name }) => name === "bay") ?? spec.containers[0]!;
   const port = container.ports?.find(({ name }) => name === "http")?.containerPort ?? container.ports?.[0]?.containerPort ?? 0;
-  return { name: metadata.name, port, image: container.image, phase: status.phase, ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") === true };
+  return { name: metadata.name, port, image: container.image, phase: status.phase, ready: saysReady(status) };
 }
 
 function quotaUse(quota: QuotaObject | undefined): Details["quota"] {

@@ -5,7 +5,7 @@ import { lock } from "proper-lockfile";
 import { placesOfNodes } from "../../infra/backends/host-nodes";
 import { loadIntoNode, tagLocally } from "../../infra/backends/node-images";
 import { imageSources, type Settings } from "../../infra/config";
-import { substitutesOf } from "../../infra/program-config";
+import { withSubstitutes } from "../../infra/program-config";
 import { bundle } from "../../infra/support/bundle";
 import { localImages } from "../../infra/support/docker";
 import { UserError } from "../../infra/support/errors";
@@ -40,8 +40,7 @@ export async function sharedImages(settings: Settings, source: Source, cluster: 
 }
 
 function recipesOf(settings: Settings, source: Source): Recipe[] {
-  const imageSubstitutes = { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) };
-  const sources = imageSources({ ...settings, imageSubstitutes });
+  const sources = imageSources(withSubstitutes(settings));
   return (["bay", "ship"] as const).filter((name) => sources[name].reference === "").map((name) => {
     const { baseImage } = sources[name];
     const context = pathIn(source, `${name}Context`, sources[name].context);

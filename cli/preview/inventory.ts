@@ -1,5 +1,5 @@
 import { LABELS, ownerOf } from "../../infra/naming";
-import { PREVIEW_LABELS, type Preview, previewIn, previewOfNamespace, STACK_PREFIX } from "../../infra/preview";
+import { isPreviewStack, PREVIEW_LABELS, type Preview, previewIn, previewOfNamespace, STACK_PREFIX } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
 import { type KnownStack, knownStacks } from "../known-stacks";
@@ -50,11 +50,6 @@ export async function findPreview(name: string, more: readonly string[] = []): P
     seen: all.length === 0 ? `no preview at all, and ${name} is asked for` : `no preview ${name} among ${all.map((each) => each.name).join(", ")}`, wanted: "the name of a preview that can be found from here",
     next: near ? `npm run preview -- status ${near}   (is that what you meant?)` : "npm run preview -- list   (with --from STACK: in that stack's cluster too)",
   });
-}
-
-/** Whether a stack is a preview's. */
-export function isPreviewStack(stack: string): boolean {
-  return stack.startsWith(STACK_PREFIX);
 }
 
 /** What is known of a preview by its stack's file or, in a checkout that has none, by its state; nothing where there is neither. */

@@ -6,6 +6,7 @@ import { DOCKER_DESKTOP_CONTEXTS } from "../../infra/backends/local-contexts";
 import { readConfig } from "../../infra/config";
 import { kubeconfigFile } from "../../infra/naming";
 import { BACKENDS, type BackendName } from "../../infra/outputs";
+import { isPreviewStack } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { writeWhole } from "../../infra/support/files";
 import { nearest } from "../../infra/support/nearest";
@@ -15,7 +16,6 @@ import { outputsIfUp } from "../session";
 import { readStackFile, stackFilePath, stacksWithFile } from "../stack-file";
 import { settingsOf } from "../stack-settings";
 import { localStack } from "../state";
-import { isPreviewStack } from "./inventory";
 
 /** What a preview takes from the stack that it is made from. */
 export interface Template {

@@ -1,7 +1,6 @@
 import { LONGEST } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
-
-const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+import { SECONDS } from "../options/amounts";
 
 /**
  * Seconds of a duration as the user wrote it: `90s`, `30m`, `4h`, `2d`.
@@ -9,7 +8,7 @@ const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
  */
 export function durationOf(option: string, text: string): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text.trim()) ?? [];
-  const seconds = count === undefined ? NaN : Number(count) * UNITS[unit as keyof typeof UNITS];
+  const seconds = count === undefined ? NaN : Number(count) * SECONDS[unit as keyof typeof SECONDS];
   if (seconds >= 1 && seconds <= LONGEST) return seconds;
   throw new UserError("E_USAGE", { seen: `${option} ${text}`, wanted: `a time from 1s to ${LONGEST / 86_400}d, with s, m, h or d`, next: `${option} 4h${seconds > LONGEST ? "   (one that is to stay: npm run preview -- keep NAME)" : ""}` });
 }

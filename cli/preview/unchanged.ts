@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LABELS, ownerOf } from "../../infra/naming";
+import { saysReady } from "../../infra/support/conditions";
 import { openKubeApi } from "../../infra/support/kube-api";
 import { writeWhole } from "../../infra/support/files";
 import { ROOT, STATE } from "../paths";
@@ -43,7 +44,7 @@ export async function podIfUnchanged(stack: string, digest: string, { kubeconfig
     const [space, found] = await Promise.all([
       api.get<{ metadata: { labels?: Record<string, string> } }>(`/api/v1/namespaces/${namespace}`), api.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${pod}`),
     ]);
-    const ready = found?.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true && found.metadata.deletionTimestamp === undefined;
+    const ready = found !== undefined && saysReady(found.status) && found.metadata.deletionTimestamp === undefined;
     return ready && space?.metadata.labels?.[LABELS.owner] === ownerOf(ROOT, stack).id ? pod : undefined;
   } finally {
     api.close();

@@ -1,4 +1,5 @@
 import type { StackOutputs } from "../../infra/outputs";
+import { saysReady } from "../../infra/support/conditions";
 import { UserError } from "../../infra/support/errors";
 import { openKubeApi } from "../../infra/support/kube-api";
 import { PropagatorClient } from "./client";
@@ -49,7 +50,7 @@ async function readyPod(kubeconfig: string, namespace: string, selector: string)
   const api = await openKubeApi(kubeconfig);
   try {
     const pods = (await api.get<Pods>(`/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`))?.items ?? [];
-    const ready = pods.find(({ status }) => status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"));
+    const ready = pods.find(({ status }) => saysReady(status));
     if (ready) return ready.metadata.name;
     throw new UserError("E_PROPAGATOR_TARGET", { seen: pods.length === 0 ? `no pod of the propagator in namespace ${namespace}` : `pod ${pods[0]!.metadata.name} of the propagator is not ready`, wanted: "a propagator that serves", next: "npm run up" });
   } finally {

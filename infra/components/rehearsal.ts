@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { saysReady } from "../support/conditions";
 import { UserError } from "../support/errors";
 import { type KubeApi, openKubeApi } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
@@ -115,7 +116,7 @@ async function lookAt({ api, place, name }: Stage): Promise<Look<true>> {
 }
 
 function isReady({ metadata, status }: Pod): boolean {
-  return !metadata.deletionTimestamp && status.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True") === true;
+  return !metadata.deletionTimestamp && saysReady(status);
 }
 
 /** Whether a pod runs the image, the configuration and the security that are wanted. */
