@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StackOutputs } from "../infra/outputs";
 import { literally } from "./expression";
@@ -30,6 +30,8 @@ export interface JestRun {
   verbose?: boolean;
   /** Loads the files and lists their tests, and runs none. */
   listOnly?: boolean;
+  /** File for what Jest prints; default: standard error. */
+  output?: string;
   /** More words for Jest's own command line. */
   extra: string[];
   signal?: AbortSignal;
@@ -42,15 +44,16 @@ export interface JestResult extends Outcome {
   reconnects: number;
 }
 
-/** Runs Jest in a session of its own with its output on ours; ends it, and all its children, when the signal fires. */
+/** Runs Jest in a session of its own with its output on ours or in a file; ends it, and all its children, when the signal fires. */
 export async function runJest(jest: JestRun): Promise<JestResult> {
   mkdirSync(jest.folder, { recursive: true });
   const start = Date.now();
   const results = join(jest.folder, "results.json");
   const outputsFile = jest.outputs ? writeOutputs(jest.outputs) : undefined;
+  const printed = jest.output === undefined ? undefined : openSync(jest.output, "a");
   try {
     const child = execa(process.execPath, [join(ROOT, "node_modules", ".bin", "jest"), ...wordsOf(jest)], {
-      cwd: ROOT, detached: true, reject: false, stdin: "ignore", stdout: "ignore", stderr: jest.listOnly ? "pipe" : "inherit",
+      cwd: ROOT, detached: true, reject: false, stdin: "ignore", stdout: "ignore", stderr: jest.listOnly ? "pipe" : printed ?? "inherit",
       env: {
         BAY_E2E_ARTIFACTS: jest.artifacts, BAY_E2E_RESULTS: results, BAY_E2E_SELECTION: writeSelection(jest), BAY_E2E_STACK: jest.stack, FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
         ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}), ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
@@ -64,6 +67,7 @@ export async function runJest(jest: JestRun): Promise<JestResult> {
     const outcome = readOutcome(results, ({ file, name }) => fulfils(conditionOf(jest.selection, testFile(file), jest.share), name));
     return { ...outcome, exitCode: exitCode ?? 128, ms: Date.now() - start, reconnects: readReconnects(jest.artifacts) };
   } finally {
+    if (printed !== undefined) closeSync(printed);
     if (outputsFile) rmSync(outputsFile, { force: true });
   }
 }

@@ -27,6 +27,8 @@ export interface TestPlan {
   outputs?: StackOutputs;
   /** The tests that are chosen, where they were looked up before. */
   chosen?: readonly Test[];
+  /** File for what Jest prints; default: standard error. */
+  output?: string;
   signal?: AbortSignal;
 }
 
@@ -166,11 +168,11 @@ class Round {
   }
 
   #phase(share: Share | undefined, projects: Project[], tests: readonly Test[] | undefined): Promise<JestResult> {
-    const { options, folder, outputs, words, signal } = this.#plan;
+    const { options, folder, outputs, output, words, signal } = this.#plan;
     const workers = share === "parallel" ? options.n : 1;
     return runJest({
       projects, folder: join(folder, "jest", `${this.number}-${share ?? "all"}`), artifacts: folder, stack: options.stack, selection: this.#selection, verbose: options.verbose, extra: words,
-      ...(outputs ? { outputs } : {}), ...(share ? { share } : {}), ...(workers === undefined ? {} : { workers }), ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
+      ...(outputs ? { outputs } : {}), ...(output ? { output } : {}), ...(share ? { share } : {}), ...(workers === undefined ? {} : { workers }), ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
       ...(this.seed === undefined ? {} : { seed: this.seed }), ...(signal ? { signal } : {}),
     });
   }
