@@ -1,12 +1,11 @@
 import { UserError } from "../infra/support/errors";
 import { usageErrorOf, refuseSwallowedFlags } from "./usage";
-import type { Purpose, Wish } from "./choose";
+import type { Purpose, Wish } from "./stack/choose";
 import { BACKEND, command, program, STACK } from "./program";
 import { previewCommands } from "./preview/program";
-import { testOptions, type TestOptions } from "./test-options";
+import { type E2eOptions, testOptions, type TestOptions } from "./testing/test-options";
 import type { CleanOptions } from "./commands/cache";
 import type { CheckpointsOptions } from "./commands/checkpoints";
-import type { E2eOptions } from "./commands/e2e";
 import type { LogsOptions } from "./commands/logs";
 
 // One place a command: its words, its options, examples, and what it calls. Each is loaded when it is called: Pulumi's
@@ -132,7 +131,7 @@ async function end(work: Promise<number>): Promise<void> {
 
 /** Calls a command with the stack that its options mean. */
 async function on<T extends Wish>(options: T, purpose: Purpose, run: (chosen: T & { stack: string }) => Promise<number>): Promise<number> {
-  const { chooseStack } = await import("./choose");
+  const { chooseStack } = await import("./stack/choose");
   return run({ ...options, stack: await chooseStack(options, purpose) });
 }
 

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import type { StackOutputs } from "../infra/outputs";
 import { tryRun } from "../infra/support/exec";
 import { readFacts } from "../infra/support/facts";
-import { PULUMI_LOG } from "./evidence";
-import { redScreen, type RedRun } from "./evidence-screen";
-import { enterPhase } from "./marks";
+import { PULUMI_LOG } from "./evidence/collect";
+import { redScreen, type RedRun } from "./evidence/screen";
+import { enterPhase } from "./clean-up/marks";
 import { ARTIFACTS } from "./paths";
 import { duration } from "./progress";
-import { logPulumiTo } from "./pulumi-command";
-import type { TestCounts, TimedTest } from "./results";
-import { describeRun, type RoundReport, type TestRun } from "./run-tests";
-import type { Suite } from "./test-files";
-import type { TestOptions } from "./test-options";
+import { logPulumiTo } from "./stack/pulumi-command";
+import type { TestCounts, TimedTest } from "./testing/results";
+import { describeRun, type RoundReport, type TestRun } from "./testing/run-tests";
+import type { Suite } from "./testing/test-files";
+import type { TestOptions } from "./testing/test-options";
 
 /** `report.json` of a run; docs/report.md describes each field. */
 export interface Report {

@@ -3,22 +3,22 @@ import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
 import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
 import { kubeconfigFile, ownerOf } from "../infra/naming";
-import { kubeconfigOf } from "./cluster-access";
-import { dropImageNames } from "./docker-things";
-import { describeLeftovers, leftoversOf, removeByLabel } from "./leftovers";
-import { underMark } from "./marks";
-import { OWNER_VARIABLE } from "./orphans";
+import { kubeconfigOf } from "./cluster/access";
+import { dropImageNames } from "./clean-up/docker-things";
+import { describeLeftovers, leftoversOf, removeByLabel } from "./clean-up/leftovers";
+import { underMark } from "./clean-up/marks";
+import { OWNER_VARIABLE } from "./clean-up/orphans";
 import { ROOT } from "./paths";
 import { preflight } from "./preflight";
 import { phase, type Tell } from "./progress";
-import { settleReleases } from "./helm-releases";
-import { recover, removePending } from "./recover";
-import { prepareTools, type SetupOptions, type Tools } from "./setup";
-import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack";
-import { removeMadeStackFile } from "./stack-file";
-import { kindImageOf } from "./stack-settings";
-import { stateOf } from "./stack-state";
-import { stateEnvironment } from "./state";
+import { settleReleases } from "./cluster/helm-releases";
+import { recover, removePending } from "./stack/recover";
+import { prepareTools, type SetupOptions, type Tools } from "./tools/setup";
+import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack/stack";
+import { removeMadeStackFile } from "./stack/stack-file";
+import { kindImageOf } from "./stack/stack-settings";
+import { stateOf } from "./stack/stack-state";
+import { stateEnvironment } from "./stack/state";
 
 export interface PrepareOptions extends Omit<SetupOptions, "kindImage"> {
   /** The stack that is to be made or removed; its backend may need tools of its own. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { run } from "../../infra/support/exec";
 import { readFacts } from "../../infra/support/facts";
 import { ROOT } from "../paths";
-import { runTests } from "../run-tests";
+import { runTests } from "../testing/run-tests";
 import { down, prepare, up } from "../session";
 import { benchFolder, store } from "./figures";
 

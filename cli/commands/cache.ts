@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../../infra/support/errors";
 import { tail, tryRun } from "../../infra/support/exec";
-import { cacheFolder } from "../cache";
-import { type InUse, lookForUse, reasonToKeep } from "../in-use";
+import { cacheFolder } from "../tools/cache";
+import { type InUse, lookForUse, reasonToKeep } from "../clean-up/in-use";
 import { OFFLINE, ROOT } from "../paths";
-import { isBuilt, type Stored, storedThings } from "../stored";
+import { isBuilt, type Stored, storedThings } from "../tools/stored";
 import { bytes, table } from "../table";
 
 /** What a clean may remove. */

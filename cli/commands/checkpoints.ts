@@ -1,6 +1,6 @@
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
-import { chooseStack } from "../choose";
+import { chooseStack } from "../stack/choose";
 import { secondsOf } from "../options/amounts";
 import type { PropagatorClient } from "../propagator/client";
 import { PropagatorError } from "../propagator/errors";
@@ -9,7 +9,7 @@ import { actionTable, checkpointTable, clusterTable } from "../propagator/format
 import { type OpenTarget, openTarget } from "../propagator/target";
 import type { ActionType, Checkpoint } from "../propagator/types";
 import { outputsIfUp, prepare } from "../session";
-import { toolsPrepared } from "../setup";
+import { toolsPrepared } from "../tools/setup";
 
 /** As the user wrote them. */
 export interface CheckpointsOptions {

@@ -1,6 +1,6 @@
 import { type BackendFacts, detectBackend, type Detection } from "../../infra/backends/detect";
 import { UserError } from "../../infra/support/errors";
-import { probeBackends } from "../probe";
+import { probeBackends } from "../probe/probe";
 import { table } from "../table";
 
 /** Prints what was found on this host and which backend follows from it. Exit code 2 where none does. */

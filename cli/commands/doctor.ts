@@ -1,9 +1,9 @@
 import { styleText } from "node:util";
-import { chooseStack, type Wish } from "../choose";
+import { chooseStack, type Wish } from "../stack/choose";
 import type { Status } from "../doctor/check";
 import { examine, type Row } from "../doctor/run";
 import { subjectOf } from "../doctor/subject";
-import { probeDocker } from "../probe-docker";
+import { probeDocker } from "../probe/docker";
 import { table } from "../table";
 
 const COLOURS = { ok: "green", warn: "yellow", fail: "red" } as const satisfies Record<Status, string>;
@@ -22,7 +22,7 @@ export async function doctorCommand({ json, ...wish }: Wish & { json: boolean })
 
 /** Tools that setup made before are found, so that they are not reported as missing; nothing is made for a look. */
 async function useTools(): Promise<void> {
-  const { prepareTools, toolsPrepared } = await import("../setup");
+  const { prepareTools, toolsPrepared } = await import("../tools/setup");
   if (!toolsPrepared() || (await probeDocker()).info === undefined) return;
   const tools = await prepareTools(() => undefined, { signal: AbortSignal.timeout(5_000) }).catch(() => ({ env: {} }));
   Object.assign(process.env, tools.env);

@@ -1,9 +1,9 @@
 import { UserError } from "../../infra/support/errors";
-import { describeDrift } from "../drift";
+import { describeDrift } from "../stack/drift";
 import { onInterrupt } from "../interrupt";
 import { phase } from "../progress";
 import { prepare } from "../session";
-import { findDrift, openStack, stackExists } from "../stack";
+import { findDrift, openStack, stackExists } from "../stack/stack";
 
 /** Exit code where something is not as the stack has it, so that a script can tell that from a failure. */
 const DRIFTED = 3;

@@ -1,24 +1,15 @@
 import type { StackOutputs } from "../../infra/outputs";
 import { UserError } from "../../infra/support/errors";
-import { collectEvidence, type Evidence } from "../evidence";
+import { collectEvidence, type Evidence } from "../evidence/collect";
 import { onInterrupt } from "../interrupt";
-import { underMark } from "../marks";
+import { underMark } from "../clean-up/marks";
 import { limitOf } from "../options/limit";
 import { setVerbose } from "../progress";
 import { Run } from "../report";
-import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../run-tests";
+import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../testing/run-tests";
 import { down, prepare, up } from "../session";
-import { projectOfSuite } from "../test-files";
-import type { TestOptions } from "../test-options";
-
-export interface E2eOptions extends TestOptions {
-  /** Leave the stack up at the end. */
-  keep: boolean;
-  /** Leave the stack up when something failed. */
-  keepOnFailure: boolean;
-  /** Do all of it from inside a container. */
-  inContainer: boolean;
-}
+import { projectOfSuite } from "../testing/test-files";
+import type { E2eOptions } from "../testing/test-options";
 
 /** The main job: tools, up, tests, destroy, summary. Gives the process's exit code. */
 export async function e2e(options: E2eOptions, words: string[]): Promise<number> {

@@ -4,8 +4,8 @@ import { ownerOf } from "../../infra/naming";
 import type { KubeList } from "../../infra/support/kube-api";
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
-import { openCluster } from "../cluster-access";
-import { thingsOf } from "../docker-things";
+import { openCluster } from "../cluster/access";
+import { thingsOf } from "../clean-up/docker-things";
 import { onInterrupt } from "../interrupt";
 import { nodeSources } from "../logs/nodes";
 import { type LoggedPod, podSources } from "../logs/pods";
@@ -13,7 +13,7 @@ import { type LogOptions, type LogSource, readAll } from "../logs/source";
 import { lineCountOf, secondsOf } from "../options/amounts";
 import { ROOT } from "../paths";
 import { outputsIfUp, prepare } from "../session";
-import { toolsPrepared } from "../setup";
+import { toolsPrepared } from "../tools/setup";
 
 export interface LogsOptions {
   stack: string;

@@ -10,7 +10,7 @@ import { lastReport } from "../preview/report";
 import { statusText } from "../preview/status";
 import { comment, goneText, summaryText, writeInto } from "../preview/summary";
 import { durationOf } from "../preview/times";
-import { stateEnvironment } from "../state";
+import { stateEnvironment } from "../stack/state";
 
 // What only looks is quick: Pulumi's Automation API and the cluster's client, half a second each, are loaded by what changes.
 

@@ -1,5 +1,5 @@
 import { onInterrupt } from "../interrupt";
-import { underMark } from "../marks";
+import { underMark } from "../clean-up/marks";
 import { down, outputsOf, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */

@@ -1,12 +1,12 @@
 import type { StackOutputs } from "../../infra/outputs";
 import { saysReady } from "../../infra/support/conditions";
 import { openKubeApi } from "../../infra/support/kube-api";
-import { choose, type Wish } from "../choose";
-import { type KnownStack, knownStacks } from "../known-stacks";
-import { describeLeftovers, leftoversOf } from "../leftovers";
+import { choose, type Wish } from "../stack/choose";
+import { type KnownStack, knownStacks } from "../stack/known-stacks";
+import { describeLeftovers, leftoversOf } from "../clean-up/leftovers";
 import { outputsIfUp, prepare } from "../session";
-import { toolsPrepared } from "../setup";
-import { stateEnvironment } from "../state";
+import { toolsPrepared } from "../tools/setup";
+import { stateEnvironment } from "../stack/state";
 import { table } from "../table";
 
 /** Lists the stacks of this checkout, then what is known of one of them. */

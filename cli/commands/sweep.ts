@@ -4,8 +4,9 @@ import { onInterrupt } from "../interrupt";
 import { ROOT } from "../paths";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
-import { stateEnvironment } from "../state";
-import { type Finding, findLeft, keptStacks, type SweepOptions } from "../sweep";
+import { stateEnvironment } from "../stack/state";
+import type { Finding, SweepOptions } from "../clean-up/claims";
+import { findLeft, keptStacks } from "../clean-up/sweep";
 import { table } from "../table";
 
 export interface SweepCommandOptions extends SweepOptions {

@@ -5,16 +5,16 @@ import { isPreviewStack } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { ARTIFACTS } from "../paths";
 import { onInterrupt } from "../interrupt";
-import { underMark } from "../marks";
+import { underMark } from "../clean-up/marks";
 import { limitOf } from "../options/limit";
 import { setVerbose } from "../progress";
 import { targetOfEnvironment } from "../propagator/environment";
-import { describeRun, listTests, printTests, runTests } from "../run-tests";
+import { describeRun, listTests, printTests, runTests } from "../testing/run-tests";
 import { outputsIfUp, prepare } from "../session";
-import { toolsPrepared } from "../setup";
-import { localStack, stateEnvironment } from "../state";
-import type { Project } from "../test-files";
-import type { TestOptions } from "../test-options";
+import { toolsPrepared } from "../tools/setup";
+import { localStack, stateEnvironment } from "../stack/state";
+import type { Project } from "../testing/test-files";
+import type { TestOptions } from "../testing/test-options";
 
 /**
  * The tests: of the suite `bay` the unit tests always and E2E when the stack is up, of the suite `checkpoint` those of the

@@ -1,5 +1,5 @@
 import { prepare } from "../session";
-import { openStack, stackExists } from "../stack";
+import { openStack, stackExists } from "../stack/stack";
 
 /** Finds or makes the tools, and says which are not the official ones. */
 export async function setupCommand({ again, backend }: { again: boolean; backend?: string }): Promise<number> {

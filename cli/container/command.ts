@@ -1,4 +1,4 @@
-import type { E2eOptions } from "../commands/e2e";
+import type { E2eOptions } from "../testing/test-options";
 
 /** Variables that a run in a container gets from the one who started it, where they are set. */
 const PASSED = ["CEDANA_AUTH_TOKEN", "CEDANA_URL", "CLUSTER_ID", "RUNC_ROOT", "CI", "TZ", ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()])];

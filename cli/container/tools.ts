@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSyn
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT } from "../paths";
-import { onPath } from "../probe-tools";
+import { onPath } from "../probe/tools";
 
 /** Programs that a run may call. Without the first two there is none; a suite says what it lacks of the others. */
 const PROGRAMS = ["docker", "pulumi", "helm", "kubectl", "kind"] as const;

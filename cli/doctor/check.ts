@@ -1,7 +1,7 @@
 import type { Settings } from "../../infra/config";
 import type { BackendName } from "../../infra/outputs";
 import type { ErrorCode } from "../../infra/support/errors";
-import type { DockerAnswer } from "../probe-docker";
+import type { DockerAnswer } from "../probe/docker";
 
 /** `fail`: the stack cannot come up like this. `warn`: it can, and something will be missing, slow or at risk. */
 export type Status = "ok" | "warn" | "fail";

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BACKENDS } from "../../infra/outputs";
-import { cacheFolder } from "../cache";
-import { probeDocker } from "../probe-docker";
-import { readStackFile } from "../stack-file";
-import { readSettings } from "../stack-settings";
+import { cacheFolder } from "../tools/cache";
+import { probeDocker } from "../probe/docker";
+import { readStackFile } from "../stack/stack-file";
+import { readSettings } from "../stack/stack-settings";
 import type { Subject } from "./check";
 
 /**

@@ -1,6 +1,6 @@
 import { UserError } from "../../infra/support/errors";
 import type { Interrupt } from "../interrupt";
-import type { TestOptions } from "../test-options";
+import type { TestOptions } from "../testing/test-options";
 
 /** What ends the tests: the user, or the time that they were given. */
 export interface Limit {

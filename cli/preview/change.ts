@@ -1,12 +1,12 @@
 import type { Preview } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
-import { underMark } from "../marks";
+import { underMark } from "../clean-up/marks";
 import { phase } from "../progress";
-import { recover } from "../recover";
+import { recover } from "../stack/recover";
 import { prepare } from "../session";
-import { bringUp, openStack } from "../stack";
-import { readStackFile, writeMadeStackFile } from "../stack-file";
-import { stateOf } from "../stack-state";
+import { bringUp, openStack } from "../stack/stack";
+import { readStackFile, writeMadeStackFile } from "../stack/stack-file";
+import { stateOf } from "../stack/stack-state";
 import { findPreview, previewOfFile } from "./inventory";
 import { isoAfter } from "./times";
 

@@ -6,7 +6,7 @@ import { BACKENDS } from "../../infra/outputs";
 import { openKubeApi, type KubeList } from "../../infra/support/kube-api";
 import { contextOf, type Kubeconfig, kubeconfigFiles, type OneContext, readKubeconfigs } from "../../infra/support/kubeconfig";
 import { ROOT } from "../paths";
-import { readStackFile } from "../stack-file";
+import { readStackFile } from "../stack/stack-file";
 
 /** A cluster that previews may be on. */
 export interface PreviewCluster extends OneContext {
@@ -62,7 +62,7 @@ export function distinct(clusters: readonly PreviewCluster[]): PreviewCluster[] 
 }
 
 /** Namespaces of a cluster that carry a label; nothing where the cluster does not answer. */
-export async function namespacesWith(kubeconfig: string, label: string): Promise<ApiNamespace[] | undefined> {
+export async function labelledNamespaces(kubeconfig: string, label: string): Promise<ApiNamespace[] | undefined> {
   const api = await openKubeApi(kubeconfig);
   try {
     return (await api.get<KubeList<ApiNamespace>>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(label)}`))?.items ?? [];

@@ -1,7 +1,7 @@
 import { UserError } from "../../infra/support/errors";
-import { openCluster } from "../cluster-access";
-import { underMark } from "../marks";
-import { removeNamespaces } from "../namespaces";
+import { openCluster } from "../cluster/access";
+import { underMark } from "../clean-up/marks";
+import { removeNamespaces } from "../cluster/namespaces";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
 import type { Verdict } from "./decide";

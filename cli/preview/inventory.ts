@@ -2,13 +2,13 @@ import { LABELS, ownerOf } from "../../infra/naming";
 import { isPreviewStack, PREVIEW_LABELS, type Preview, previewIn, previewOfNamespace, STACK_PREFIX } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
-import { type KnownStack, knownStacks } from "../known-stacks";
-import { liveLock } from "../locks";
-import { runsOf } from "../marks";
+import { type KnownStack, knownStacks } from "../stack/known-stacks";
+import { liveLock } from "../clean-up/locks";
+import { runsOf } from "../clean-up/marks";
 import { ROOT } from "../paths";
-import { readStackFile, stacksWithFile } from "../stack-file";
-import { stateOf } from "../stack-state";
-import { type ApiNamespace, clusterReader, distinct, namespacesWith, type PreviewCluster } from "./clusters";
+import { readStackFile, stacksWithFile } from "../stack/stack-file";
+import { stateOf } from "../stack/stack-state";
+import { type ApiNamespace, clusterReader, distinct, labelledNamespaces, type PreviewCluster } from "./clusters";
 import type { FoundPreview } from "./facts";
 import { previewOwner } from "./names";
 
@@ -30,7 +30,7 @@ export async function findPreviews(more: readonly string[] = []): Promise<FoundP
   // A cluster has the name of the stack that made it, not of a preview on it.
   const first = [...new Set(named)].sort((a, b) => Number(isPreviewStack(a)) - Number(isPreviewStack(b)));
   const clusters = distinct(first.flatMap((stack) => clusterOf(stack) ?? []));
-  const answers: Answers = new Map(await Promise.all(clusters.map(async (cluster) => [cluster, await namespacesWith(cluster.kubeconfig, PREVIEW_LABELS.preview)] as const)));
+  const answers: Answers = new Map(await Promise.all(clusters.map(async (cluster) => [cluster, await labelledNamespaces(cluster.kubeconfig, PREVIEW_LABELS.preview)] as const)));
   const own = await ownStacks(known, clusters, clusterOf);
   const ids = new Set(own.map(({ stack }) => ownerOf(ROOT, stack).id));
   const others = [...answers].flatMap(([cluster, namespaces]) => (namespaces ?? []).flatMap((namespace) => {

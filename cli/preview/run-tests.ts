@@ -1,11 +1,11 @@
 import { UserError } from "../../infra/support/errors";
 import { onInterrupt } from "../interrupt";
-import { underMark } from "../marks";
+import { underMark } from "../clean-up/marks";
 import { setVerbose } from "../progress";
 import { Run } from "../report";
-import { runTests } from "../run-tests";
+import { runTests } from "../testing/run-tests";
 import { outputsOf, prepare } from "../session";
-import type { TestOptions } from "../test-options";
+import type { TestOptions } from "../testing/test-options";
 import { findPreview } from "./inventory";
 import { touch } from "./touch";
 

@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { UserError } from "../../infra/support/errors";
 import { run, tryRun } from "../../infra/support/exec";
 import { ROOT, STATE } from "../paths";
-import { isAlive } from "../procfs";
+import { isAlive } from "../clean-up/procfs";
 import type { Tell } from "../progress";
 
 /** Files that images are built from: the checkout as it lies, or one commit of it. */

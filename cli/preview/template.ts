@@ -10,12 +10,12 @@ import { isPreviewStack } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
 import { writeWhole } from "../../infra/support/files";
 import { nearest } from "../../infra/support/nearest";
-import { type KnownStack, knownStacks } from "../known-stacks";
+import { type KnownStack, knownStacks } from "../stack/known-stacks";
 import { ROOT } from "../paths";
 import { outputsIfUp } from "../session";
-import { readStackFile, stackFilePath, stacksWithFile } from "../stack-file";
-import { settingsOf } from "../stack-settings";
-import { localStack } from "../state";
+import { readStackFile, stackFilePath, stacksWithFile } from "../stack/stack-file";
+import { settingsOf } from "../stack/stack-settings";
+import { localStack } from "../stack/state";
 
 /** What a preview takes from the stack that it is made from. */
 export interface Template {

@@ -1,5 +1,5 @@
 import { labelTime, PREVIEW_LABELS } from "../../infra/preview";
-import { openCluster } from "../cluster-access";
+import { openCluster } from "../cluster/access";
 import { isoNow } from "./times";
 
 /** Notes on a preview's namespace that it was used just now. */

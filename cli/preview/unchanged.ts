@@ -5,7 +5,7 @@ import { saysReady } from "../../infra/support/conditions";
 import { openKubeApi } from "../../infra/support/kube-api";
 import { writeWhole } from "../../infra/support/files";
 import { ROOT, STATE } from "../paths";
-import { isComplete, stateOf } from "../stack-state";
+import { isComplete, stateOf } from "../stack/stack-state";
 import { digestOf } from "./digest";
 
 /** Where the digest of a stack's last finished `up` is kept. */

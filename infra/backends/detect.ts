@@ -17,7 +17,7 @@ export interface ContextFact {
   answer: string;
 }
 
-/** What was found on this host; `cli/probe.ts` asks for it. */
+/** What was found on this host; `cli/probe/probe.ts` asks for it. */
 export interface BackendFacts {
   kubeconfig: {
     /** Files that were looked for, in order. */

@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listTests, runTests, type TestPlan } from "../../cli/run-tests";
-import type { TestOptions } from "../../cli/test-options";
+import { listTests, runTests, type TestPlan } from "../../cli/testing/run-tests";
+import type { TestOptions } from "../../cli/testing/test-options";
 import { npmRun } from "./runner";
 
 // Each test starts Jest once or more, the last ones on a stack that is up.

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { GROUPS } from "../../cli/markers";
+import { GROUPS } from "../../cli/testing/markers";
 import { ROOT } from "../../cli/paths";
 
 /** How many promises each group of Bay's contract has, section 8. */

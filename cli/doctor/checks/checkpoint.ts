@@ -2,7 +2,7 @@ import { checkpointMode } from "../../../infra/config";
 import { CHECKPOINT_LABEL, ownerOf } from "../../../infra/naming";
 import { labelOfLocalImage } from "../../../infra/support/docker";
 import { tryRun } from "../../../infra/support/exec";
-import { thingsOf } from "../../docker-things";
+import { thingsOf } from "../../clean-up/docker-things";
 import { ROOT } from "../../paths";
 import { type CheckSpec, NODE_BACKENDS, ok, warn } from "../check";
 import { imagesOf } from "./registries";

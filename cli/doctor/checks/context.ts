@@ -3,8 +3,8 @@ import { chooseContext } from "../../../infra/backends/contexts";
 import { DOCKER_DESKTOP_CONTEXTS } from "../../../infra/backends/local-contexts";
 import { UserError } from "../../../infra/support/errors";
 import { ROOT } from "../../paths";
-import { findContext } from "../../probe-kubeconfig";
-import { reach } from "../../probe-server";
+import { findContext } from "../../probe/kubeconfig";
+import { reach } from "../../probe/server";
 import { type CheckSpec, fail, ok } from "../check";
 
 /** The context that the backend would use, or the error that it would end with. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import { cacheFolder } from "../../cache";
+import { cacheFolder } from "../../tools/cache";
 import { bytes } from "../../table";
 import { type CheckSpec, fail, type Finding, needsDocker, ok, warn } from "../check";
 

@@ -1,5 +1,5 @@
 import { type CheckSpec, fail, needsDocker, NODE_BACKENDS, ok, warn } from "../check";
-import type { DockerAnswer, DockerInfo } from "../../probe-docker";
+import type { DockerAnswer, DockerInfo } from "../../probe/docker";
 
 const infoOf = ({ docker }: { docker: DockerAnswer }) => Promise.resolve(docker.info);
 

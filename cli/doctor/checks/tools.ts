@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import semver from "semver";
 import type { BackendName } from "../../../infra/outputs";
 import { tryRun } from "../../../infra/support/exec";
-import { onPath } from "../../probe-tools";
+import { onPath } from "../../probe/tools";
 import { type CheckSpec, fail, ok, type Subject, warn } from "../check";
 
 /** A program: where it is and which version; nothing where it is not on PATH. */

@@ -1,4 +1,4 @@
-import { processMark } from "../../../cli/marks";
+import { processMark } from "../../../cli/clean-up/marks";
 import { ROOT } from "../../../cli/paths";
 import { LABELS, RUN_ANNOTATION, shorten } from "../../../infra/naming";
 import { SECRET_OUTPUTS } from "../../../infra/outputs";

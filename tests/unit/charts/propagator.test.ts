@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { stringify, parseAllDocuments } from "yaml";
-import { cacheFolder } from "../../../cli/cache";
+import { cacheFolder } from "../../../cli/tools/cache";
 import { agentConfig, serverConfig } from "../../../images/propagator/src/config";
 import { tryRun } from "../../../infra/support/exec";
 

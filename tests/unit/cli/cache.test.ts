@@ -1,7 +1,7 @@
 import { cacheCommand, inventory } from "../../../cli/commands/cache";
-import { type InUse, reasonToKeep, useOf } from "../../../cli/in-use";
-import type { KnownStack } from "../../../cli/known-stacks";
-import { imagesOf, isBuilt, type Stored } from "../../../cli/stored";
+import { type InUse, reasonToKeep, useOf } from "../../../cli/clean-up/in-use";
+import type { KnownStack } from "../../../cli/stack/known-stacks";
+import { imagesOf, isBuilt, type Stored } from "../../../cli/tools/stored";
 
 const nothing: InUse = { stacks: [], images: [] };
 const image = (id: string, ...places: string[]): Stored => ({ kind: "image", name: id, places, size: 184e6 });

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { Purpose } from "../../../cli/choose";
-import type { KnownStack } from "../../../cli/known-stacks";
+import type { Purpose } from "../../../cli/stack/choose";
+import type { KnownStack } from "../../../cli/stack/known-stacks";
 import type { Detection } from "../../../infra/backends/detect";
 
 let folder: string;
-let loaded: { choose: typeof import("../../../cli/choose"); known: typeof import("../../../cli/known-stacks"); file: typeof import("../../../cli/stack-file") };
+let loaded: { choose: typeof import("../../../cli/stack/choose"); known: typeof import("../../../cli/stack/known-stacks"); file: typeof import("../../../cli/stack/stack-file") };
 const environment = { ...process.env };
 
 beforeEach(async () => {
@@ -17,7 +17,7 @@ beforeEach(async () => {
   process.env["PULUMI_HOME"] = folder;
   await jest.isolateModulesAsync(async () => {
     jest.doMock("../../../cli/paths", () => ({ ROOT: folder, STATE: join(folder, ".state"), ARTIFACTS: join(folder, "artifacts"), OFFLINE: join(folder, "offline") }));
-    loaded = { choose: await import("../../../cli/choose"), known: await import("../../../cli/known-stacks"), file: await import("../../../cli/stack-file") };
+    loaded = { choose: await import("../../../cli/stack/choose"), known: await import("../../../cli/stack/known-stacks"), file: await import("../../../cli/stack/stack-file") };
   });
 });
 afterEach(() => {

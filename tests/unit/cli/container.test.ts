@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { E2eOptions } from "../../../cli/commands/e2e";
+import type { E2eOptions } from "../../../cli/testing/test-options";
 import { inContainer } from "../../../cli/container";
 import { innerCommand, passedVariables } from "../../../cli/container/command";
 import { packagesImage } from "../../../cli/container/image";

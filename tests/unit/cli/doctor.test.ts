@@ -11,7 +11,7 @@ import { imagesOf, registries } from "../../../cli/doctor/checks/registries";
 import { tools } from "../../../cli/doctor/checks/tools";
 import { CHECKS, examine, problemOf, type Row } from "../../../cli/doctor/run";
 import { readConfig } from "../../../infra/config";
-import type { DockerInfo } from "../../../cli/probe-docker";
+import type { DockerInfo } from "../../../cli/probe/docker";
 import { UserError } from "../../../infra/support/errors";
 
 const info: DockerInfo = {

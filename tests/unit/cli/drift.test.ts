@@ -1,5 +1,5 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { describeDrift, driftOf, fieldsOf } from "../../../cli/drift";
+import { describeDrift, driftOf, fieldsOf } from "../../../cli/stack/drift";
 
 const urn = (type: string, name: string) => `urn:pulumi:k3s::bay-e2e::${type}::${name}`;
 

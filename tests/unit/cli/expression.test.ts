@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { compile, type Condition, type Expression, ExpressionError, literally, parseExpression, somewhere, termsOf } from "../../../cli/expression";
+import { compile, type Condition, type Expression, ExpressionError, literally, parseExpression, somewhere, termsOf } from "../../../cli/testing/expression";
 
 /** Whether a name fulfils an expression of substrings, by the compiled pattern. */
 function holds(text: string, name: string): boolean {

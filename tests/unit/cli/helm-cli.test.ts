@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { hasHelm } from "../../../cli/helm-cli";
+import { hasHelm } from "../../../cli/tools/helm-cli";
 
 describe("the helm of a run", () => {
   const before = { PATH: process.env["PATH"], BAY_E2E_CACHE: process.env["BAY_E2E_CACHE"] };

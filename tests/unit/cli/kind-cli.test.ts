@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { KIND, officialKind } from "../../../cli/kind-cli";
+import { KIND, officialKind } from "../../../cli/tools/kind-cli";
 
 const BINARY = "#!/bin/sh\necho the release\n";
 const CHECKSUM = createHash("sha256").update(BINARY).digest("hex");

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import ts from "typescript";
-import { GROUPS, MARKERS } from "../../../cli/markers";
+import { GROUPS, MARKERS } from "../../../cli/testing/markers";
 import { ROOT } from "../../../cli/paths";
 
 const FOLDER = join(ROOT, "tests", "e2e");

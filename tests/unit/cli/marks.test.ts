@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, processMark, RUN_FOLDER, runsOf, underMark } from "../../../cli/marks";
-import { startOf } from "../../../cli/procfs";
+import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, processMark, RUN_FOLDER, runsOf, underMark } from "../../../cli/clean-up/marks";
+import { startOf } from "../../../cli/clean-up/procfs";
 import { waitFor } from "../../../infra/support/wait";
 
 /** A stack that nobody else has, with marks of this test alone. */

@@ -6,11 +6,11 @@ import { createServer as createSocketServer, type AddressInfo, type Socket } fro
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { stringify } from "yaml";
-import { probeBackends } from "../../../cli/probe";
-import { parseInfo } from "../../../cli/probe-docker";
-import { findContext } from "../../../cli/probe-kubeconfig";
-import { reach } from "../../../cli/probe-server";
-import { onPath } from "../../../cli/probe-tools";
+import { probeBackends } from "../../../cli/probe/probe";
+import { parseInfo } from "../../../cli/probe/docker";
+import { findContext } from "../../../cli/probe/kubeconfig";
+import { reach } from "../../../cli/probe/server";
+import { onPath } from "../../../cli/probe/tools";
 
 let folder: string;
 beforeAll(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-probe-")); });

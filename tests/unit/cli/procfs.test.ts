@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { isAlive, readIfThere } from "../../../cli/procfs";
+import { isAlive, readIfThere } from "../../../cli/clean-up/procfs";
 import { waitFor } from "../../../infra/support/wait";
 
 describe("a process", () => {

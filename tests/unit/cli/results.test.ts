@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AggregatedResult, createEmptyTestResult, formatTestResults, makeEmptyAggregatedTestResult, type TestResult } from "@jest/test-result";
-import { ofRound, writeJunit } from "../../../cli/junit";
+import { ofRound, writeJunit } from "../../../cli/testing/junit";
 import { ROOT } from "../../../cli/paths";
-import { countsOf, merged, type Outcome, outcomeOf, readOutcome, slowestOf } from "../../../cli/results";
+import { countsOf, merged, type Outcome, outcomeOf, readOutcome, slowestOf } from "../../../cli/testing/results";
 
 type Status = "passed" | "failed" | "pending";
 

@@ -1,4 +1,4 @@
-import { conditionOf, fulfils, readSelection, type Share } from "../../../cli/selection";
+import { conditionOf, fulfils, readSelection, type Share } from "../../../cli/testing/selection";
 
 const file = (name: string, ...tags: string[]) => ({ path: `tests/e2e/${name}.test.ts`, tags: new Set(tags) });
 const chosen = (words: { k?: string; m?: string }, where: ReturnType<typeof file>, name: string, share?: Share) => fulfils(conditionOf(readSelection(words), where, share), name);

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { removeStaleLocks } from "../../../cli/locks";
-import { localStack } from "../../../cli/state";
-import { repairState } from "../../../cli/state-repair";
+import { removeStaleLocks } from "../../../cli/clean-up/locks";
+import { localStack } from "../../../cli/stack/state";
+import { repairState } from "../../../cli/stack/state-repair";
 
 let folder: string;
 let file: string;

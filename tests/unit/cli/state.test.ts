@@ -3,14 +3,14 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 
 let folder: string;
-let loaded: { state: typeof import("../../../cli/state"); locks: typeof import("../../../cli/locks") };
+let loaded: { state: typeof import("../../../cli/stack/state"); locks: typeof import("../../../cli/clean-up/locks") };
 const { PULUMI_BACKEND_URL: backend } = process.env;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "bay-e2e-state-"));
   await jest.isolateModulesAsync(async () => {
     jest.doMock("../../../cli/paths", () => ({ ROOT: folder, STATE: join(folder, ".state"), ARTIFACTS: join(folder, "artifacts") }));
-    loaded = { state: await import("../../../cli/state"), locks: await import("../../../cli/locks") };
+    loaded = { state: await import("../../../cli/stack/state"), locks: await import("../../../cli/clean-up/locks") };
   });
 });
 afterEach(() => {

@@ -2,8 +2,8 @@ import { Command } from "commander";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Run } from "../../../cli/report";
-import { commandOf, testOptions, type TestOptions } from "../../../cli/test-options";
-import { testFile, testFiles } from "../../../cli/test-files";
+import { commandOf, testOptions, type TestOptions } from "../../../cli/testing/test-options";
+import { testFile, testFiles } from "../../../cli/testing/test-files";
 
 const parse = (...words: string[]): TestOptions => testOptions(new Command("test").exitOverride()).parse(words, { from: "user" }).opts<TestOptions>();
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { overview } from "../../../cli/commands/sweep";
-import type { KnownStack } from "../../../cli/known-stacks";
+import type { KnownStack } from "../../../cli/stack/known-stacks";
 import { ROOT } from "../../../cli/paths";
-import { claimsOf, type Mark } from "../../../cli/sweep";
+import { claimsOf, type Mark } from "../../../cli/clean-up/claims";
 import { ownerOf } from "../../../infra/naming";
 
 const known: KnownStack[] = (["up", "interrupted", "not up"] as const).map((condition) => ({ name: `sweep-${condition.replace(" ", "-")}`, condition, inState: true, images: [] }));

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KnownStack } from "../../../../cli/known-stacks";
+import type { KnownStack } from "../../../../cli/stack/known-stacks";
 import { ROOT } from "../../../../cli/paths";
 import { digestOf } from "../../../../cli/preview/digest";
 import { pathIn, withSource } from "../../../../cli/preview/source";

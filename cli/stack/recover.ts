@@ -1,0 +1,81 @@
+import { rmSync } from "node:fs";
+import { ownerOf } from "../../infra/naming";
+import { type DockerThing, KIND_LABEL, removeThings, thingsOf } from "../clean-up/docker-things";
+import { hasReleases, settleReleases } from "../cluster/helm-releases";
+import { kubeconfigOf, openCluster } from "../cluster/access";
+import { deadFiles } from "../clean-up/leftovers";
+import { removeStaleLocks, requireNoLock } from "../clean-up/locks";
+import { deadRuns, forgetDeadRuns } from "../clean-up/marks";
+import { namespacesBy, removeNamespaces } from "../cluster/namespaces";
+import { endOrphans } from "../clean-up/orphans";
+import { type ObjectAddress, objectPath } from "../cluster/object-path";
+import { ROOT } from "../paths";
+import type { Tell } from "../progress";
+import { type StackState, stateOf } from "./stack-state";
+import { localStack } from "./state";
+import { repairState } from "./state-repair";
+
+/**
+ * Puts right what a killed run of this stack left, before the next one changes it: locks of the dead, processes
+ * that go on without their runner, state files half written, and what carries the stack's label and is not in its state. What the state
+ * knows stays.
+ * @throws UserError E_STACK_LOCKED when a Pulumi that lives has the stack
+ */
+export async function recover(stack: string, tell: Tell): Promise<void> {
+  const killed = deadRuns(stack).length > 0;
+  await endOrphans(stack, tell);
+  removeStaleLocks(stack);
+  requireNoLock(stack);
+  repairState(stack, tell);
+  for (const file of deadFiles(stack)) rmSync(file, { force: true });
+  // Of a state elsewhere nobody can tell here whether another host changes it: only a killed run's things are touched.
+  if (killed || localStack(stack)) await removeUnknown(stack, await stateOf(stack), tell);
+  forgetDeadRuns(stack);
+}
+
+/**
+ * Removes the Kubernetes objects whose creation was cut off: they may be there, half made, and the next `up`
+ * would run into them. Helm's releases are settled likewise. Their operations are cleared from the state by the refresh that follows.
+ */
+export async function removePending(stack: string, tell: Tell): Promise<void> {
+  const state = await stateOf(stack);
+  const cutOff = (state?.pending ?? []).filter(({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace|helm\.sh)/.test(resource.type));
+  const kubeconfig = cutOff.length > 0 || hasReleases(state) ? await kubeconfigOf(stack) : undefined;
+  if (!kubeconfig) return;
+  await settleReleases(kubeconfig, state, tell);
+  const cluster = await openCluster(kubeconfig);
+  try {
+    for (const { resource } of cutOff) {
+      const path = await objectPath(cluster.get, resource.inputs as unknown as ObjectAddress);
+      if (!path || (await cluster.get(path)) === undefined) continue;
+      tell(`removing ${path}, whose creation was cut off`);
+      await cluster.remove(`${path}?gracePeriodSeconds=0`);
+    }
+  } finally {
+    cluster.close();
+  }
+}
+
+async function removeUnknown(stack: string, state: StackState | undefined, tell: Tell): Promise<void> {
+  const owner = ownerOf(ROOT, stack);
+  const unknown = unknownThings(await thingsOf(owner), state);
+  for (const { kind, name } of unknown) tell(`removing ${kind} ${name}, which a killed run made and no state knows`);
+  await removeThings(unknown);
+  if (!state?.pending.some(({ resource }) => resource.type === "kubernetes:core/v1:Namespace")) return;
+  const kubeconfig = await kubeconfigOf(stack);
+  const names = (await namespacesBy(kubeconfig, owner)).map(({ name }) => name).filter((name) => !knownNames(state).has(name));
+  for (const name of names) tell(`removing namespace ${name}, which a killed run made and no state knows`);
+  if (kubeconfig && names.length > 0) await removeNamespaces(kubeconfig, names);
+}
+
+/** What of these things is not in a state. A kind node stands in none by itself: it belongs to its cluster. */
+export function unknownThings(things: readonly DockerThing[], state: StackState | undefined): DockerThing[] {
+  const known = knownNames(state);
+  const clusters = new Set((state?.resources ?? []).filter(({ type }) => type.endsWith(":KindCluster")).map(({ inputs }) => inputs?.["name"]));
+  return things.filter(({ name, labels }) => (KIND_LABEL in labels ? !clusters.has(labels[KIND_LABEL]) : !known.has(name)));
+}
+
+/** Names that the state's resources have outside of Pulumi. */
+function knownNames(state: StackState | undefined): Set<string> {
+  return new Set((state?.resources ?? []).flatMap(({ inputs }) => [inputs?.["name"], (inputs?.["metadata"] as { name?: string } | undefined)?.name]).filter((name) => typeof name === "string"));
+}
