@@ -17,11 +17,25 @@ if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`E_TOOL_MISSING: Node is too old\n  seen:   ${process.version}\n  wanted: v20.19 or newer\n  next:   install a newer Node, then run the command again`);
   process.exit(2);
 }
-if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) await install();
+if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) {
+  if (!isInstalled()) await install();
+  writeFileSync(stamp, digest);
+}
 
 const runner = spawn(process.execPath, ["--import", "tsx", join(root, "cli", "main.ts"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"], env: { INIT_CWD: process.cwd(), ...process.env } });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { runner.kill(signal); });
 runner.on("exit", (code) => { process.exit(code ?? 1); });
+
+/** Whether an `npm ci` by hand was here before: npm's own list of what it installed has all that the lock file asks for. */
+function isInstalled() {
+  const list = join(root, "node_modules", ".package-lock.json");
+  if (!existsSync(list)) return false;
+  const packagesOf = (file) => JSON.parse(readFileSync(file, "utf8")).packages;
+  const there = packagesOf(list);
+  // What is optional may be for another platform; the first entry is this project itself.
+  const wanted = Object.entries(packagesOf(join(root, "package-lock.json"))).filter(([path, { optional, devOptional }]) => path !== "" && !optional && !devOptional);
+  return wanted.every(([path, { version, integrity }]) => there[path]?.version === version && there[path]?.integrity === integrity);
+}
 
 /** `npm ci`, with a line now and then, because it takes a minute on a cold machine. */
 async function install() {
@@ -38,6 +52,5 @@ async function install() {
     console.error(`E_TOOL_MISSING: The packages could not be installed\n  seen:   npm ci ended with ${code}\n  wanted: 0\n  next:   npm ci\n\n${output.trimEnd()}`);
     process.exit(2);
   }
-  writeFileSync(stamp, digest);
   console.error(`Packages installed in ${seconds()}.`);
 }

@@ -1,0 +1,40 @@
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { tryRun } from "../../../infra/support/exec";
+
+const ROOT = resolve(__dirname, "../../..");
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "start-"));
+  for (const name of ["cli", "node_modules", "bin"]) mkdirSync(join(folder, name));
+  copyFileSync(join(ROOT, "cli/start.mjs"), join(folder, "cli/start.mjs"));
+  symlinkSync(join(ROOT, "node_modules/tsx"), join(folder, "node_modules/tsx"));
+  writeFileSync(join(folder, "cli/main.ts"), `console.log("started" as string);`);
+  // Stands for npm: says that it was called, and fails.
+  writeFileSync(join(folder, "bin/npm"), "#!/bin/sh\necho \"npm $1 was called\"\nexit 3\n");
+  chmodSync(join(folder, "bin/npm"), 0o755);
+});
+afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
+
+const wanted = { "": { version: "1.0.0" }, "node_modules/a": { version: "1.2.3", integrity: "sha512-a" }, "node_modules/b": { version: "1.0.0", integrity: "sha512-b", optional: true } };
+
+const start = (installed?: object) => {
+  writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ packages: wanted }));
+  if (installed) writeFileSync(join(folder, "node_modules/.package-lock.json"), JSON.stringify({ packages: installed }));
+  return tryRun([process.execPath, join(folder, "cli/start.mjs")], { cwd: folder, env: { PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` } });
+};
+
+test("packages that npm ci installed by hand are not installed again", async () => {
+  expect(await start({ "node_modules/a": { version: "1.2.3", integrity: "sha512-a" } })).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("started") });
+});
+
+test.each([
+  ["no packages", undefined],
+  ["none of them", {}],
+  ["another version", { "node_modules/a": { version: "1.2.2", integrity: "sha512-a" } }],
+  ["another content", { "node_modules/a": { version: "1.2.3", integrity: "sha512-z" } }],
+])("%s lead to an installation, whose failure is told with npm's own words", async (_, installed) => {
+  expect(await start(installed)).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/E_TOOL_MISSING[\s\S]*seen: +npm ci ended with 3[\s\S]*npm ci was called/) });
+});
