@@ -33,6 +33,7 @@ export async function openStack(name: string): Promise<Stack> {
 
 /** Whether the state backend knows the stack. */
 export async function stackExists(name: string): Promise<boolean> {
+  if (existsSync(localStack(name)?.file ?? "")) return true;
   const workspace = await LocalWorkspace.create({ workDir: ROOT, pulumiCommand: await detachedPulumi() });
   return (await guarded(name, () => workspace.listStacks())).some((stack) => stack.name === name || stack.name.endsWith(`/${name}`));
 }
