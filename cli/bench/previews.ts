@@ -38,6 +38,7 @@ export async function benchPreviews({ stack, rounds }: { stack: string; rounds: 
   }
   const names = Array.from({ length: TOGETHER }, (_, index) => `bench-${index + 1}`);
   await timed(figures, `${TOGETHER} up at once, until the last`, () => Promise.all(names.map((name) => timed(figures, `  each of the ${TOGETHER}`, () => up(name)))));
+  await timed(figures, `${TOGETHER} smoke tests at once, until the last`, () => Promise.all(names.map((name) => preview(["test", name]))));
   await withListed(kubeconfig, stack, async () => {
     for (let round = 1; round <= rounds; round += 1) await timed(figures, `list of ${LISTED + TOGETHER}`, () => preview(["list"]));
   });
