@@ -6,7 +6,7 @@ import { ROOT } from "../lifecycle/host";
 import { BayClient, expectStatus } from "../support/bay-client";
 import { openForward } from "../support/port-forward";
 import { notYet, waitFor } from "../support/wait";
-import { kubeconfigOf, npm, outputsOf, removeStack, stackFile, withStack } from "./support";
+import { kubeconfigOf, npm, outputsOf, removeStack, SOME, stackFile, withStack } from "./support";
 
 // One k3s cluster, a server and an agent, for the whole file; each test uses it in another way.
 jest.setTimeout(600_000);
@@ -18,7 +18,7 @@ const NODES = [NAME, `${NAME}-agent-1`];
 const docker = (...argv: string[]) => execFileSync("docker", argv, { encoding: "utf8" });
 
 beforeAll(async () => {
-  stackFile(STACK, { backend: "k3s", k3sAgents: 1, namespace: "of-the-cluster" });
+  stackFile(STACK, { backend: "k3s", k3sAgents: 1, checkpoint: "false", namespace: "of-the-cluster" });
   const { code, output } = await npm("up", "--", "--stack", STACK);
   expect([code, output]).toEqual([0, expect.stringMatching(/Bay is pod bay in namespace of-the-cluster/)]);
 });
@@ -83,7 +83,7 @@ describe("the cluster of a k3s stack, used by others", () => {
   test("passes as Docker Desktop's plain cluster, whose nodes have the local daemon's images: nothing is loaded", async () => {
     const kubeconfig = await kubeconfigOf(STACK, "docker-desktop");
     await withStack("backends-plain", { backend: "docker-desktop", kubeconfig, namespace: "backends-plain" }, async (stack) => {
-      const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
+      const { code, output } = await npm("e2e", "--", "--stack", stack, ...SOME);
       expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*nothing to load/)]);
     });
   });

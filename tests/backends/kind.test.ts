@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { clusterName, kubeconfigFile, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
 import { startRegistry, type TestRegistry } from "./registry";
-import { currentContext, kubeconfigOf, npm, removeStack, stackFile, withStack } from "./support";
+import { currentContext, kubeconfigOf, npm, removeStack, SOME, stackFile, withStack } from "./support";
 
 // One kind cluster of two nodes for the whole file; each test uses it in another way.
 jest.setTimeout(600_000);
@@ -93,7 +93,7 @@ describe("a stack of backend kind", () => {
 describe("the cluster of a kind stack, used by others", () => {
   test("carries two stacks of backend existing at once, each in its namespace, and neither notices the other", async () => {
     const kubeconfig = await kubeconfigOf(STACK);
-    const run = (name: string) => withStack(name, { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace: name }, (stack) => npm("e2e", "--", "--stack", stack, "-m", "core"));
+    const run = (name: string) => withStack(name, { backend: "existing", kubeconfig, kubeContext: `kind-${NAME}`, namespace: name }, (stack) => npm("e2e", "--", "--stack", stack, ...SOME));
     const both = await Promise.all([run("backends-one"), run("backends-two")]);
     for (const { code, output } of both) expect([code, output]).toEqual([0, expect.stringMatching(/Run passed/)]);
     expect(namespaces()).toEqual(expect.arrayContaining(["of-the-cluster"]));
@@ -104,7 +104,7 @@ describe("the cluster of a kind stack, used by others", () => {
     const kubeconfig = await kubeconfigOf(STACK, "docker-desktop");
     for (const node of NODES) docker("exec", node, "sh", "-c", "ctr -n k8s.io images rm $(ctr -n k8s.io images ls -q | grep /bay-e2e/ship:)");
     await withStack("backends-disguised", { backend: "docker-desktop", kubeconfig, namespace: "backends-disguised" }, async (stack) => {
-      const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
+      const { code, output } = await npm("e2e", "--", "--stack", stack, ...SOME);
       expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*MB loaded/)]);
     });
     for (const node of NODES) expect(imagesOn(node)).toContainEqual(expect.stringContaining("/ship:"));

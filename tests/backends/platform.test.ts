@@ -31,7 +31,7 @@ afterAll(async () => { await removeStack(STACK); });
 
 /** A stack with a namespace of its name on the shared cluster, up while `work` runs. */
 async function withTenant(name: string, work: (pulumi: Pulumi) => Promise<void>, config: Record<string, unknown> = { backend: "existing", kubeconfig, kubeContext: "default" }): Promise<void> {
-  await withStack(name, { ...config, checkpoint: "false", namespace: name }, async (stack) => {
+  await withStack(name, { ...config, namespace: name }, async (stack) => {
     const { code, output } = await npm("up", "--", "--stack", stack);
     expect([code, output]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
     await work(Pulumi.of(stack));

@@ -7,6 +7,9 @@ import { npmRun } from "../lifecycle/runner";
 import type { StackOutputs } from "../../infra/outputs";
 import { parseOutputs } from "../support/outputs";
 
+/** Words that choose the smaller part of the suite's core, for a way to a cluster on which the rest of it would tell nothing new. */
+export const SOME = ["-k", "auth or lifecycle"];
+
 /** How a command of the runner ended. */
 export interface Ended {
   code: number;
@@ -33,9 +36,9 @@ export async function removeStack(name: string): Promise<void> {
   if (code !== 0) throw new Error(output);
 }
 
-/** A stack for one test; what its work gives is given back once the stack is gone. */
+/** A stack for one test, without checkpoints unless it says so; what its work gives is given back once the stack is gone. */
 export async function withStack<T>(name: string, config: Record<string, unknown>, work: (stack: string) => Promise<T>): Promise<T> {
-  stackFile(name, config);
+  stackFile(name, { checkpoint: "false", ...config });
   try {
     return await work(name);
   } finally {
