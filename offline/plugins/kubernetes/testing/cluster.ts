@@ -1,6 +1,7 @@
 /** A namespace of its own on the cluster that BAY_E2E_TEST_KUBECONFIG names, and direct access beside the plugin. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { waitFor } from "../../../../infra/support/wait";
 import type { ValueMap } from "../../rpc/values";
 import { ApiClient } from "../client";
 import { Discovery } from "../discovery";
@@ -42,12 +43,14 @@ export class TestCluster {
     return this.imageLike(/\/ship:/);
   }
 
+  /** A kubelet tells what images it has every ten seconds: one that was loaded just now is not known yet. */
   private async imageLike(pattern: RegExp): Promise<string> {
-    const nodes = await this.client.request({ path: "/api/v1/nodes" });
-    const names = listAt(nodes, "items", 0, "status", "images").flatMap((image) => listAt(image, "names")).map(String);
-    const image = names.find((name) => pattern.test(name) && !name.includes("@"));
-    if (image === undefined) throw new Error(`no image like ${pattern} on the node, only ${names.join(", ")}`);
-    return image;
+    return waitFor<string>(async () => {
+      const nodes = await this.client.request({ path: "/api/v1/nodes" });
+      const names = listAt(nodes, "items", 0, "status", "images").flatMap((image) => listAt(image, "names")).map(String);
+      const image = names.find((name) => pattern.test(name) && !name.includes("@"));
+      return image === undefined ? { reason: names.join(", ") } : { value: image };
+    }, { deadline: 60_000, interval: 500 }, (names) => new Error(`no image like ${pattern} on the node, only ${names}`));
   }
 
   async create(object: ValueMap): Promise<ValueMap> {
