@@ -23,17 +23,20 @@ import { stateEnvironment } from "./stack/state";
 export interface PrepareOptions extends Omit<SetupOptions, "kindImage"> {
   /** The stack that is to be made or removed; its backend may need tools of its own. */
   stack?: string;
+  /** Name each stand-in for what could not be had. Default: their number alone, as most commands come after one that named them. */
+  announce?: boolean;
 }
 
 /** Tools and state of a command: this process's environment is what every child gets. */
-export async function prepare({ stack, ...options }: PrepareOptions = {}): Promise<Tools> {
+export async function prepare({ stack, announce = false, ...options }: PrepareOptions = {}): Promise<Tools> {
   // A daemon that the set-up starts belongs to no run: without the mark no clean-up takes it for one's process.
   Reflect.deleteProperty(process.env, OWNER_VARIABLE);
   const kindImage = stack === undefined ? undefined : kindImageOf(stack);
   const tools = await phase("Tools", (tell) => prepareTools(tell, { ...options, ...(kindImage === undefined ? {} : { kindImage }) }));
   Object.assign(process.env, tools.env);
   Object.assign(process.env, stateEnvironment());
-  for (const note of tools.notes) process.stderr.write(`  fallback: ${note}\n`);
+  const lines = announce || tools.notes.length === 0 ? tools.notes : [`${tools.notes.length} stand-ins for what could not be had here: npm run setup`];
+  for (const line of lines) process.stderr.write(`  fallback: ${line}\n`);
   return tools;
 }
 

@@ -31,7 +31,7 @@ async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Pro
   let begun = false;
   const save = (error: unknown): Promise<Evidence> => run.time("evidence", () => collectEvidence({ stack: options.stack, folder: run.folder, outputs, error, signal: interrupt.signal }));
   try {
-    run.set({ fallbacks: (await run.time("setup", () => prepare({ stack: options.stack, signal: interrupt.signal }))).notes });
+    run.set({ fallbacks: (await run.time("setup", () => prepare({ stack: options.stack, announce: true, signal: interrupt.signal }))).notes });
     interrupt.signal.throwIfAborted();
     begun = true;
     outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));

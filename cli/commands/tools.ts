@@ -3,7 +3,7 @@ import { openStack, stackExists } from "../stack/stack";
 
 /** Finds or makes the tools, and says which are not the official ones. */
 export async function setupCommand({ again, backend }: { again: boolean; backend?: string }): Promise<number> {
-  const { notes } = await prepare({ again, ...(backend === undefined ? {} : { stack: backend }) });
+  const { notes } = await prepare({ again, announce: true, ...(backend === undefined ? {} : { stack: backend }) });
   process.stdout.write(notes.length === 0 ? "All tools are the official ones.\n" : `${notes.length} stand-ins for what cannot be had here.\n`);
   return 0;
 }

@@ -34,7 +34,7 @@ export async function inContainer(options: E2eOptions, words: readonly string[])
     () => `Left at once: the run goes on in its container. End it and remove all of it with: npm run down -- --stack ${stack}`);
   try {
     return await underMark(stack, "e2e", "setup", async () => {
-      const tools = await prepare({ stack: options.stack, signal: interrupt.signal });
+      const tools = await prepare({ stack: options.stack, announce: true, signal: interrupt.signal });
       const runner = new Runner(stack, tools);
       let code: number;
       try {

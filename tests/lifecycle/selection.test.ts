@@ -95,6 +95,8 @@ describe("npm test on a stack that is up", () => {
   beforeAll(async () => {
     const up = npmRun(["up"]);
     expect([await up.done, up.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
+    // The set-up names what could not be had, and no command says it all again.
+    expect((up.output().match(/^ {2}fallback: /gm) ?? []).length).toBeLessThanOrEqual(1);
   });
   afterAll(async () => { await npmRun(["down"]).done; });
 
