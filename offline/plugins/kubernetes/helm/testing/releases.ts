@@ -46,9 +46,15 @@ export class Releases {
 
   static async open(): Promise<Releases> {
     const releases = new Releases(await Releases.startEngine());
-    releases.image = await releases.cluster.shellImage();
-    await releases.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: releases.namespace } });
-    return releases;
+    try {
+      releases.image = await releases.cluster.shellImage();
+      await releases.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: releases.namespace } });
+      return releases;
+    } catch (error) {
+      // An engine that goes on would keep Jest from its end.
+      await releases.engine.stop();
+      throw error;
+    }
   }
 
   get namespace(): string { return this.cluster.namespace; }
