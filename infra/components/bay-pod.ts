@@ -62,7 +62,7 @@ function bayContainer({ image, pullPolicy = "IfNotPresent", port = PORT, readyTi
     ],
     volumeMounts: [{ name: "config", mountPath: "/etc/bay", readOnly: true }, { name: "data", mountPath: "/var/lib/bay" }, { name: "tmp", mountPath: "/tmp" }],
     startupProbe: { ...health(port), periodSeconds: 1, failureThreshold: readyTimeout },
-    readinessProbe: { ...health(port), periodSeconds: 2, failureThreshold: 3 },
+    readinessProbe: { ...health(port), periodSeconds: 1, failureThreshold: 5 },
     livenessProbe: { ...health(port), periodSeconds: 10, failureThreshold: 3 },
     resources: structuredClone(BAY_RESOURCES),
   };
