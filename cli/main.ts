@@ -21,7 +21,7 @@ testOptions(command("e2e [jest...]", "set up what is missing, bring the stack up
   ["-- --bail", "words after a second -- go to Jest"],
 ])).option("--keep", "leave the stack up", false).option("--keep-on-failure", "leave the stack up when something fails", false)
   .option("--in-container", "do all of it from inside a container with every tool in it, on a stack of its own; tests get 10 minutes unless --limit says more", false)
-  .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(on(options, options.list ? "look" : "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
+  .action((jest: string[], options: Wish & Omit<E2eOptions, "stack">) => end(options.list ? list("e2e", options, jest) : on(options, "make", async (chosen) => (await import("./commands/e2e")).e2e(chosen, jest))));
 
 testOptions(command("test [jest...]", "run the unit tests, and E2E when the stack is up", [
   ["", "all that can run now"],
@@ -30,7 +30,7 @@ testOptions(command("test [jest...]", "run the unit tests, and E2E when the stac
   ["--suite checkpoint", "checkpoints of the running stack; with CEDANA_AUTH_TOKEN and no --stack, of CEDANA_URL"],
   [`-- -t "wakes"`, "words after a second -- go to Jest"],
 ]))
-  .action((jest: string[], options: Wish & Omit<TestOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/test")).test({ ...chosen, named: options.stack !== undefined || options.backend !== undefined }, jest))));
+  .action((jest: string[], options: TestOptions) => end(options.list ? list("test", options, jest) : import("./commands/test").then(({ test }) => test(options, jest))));
 
 command("up", "bring the stack up and leave it up", [["", "then: npm test, npm run down"], ["--refresh", "and put back what was changed by hand (npm run drift)"]]).option(...STACK).option(...BACKEND)
   .option("--refresh", "look at what is really there first, and put back what was changed by hand", false)
@@ -127,6 +127,10 @@ Promise.resolve().then(() => { refuseSwallowedFlags(program); }).then(() => prog
 
 async function end(work: Promise<number>): Promise<void> {
   process.exitCode = await work;
+}
+
+async function list(command: "e2e" | "test", options: TestOptions, jest: string[]): Promise<number> {
+  return (await import("./commands/test")).listCommand(command, options, jest);
 }
 
 /** Calls a command with the stack that its options mean. */

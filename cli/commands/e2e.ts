@@ -6,7 +6,7 @@ import { underMark } from "../clean-up/marks";
 import { limitOf } from "../options/limit";
 import { setVerbose } from "../progress";
 import { Run } from "../report";
-import { isFiltered, listTests, printTests, runTests, type TestPlan } from "../testing/run-tests";
+import { isFiltered, listTests, runTests, type TestPlan } from "../testing/run-tests";
 import { down, prepare, up } from "../session";
 import { projectOfSuite } from "../testing/test-files";
 import type { E2eOptions } from "../testing/test-options";
@@ -15,7 +15,6 @@ import type { E2eOptions } from "../testing/test-options";
 export async function e2e(options: E2eOptions, words: string[]): Promise<number> {
   setVerbose(options.verbose);
   const plan = await planOf(options, words);
-  if (options.list) return 0;
   if (options.inContainer) return (await import("../container")).inContainer(options, words);
   return underMark(options.stack, "e2e", "setup", () => mainJob(options, plan));
 }
@@ -67,10 +66,7 @@ async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Pro
  */
 async function planOf(options: E2eOptions, words: string[]): Promise<Omit<TestPlan, "folder">> {
   const plan = { call: "npm run e2e", projects: [projectOfSuite(options.suite)], options, words };
-  if (!options.list && !isFiltered(plan)) return plan;
-  const chosen = await listTests(plan);
-  if (options.list) printTests(chosen);
-  return { ...plan, chosen };
+  return isFiltered(plan) ? { ...plan, chosen: await listTests(plan) } : plan;
 }
 
 function report(error: unknown, run: Run): void {

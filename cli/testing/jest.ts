@@ -15,7 +15,8 @@ export interface JestRun {
   folder: string;
   /** Folder of the whole run, for what the tests themselves leave, such as evidence. */
   artifacts: string;
-  stack: string;
+  /** The stack under test, if there is one. */
+  stack?: string;
   /** Outputs of the stack, so that the tests need not ask Pulumi again. */
   outputs?: StackOutputs;
   selection: Selection;
@@ -55,8 +56,8 @@ export async function runJest(jest: JestRun): Promise<JestResult> {
     const child = execa(process.execPath, [join(ROOT, "node_modules", ".bin", "jest"), ...wordsOf(jest)], {
       cwd: ROOT, detached: true, reject: false, stdin: "ignore", stdout: "ignore", stderr: jest.listOnly ? "pipe" : printed ?? "inherit",
       env: {
-        BAY_E2E_ARTIFACTS: jest.artifacts, BAY_E2E_RESULTS: results, BAY_E2E_SELECTION: writeSelection(jest), BAY_E2E_STACK: jest.stack, FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
-        ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}), ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
+        BAY_E2E_ARTIFACTS: jest.artifacts, BAY_E2E_RESULTS: results, BAY_E2E_SELECTION: writeSelection(jest), FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
+        ...(jest.stack === undefined ? {} : { BAY_E2E_STACK: jest.stack }), ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}), ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
       },
     });
     const stop = () => { if (child.pid) process.kill(-child.pid, "SIGTERM"); };

@@ -69,7 +69,7 @@ export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]>
   const folder = mkdtempSync(join(tmpdir(), "bay-e2e-list-"));
   const interrupt = onInterrupt("stopping", () => "Left at once.");
   try {
-    const { tests, broken, exitCode } = await runJest({ projects, folder, artifacts: folder, stack: plan.options.stack, selection, listOnly: true, extra: plan.words, signal: interrupt.signal });
+    const { tests, broken, exitCode } = await runJest({ projects, folder, artifacts: folder, selection, listOnly: true, extra: plan.words, signal: interrupt.signal });
     if (interrupt.received) throw new UserError("E_INTERRUPTED", { seen: interrupt.received, wanted: "the list of the tests", next: `${plan.call} -- --list` });
     if (tests.length === 0 && broken.length === 0 && exitCode === 0) throw noTests(plan);
     return tests;
@@ -171,8 +171,8 @@ class Round {
     const { options, folder, outputs, output, words, signal } = this.#plan;
     const workers = share === "parallel" ? options.n : 1;
     return runJest({
-      projects, folder: join(folder, "jest", `${this.number}-${share ?? "all"}`), artifacts: folder, stack: options.stack, selection: this.#selection, verbose: options.verbose, extra: words,
-      ...(outputs ? { outputs } : {}), ...(output ? { output } : {}), ...(share ? { share } : {}), ...(workers === undefined ? {} : { workers }), ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
+      projects, folder: join(folder, "jest", `${this.number}-${share ?? "all"}`), artifacts: folder, selection: this.#selection, verbose: options.verbose, extra: words,
+      ...(options.stack === undefined ? {} : { stack: options.stack }), ...(outputs ? { outputs } : {}), ...(output ? { output } : {}), ...(share ? { share } : {}), ...(workers === undefined ? {} : { workers }), ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
       ...(this.seed === undefined ? {} : { seed: this.seed }), ...(signal ? { signal } : {}),
     });
   }

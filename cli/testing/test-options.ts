@@ -11,12 +11,11 @@ import { type Suite, SUITES } from "./test-files";
 
 /** What e2e and test have in common: which tests, how, and what becomes of their results. */
 export interface TestOptions {
-  stack: string;
+  /** The stack under test; nothing where the environment names what is tested, or where tests are only listed. */
+  stack?: string;
   backend?: string;
   /** What the tests of the cluster are about. */
   suite: Suite;
-  /** Whether the user named the stack. */
-  named?: boolean;
   verbose: boolean;
   /** Expression of words of names. */
   k?: string;
@@ -39,6 +38,7 @@ export interface TestOptions {
 
 /** Options of the main job. */
 export interface E2eOptions extends TestOptions {
+  stack: string;
   /** Leave the stack up at the end. */
   keep: boolean;
   /** Leave the stack up when something failed. */
@@ -76,7 +76,7 @@ export function checkOptions(options: TestOptions): void {
 /** The command that runs the same tests in the order of a seed. */
 export function commandOf(call: string, { stack, backend, suite, k, m, n, parallel }: TestOptions, words: readonly string[], seed: number): string {
   const flags = [
-    "--stack", stack, ...(backend === undefined ? [] : ["--backend", backend]), ...(suite === "bay" ? [] : ["--suite", suite]), ...(k === undefined ? [] : ["-k", k]), ...(m === undefined ? [] : ["-m", m]),
+    ...(stack === undefined ? [] : ["--stack", stack]), ...(backend === undefined ? [] : ["--backend", backend]), ...(suite === "bay" ? [] : ["--suite", suite]), ...(k === undefined ? [] : ["-k", k]), ...(m === undefined ? [] : ["-m", m]),
     ...(n === undefined ? [] : ["-n", String(n)]), ...(parallel ? [] : ["--no-parallel"]), "--seed", String(seed), ...(words.length === 0 ? [] : ["--", ...words]),
   ];
   return `${call} -- ${pasteable(flags)}`;

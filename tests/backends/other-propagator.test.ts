@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
+import { copyFileSync, rmSync } from "node:fs";
+import { localStack, stateEnvironment } from "../../cli/stack/state";
 import type { StackOutputs } from "../../infra/outputs";
 import { clusterName, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
@@ -47,8 +49,12 @@ test("tests that were killed leave a namespace, which a sweep finds and removes,
 
 describe("the suite of checkpoints against a propagator that no stack made", () => {
   let forward: Forward;
+  // Of two stacks that are up a command without --stack would have to choose; this one needs neither.
+  const stateOf = (stack: string) => localStack(stack, stateEnvironment()["PULUMI_BACKEND_URL"] ?? process.env["PULUMI_BACKEND_URL"])!.file;
+  const twin = stateOf(`${STACK}-twin`);
 
   beforeAll(async () => {
+    copyFileSync(stateOf(STACK), twin);
     const { namespace, release } = outputs.checkpoint;
     const image = kubectl("get", "deployments", "--namespace", namespace, release, "--output", "jsonpath={.spec.template.spec.containers[0].image}");
     const helm = (words: [string, ...string[]], input?: string) => withTools(STACK, ["helm", ...words, "--kubeconfig", kubeconfig], input);
@@ -62,7 +68,10 @@ describe("the suite of checkpoints against a propagator that no stack made", () 
     const pod = kubectl("get", "pods", "--namespace", OTHER.namespace, "--selector", "app.kubernetes.io/component=server", "--output", "jsonpath={.items[0].metadata.name}");
     forward = await openForward({ kubeconfig: outputs.kubeconfig, namespace: OTHER.namespace, pod, port: 1324, healthPath: "/healthz" });
   });
-  afterAll(() => forward.close());
+  afterAll(async () => {
+    rmSync(twin, { force: true });
+    await forward.close();
+  });
 
   const suite = async (words: string, environment: NodeJS.ProcessEnv = {}) => {
     const run = npmRun(["test", "--", "--suite", "checkpoint", "-k", words], {
