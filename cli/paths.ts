@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** The checkout: the folder that holds Pulumi.yaml. */
+/** The checkout: the folder that holds Pulumi.yaml, beside whose `cli/` is the `dist/` that start.mjs makes of it. */
 export const ROOT = join(__dirname, "..");
 
 /** What runs keep beside the checkout: the local state backend, its passphrase. Ignored by git. */

@@ -1,10 +1,10 @@
 // The way in for every script of package.json. It needs nothing but Node: it installs the packages that the
-// lock file names when they are missing or old, then starts the TypeScript runner (main.ts) in a session of its
-// own. A terminal sends Ctrl-C to its whole process group; this way only this process gets it and passes one
+// lock file names when they are missing or old, makes one file of the TypeScript runner (main.ts) when a source
+// of it is younger, then starts that in a session of its own. A terminal sends Ctrl-C to its whole process group; this way only this process gets it and passes one
 // on, and no command that the runner has under way is hit beside it.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,9 +22,31 @@ if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) {
   writeFileSync(stamp, digest);
 }
 
-const runner = spawn(process.execPath, ["--import", "tsx", join(root, "cli", "main.ts"), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"], env: { INIT_CWD: process.cwd(), ...process.env } });
+const runner = spawn(process.execPath, ["--enable-source-maps", await bundled(), ...process.argv.slice(2)], { cwd: root, detached: true, stdio: ["inherit", "inherit", "inherit", "ipc"], env: { INIT_CWD: process.cwd(), ...process.env } });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { runner.kill(signal); });
 runner.on("exit", (code) => { process.exit(code ?? 1); });
+
+/**
+ * The runner as one file. Compiled at run time, module by module, it would begin each command half a second of work later.
+ * Its list of sources, each with its time of change, says when it has to be made again.
+ */
+async function bundled() {
+  const [file, list] = [join(root, "dist", "cli.js"), join(root, "dist", "cli.json")];
+  const changed = (source) => statSync(join(root, source), { throwIfNoEntry: false })?.mtimeMs;
+  if (existsSync(file) && existsSync(list) && Object.entries(JSON.parse(readFileSync(list, "utf8"))).every(([source, time]) => changed(source) === time)) return file;
+  const { build } = await import("esbuild");
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root, entryPoints: ["cli/main.ts"], outfile: "dist/cli.js", bundle: true, platform: "node", target: "node20", packages: "external",
+    sourcemap: "inline", sourcesContent: false, metafile: true, write: false, logLevel: "error",
+  });
+  mkdirSync(dirname(file), { recursive: true });
+  // Two commands may be at this at once: neither may start half a file.
+  for (const [path, text] of [[file, outputFiles[0].text], [list, JSON.stringify(Object.fromEntries(Object.keys(metafile.inputs).map((source) => [source, changed(source)])))]]) {
+    writeFileSync(`${path}.${process.pid}`, text);
+    renameSync(`${path}.${process.pid}`, path);
+  }
+  return file;
+}
 
 /** Whether an `npm ci` by hand was here before: npm's own list of what it installed has all that the lock file asks for. */
 function isInstalled() {

@@ -13,7 +13,7 @@ import { describeRun, listTests, printTests, runTests } from "../testing/run-tes
 import { outputsIfUp, prepare } from "../session";
 import { toolsPrepared } from "../tools/setup";
 import { chooseStack } from "../stack/choose";
-import { localStack, stateEnvironment } from "../stack/state";
+import { localStack } from "../stack/state";
 import { type Project, projectOfSuite } from "../testing/test-files";
 import type { TestOptions } from "../testing/test-options";
 
@@ -70,6 +70,6 @@ function projectsOf(options: TestOptions, outputs: StackOutputs | undefined): Pr
 /** Without tools, or with a local state that does not know the stack, there is nothing to ask for: no tool is made for that. */
 function mayBeUp(stack: string): boolean {
   if (!toolsPrepared()) return false;
-  const local = localStack(stack, stateEnvironment()["PULUMI_BACKEND_URL"] ?? process.env["PULUMI_BACKEND_URL"]);
+  const local = localStack(stack);
   return local === undefined || existsSync(local.file);
 }

@@ -1,9 +1,11 @@
 import { UserError } from "../../infra/support/errors";
 import { openCluster } from "../cluster/access";
+import { liveLock } from "../clean-up/locks";
 import { underMark } from "../clean-up/marks";
-import { removeNamespaces } from "../cluster/namespaces";
+import { beginRemoval, removeNamespaces } from "../cluster/namespaces";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
+import { localStack } from "../stack/state";
 import type { Verdict } from "./decide";
 import type { FoundPreview } from "./facts";
 import { findPreview } from "./inventory";
@@ -33,31 +35,27 @@ export async function previewDown(name: string, { from, clusterGone, signal }: D
 export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
   dropDeadSources();
   if (action === "namespace") {
-    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, async () => {
-      await empty(found);
-      await removeNamespaces(found.kubeconfig!, [found.namespace!]);
-    });
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, () => removeNamespaces(found.kubeconfig!, [found.namespace!]));
     return;
   }
   const stack = found.stack!;
   await underMark(stack, "preview down", "setup", async () => {
+    if (action === "down") await removeEarly(stack, found);
     await prepare({ stack });
-    if (action === "down") await empty(found);
     await down(stack, { clusterGone: action === "forget", ...(signal ? { signal } : {}) });
     forget(stack);
   });
 }
 
 /**
- * Ends the pods of a preview and lets go of its volumes, before its namespace is deleted: the namespace's controller that finds
- * one with a finalizer, as each volume's claim has, looks again only after eight seconds.
+ * Begins what takes longest while Pulumi starts. Not where somebody may have the stack: a Pulumi that lives has its lock, and of a
+ * state elsewhere no lock is seen from here.
  */
-async function empty({ kubeconfig, namespace }: FoundPreview): Promise<void> {
-  if (kubeconfig === undefined || namespace === undefined) return;
+async function removeEarly(stack: string, { kubeconfig, namespace }: FoundPreview): Promise<void> {
+  if (kubeconfig === undefined || namespace === undefined || localStack(stack) === undefined || liveLock(stack)) return;
   const cluster = await openCluster(kubeconfig);
   try {
-    await cluster.remove(`/api/v1/namespaces/${namespace}/pods?gracePeriodSeconds=1`);
-    await cluster.remove(`/api/v1/namespaces/${namespace}/persistentvolumeclaims`);
+    await beginRemoval(cluster, namespace);
   } finally {
     cluster.close();
   }

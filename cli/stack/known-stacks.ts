@@ -32,8 +32,7 @@ export interface KnownStack {
  * from its files, which costs milliseconds; any other one is asked through Pulumi.
  */
 export async function knownStacks(): Promise<KnownStack[]> {
-  const url = process.env["PULUMI_BACKEND_URL"] ?? stateEnvironment()["PULUMI_BACKEND_URL"];
-  const place = localStack("any", url);
+  const place = localStack("any");
   const found = place ? readLocal(dirname(place.file)) : await askPulumi();
   const others = stacksWithFile().filter((name) => !found.some((stack) => stack.name === name));
   return [...found, ...others.map((name): KnownStack => ({ name, condition: "not up", inState: false, images: [] }))];

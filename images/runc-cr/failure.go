@@ -82,7 +82,8 @@ var logPrefix = regexp.MustCompile(`^\(\d+\.\d+\)\s*(\d+:\s*)?`)
 // harmless is what CRIU calls an error on each host without CAP_SYS_RESOURCE, and goes on.
 const harmless = "Can't setup RLIMIT_NOFILE for self"
 
-// criuErrors gives the last error lines of a CRIU log, without times; none where there is no log.
+// criuErrors gives the first error line of a CRIU log, which is the cause more often than not, and the last ones, without times;
+// none where there is no log.
 func criuErrors(log string) []string {
 	lines := []string{}
 	file, err := os.Open(log)
@@ -102,7 +103,7 @@ func criuErrors(log string) []string {
 			line = line[:maxLineLength] + "…"
 		}
 		if lines = append(lines, line); len(lines) > maxCriuLines {
-			lines = lines[1:]
+			lines = append(lines[:1], lines[2:]...)
 		}
 	}
 	return lines

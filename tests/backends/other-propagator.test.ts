@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { copyFileSync, rmSync } from "node:fs";
-import { localStack, stateEnvironment } from "../../cli/stack/state";
+import { localStack } from "../../cli/stack/state";
 import type { StackOutputs } from "../../infra/outputs";
 import { clusterName, ownerOf } from "../../infra/naming";
 import { ROOT } from "../lifecycle/host";
@@ -50,7 +50,7 @@ test("tests that were killed leave a namespace, which a sweep finds and removes,
 describe("the suite of checkpoints against a propagator that no stack made", () => {
   let forward: Forward;
   // Of two stacks that are up a command without --stack would have to choose; this one needs neither.
-  const stateOf = (stack: string) => localStack(stack, stateEnvironment()["PULUMI_BACKEND_URL"] ?? process.env["PULUMI_BACKEND_URL"])!.file;
+  const stateOf = (stack: string) => localStack(stack)!.file;
   const twin = stateOf(`${STACK}-twin`);
 
   beforeAll(async () => {

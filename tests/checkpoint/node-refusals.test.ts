@@ -101,7 +101,7 @@ describe("a restore that cannot be says why in the pod's events, and never start
     expect(await pods.event(copy, /runc-cr/)).toMatch(/wrong_container: the checkpoint is of container "app", and this is "other"/);
   });
 
-  it("restore_failed, with CRIU's own last lines: a listener at the old pod's address", async () => {
+  it("restore_failed, with CRIU's own error lines: a listener at the old pod's address", async () => {
     const { node, pods } = rig();
     const pod = await node.make(scope(), boundServer);
     await pods.ready(pod);

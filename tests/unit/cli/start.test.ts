@@ -10,8 +10,9 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "start-"));
   for (const name of ["cli", "node_modules", "bin"]) mkdirSync(join(folder, name));
   copyFileSync(join(ROOT, "cli/start.mjs"), join(folder, "cli/start.mjs"));
-  symlinkSync(join(ROOT, "node_modules/tsx"), join(folder, "node_modules/tsx"));
-  writeFileSync(join(folder, "cli/main.ts"), `console.log("started" as string);`);
+  symlinkSync(join(ROOT, "node_modules/esbuild"), join(folder, "node_modules/esbuild"));
+  writeFileSync(join(folder, "cli/words.ts"), `export const words = "started" as string;`);
+  writeFileSync(join(folder, "cli/main.ts"), `import { words } from "./words"; console.log(words);`);
   // Stands for npm: says that it was called, and fails.
   writeFileSync(join(folder, "bin/npm"), "#!/bin/sh\necho \"npm $1 was called\"\nexit 3\n");
   chmodSync(join(folder, "bin/npm"), 0o755);
@@ -28,6 +29,15 @@ const start = (installed?: object) => {
 
 test("packages that npm ci installed by hand are not installed again", async () => {
   expect(await start({ "node_modules/a": { version: "1.2.3", integrity: "sha512-a" } })).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("started") });
+});
+
+test("a source that changed is what the next start runs, and one that cannot be read is told by its place", async () => {
+  const installed = { "node_modules/a": { version: "1.2.3", integrity: "sha512-a" } };
+  expect(await start(installed)).toMatchObject({ exitCode: 0, stdout: "started" });
+  writeFileSync(join(folder, "cli/words.ts"), `export const words = "started anew" as string;`);
+  expect(await start(installed)).toMatchObject({ exitCode: 0, stdout: "started anew" });
+  writeFileSync(join(folder, "cli/words.ts"), "export const words = ;");
+  expect(await start(installed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("cli/words.ts:1:21") });
 });
 
 test.each([
