@@ -1,44 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import os from "node:os";
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { until } from "./support/bay";
-
-const SERVER = path.resolve(__dirname, "../src/server.ts");
-const KUBECONFIG = `
-current-context: none
-contexts: [{name: none, context: {cluster: none, user: none}}]
-clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}]
-users: [{name: none, user: {token: planted-token}}]
-`;
+import { freePort, ServiceProcesses } from "../../common/test/service-process";
 
 describe("Bay's process", () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), "bay-process-"));
-  const children: ChildProcess[] = [];
-  afterAll(() => {
-    for (const child of children) child.kill("SIGKILL");
-    rmSync(folder, { recursive: true });
-  });
-  const start = (config: string, env: NodeJS.ProcessEnv = {}) => {
-    const file = path.join(folder, `config-${children.length}.yaml`);
-    writeFileSync(file, config);
-    const child = spawn(process.execPath, ["--import", "tsx", SERVER], { env: { PATH: process.env["PATH"], BAY_CONFIG_FILE: file, BAY_DATA_DIR: folder, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    children.push(child);
-    const output = { out: "", err: "" };
-    child.stdout!.on("data", (chunk: Buffer) => { output.out += chunk.toString(); });
-    child.stderr!.on("data", (chunk: Buffer) => { output.err += chunk.toString(); });
-    return { child, output, lines: () => output.out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>) };
-  };
-  const freePort = async (): Promise<number> => {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, "close");
-    return port;
-  };
+  const processes = new ServiceProcesses(path.resolve(__dirname, "../src/server.ts"));
+  const { folder } = processes;
+  afterAll(() => { processes.close(); });
+  const start = (config: string, env: NodeJS.ProcessEnv = {}) => processes.start([], { BAY_CONFIG_FILE: processes.file("config.yaml", config), BAY_DATA_DIR: folder, ...env });
 
   test("does not start with a bad configuration, and names all of its problems at once", async () => {
     const { child, output } = start("driver: {type: k8s, k8s: {max_parallel_starts: 0, namespace: Not_DNS, default_storage_size: lots}}\nserver: {port: 99999, metrics_port: soon}\ndatabase: {url: 'postgresql://host/db'}\nprofiles: [{id: a, resources: {memory: much}}]\nsurprise: 1\n");
@@ -59,21 +28,18 @@ describe("Bay's process", () => {
   });
 
   test("serves while its cluster cannot be reached, logs each request with its id and no secret, and ends well when it is told to", async () => {
-    writeFileSync(path.join(folder, "kubeconfig"), KUBECONFIG);
     const [api, metrics] = [await freePort(), await freePort()];
-    const { child, output, lines } = start(
-      `driver: {type: k8s, k8s: {kubeconfig: ${path.join(folder, "kubeconfig")}}}\nserver: {host: 127.0.0.1, port: ${api}, metrics_port: ${metrics}}\ndatabase: {url: 'sqlite:///kept.db'}\n`, { BAY_API_KEY: "planted-key" });
-    await until("Bay listens", () => {
-      if (child.exitCode !== null) throw new Error(`Bay ended: ${output.err}`);
-      return output.out.includes('"Bay listens"');
-    });
+    const { child, output, says } = start(
+      `driver: {type: k8s, k8s: {kubeconfig: ${processes.kubeconfig()}}}\nserver: {host: 127.0.0.1, port: ${api}, metrics_port: ${metrics}}\ndatabase: {url: 'sqlite:///kept.db'}\n`, { BAY_API_KEY: "planted-key" });
+    await says("Bay listens");
     const answer = await fetch(`http://127.0.0.1:${api}/v1/sandboxes?limit=3`, { headers: { authorization: "Bearer planted-key", "x-request-id": "trace-me" } });
     expect([answer.status, answer.headers.get("x-request-id")]).toEqual([200, "trace-me"]);
     expect(await (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text()).toContain("process_resident_memory_bytes");
     child.kill("SIGTERM");
     expect(await once(child, "close")).toEqual([0, null]);
-    expect(lines()).toContainEqual(expect.objectContaining({ level: "info", reqId: "trace-me", method: "GET", path: "/v1/sandboxes", status: 200, msg: "request" }));
-    expect(lines().at(-1)).toMatchObject({ msg: "Bay has ended", whole: true });
+    const lines = output.out.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toContainEqual(expect.objectContaining({ level: "info", reqId: "trace-me", method: "GET", path: "/v1/sandboxes", status: 200, msg: "request" }));
+    expect(lines.at(-1)).toMatchObject({ msg: "Bay has ended", whole: true });
     expect(output.out + output.err).not.toMatch(/planted-/);
     expect(existsSync(path.join(folder, "kept.db"))).toBe(true);
   });

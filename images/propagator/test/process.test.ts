@@ -1,47 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import os from "node:os";
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { AGENT_TOKEN, TOKEN, until } from "./support/propagator";
+import { freePort, ServiceProcesses } from "../../common/test/service-process";
+import { AGENT_TOKEN, TOKEN } from "./support/propagator";
 import { ToolStandIn } from "./support/tool";
 
-const SERVER = path.resolve(__dirname, "../src/server.ts");
-const KUBECONFIG = `
-current-context: none
-contexts: [{name: none, context: {cluster: none, user: none}}]
-clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}]
-users: [{name: none, user: {token: planted-token}}]
-`;
-
 describe("The propagator's process", () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), "propagator-process-"));
-  const children: ChildProcess[] = [];
-  afterAll(() => {
-    for (const child of children) child.kill("SIGKILL");
-    rmSync(folder, { recursive: true });
-  });
-  const start = (role: string, env: NodeJS.ProcessEnv = {}) => {
-    const child = spawn(process.execPath, ["--import", "tsx", SERVER, role], { env: { PATH: process.env["PATH"], ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    children.push(child);
-    const output = { out: "", err: "" };
-    child.stdout!.on("data", (chunk: Buffer) => { output.out += chunk.toString(); });
-    child.stderr!.on("data", (chunk: Buffer) => { output.err += chunk.toString(); });
-    const says = (message: string) => until(message, () => {
-      if (child.exitCode !== null) throw new Error(`it ended: ${output.err}${output.out}`);
-      return output.out.includes(`"${message}"`) || undefined;
-    });
-    return { child, output, says };
-  };
-  const freePort = async (): Promise<string> => {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, "close");
-    return String(port);
-  };
+  const processes = new ServiceProcesses(path.resolve(__dirname, "../src/server.ts"));
+  const { folder } = processes;
+  afterAll(() => { processes.close(); });
+  const start = (role: string, env: NodeJS.ProcessEnv = {}) => processes.start([role], env);
 
   test.each<[string, string, NodeJS.ProcessEnv, string[]]>([
     ["as a server", "server", { PROPAGATOR_TOKEN: "short-secret", PROPAGATOR_PORT: "99999", PROPAGATOR_CLUSTER_ID: "mine", PROPAGATOR_DATABASE: "here", PROPAGATOR_KEEP: "none" },
@@ -65,11 +33,10 @@ describe("The propagator's process", () => {
   });
 
   test("serves while its cluster cannot be reached, says that it is not ready, and ends well when it is told to, without a secret in its log", async () => {
-    writeFileSync(path.join(folder, "kubeconfig"), KUBECONFIG);
     const [port, metrics] = [await freePort(), await freePort()];
     const { child, output, says } = start("server", {
-      PROPAGATOR_TOKEN: TOKEN, PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN, PROPAGATOR_HOST: "127.0.0.1", PROPAGATOR_PORT: port, PROPAGATOR_METRICS_PORT: metrics,
-      PROPAGATOR_DATABASE: path.join(folder, "kept.db"), PROPAGATOR_KUBECONFIG: path.join(folder, "kubeconfig"),
+      PROPAGATOR_TOKEN: TOKEN, PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN, PROPAGATOR_HOST: "127.0.0.1", PROPAGATOR_PORT: String(port), PROPAGATOR_METRICS_PORT: String(metrics),
+      PROPAGATOR_DATABASE: path.join(folder, "kept.db"), PROPAGATOR_KUBECONFIG: processes.kubeconfig(),
     });
     await says("the propagator listens");
     const call = (where: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}${where}`, { headers: { authorization: `Bearer ${TOKEN}` }, ...init });
@@ -88,7 +55,7 @@ describe("The propagator's process", () => {
   test("serves a node, and purges", async () => {
     const tool = new ToolStandIn(folder);
     const port = await freePort();
-    const agent = start("agent", { PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN, PROPAGATOR_HOST: "127.0.0.1", PROPAGATOR_AGENT_PORT: port, PROPAGATOR_AGENT_METRICS_PORT: "0", PROPAGATOR_TOOL: JSON.stringify(tool.command), PROPAGATOR_STORE: tool.store });
+    const agent = start("agent", { PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN, PROPAGATOR_HOST: "127.0.0.1", PROPAGATOR_AGENT_PORT: String(port), PROPAGATOR_AGENT_METRICS_PORT: "0", PROPAGATOR_TOOL: JSON.stringify(tool.command), PROPAGATOR_STORE: tool.store });
     await agent.says("the agent listens");
     expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
     const purge = start("purge", { PROPAGATOR_URL: `http://127.0.0.1:${port}`, PROPAGATOR_TOKEN: TOKEN });
