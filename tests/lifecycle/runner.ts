@@ -33,7 +33,11 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
     done, output: () => output,
     signal: (name) => { process.kill(-child.pid!, name); },
     killAll: () => { for (const pid of descendantsOf(child.pid!)) kill(pid); },
-    killRunner: () => { for (const pid of descendantsOf(child.pid!).filter((one) => /cli\/main\.ts/.test(commandOf(one)))) kill(pid); },
+    killRunner: () => {
+      const runners = descendantsOf(child.pid!).filter((pid) => /dist\/cli\.js/.test(commandOf(pid)));
+      if (runners.length === 0) throw new Error("no runner is among the command's processes");
+      for (const pid of runners) kill(pid);
+    },
     until: (pattern) => new Promise((resolve, reject) => {
       const look = () => { if (pattern.test(output)) { listeners.delete(look); resolve(); } };
       listeners.add(look);
