@@ -1,5 +1,5 @@
 /**
- * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e` and `checkpoint` need a stack that is up; `offline` needs
+ * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e`, `checkpoint` and `hostile` need a stack that is up; `offline` needs
  * Docker and is run by itself.
  *
  * @jest-config-loader ts-node
@@ -43,6 +43,17 @@ const config: Config = {
       displayName: "e2e",
       testMatch: ["<rootDir>/tests/e2e/**/*.test.ts"],
       testEnvironment: "<rootDir>/tests/support/environment.ts",
+      globalSetup: "<rootDir>/tests/support/global-setup.ts",
+      globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
+      setupFilesAfterEnv: ["<rootDir>/tests/support/patience.ts"],
+    },
+    {
+      ...shared,
+      // Outside the tests' module registry Node itself requires ESM packages; nothing needs to be compiled.
+      transformIgnorePatterns: ["/node_modules/"],
+      displayName: "hostile",
+      testMatch: ["<rootDir>/tests/hostile/**/*.test.ts"],
+      testEnvironment: "<rootDir>/tests/hostile/support/environment.ts",
       globalSetup: "<rootDir>/tests/support/global-setup.ts",
       globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
       setupFilesAfterEnv: ["<rootDir>/tests/support/patience.ts"],

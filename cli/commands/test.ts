@@ -18,9 +18,9 @@ import { type Project, projectOfSuite } from "../testing/test-files";
 import type { TestOptions } from "../testing/test-options";
 
 /**
- * The tests: of the suite `bay` the unit tests always and E2E when the stack is up, of the suite `checkpoint` those of the
- * propagator that is there. Gives the process's exit code.
- * @throws UserError E_STACK_NOT_UP for the suite `checkpoint` without a stack and without a propagator in the environment
+ * Runs the tests: of the suite `bay` the unit tests always and E2E when the stack is up, of `checkpoint` those of the
+ * propagator that is there, of `hostile` the attacks on the stack that is up. Returns the process's exit code.
+ * @throws UserError E_STACK_NOT_UP for `hostile` without a stack, and for `checkpoint` without a stack and without a propagator in the environment
  */
 export async function test(wish: TestOptions, words: string[]): Promise<number> {
   setVerbose(wish.verbose);
@@ -63,8 +63,9 @@ function projectsOf(options: TestOptions, outputs: StackOutputs | undefined): Pr
   const { suite, stack } = options;
   if (suite === "bay" && !outputs) process.stderr.write(`E2E is not run: the stack ${stack} is not up. \`npm run e2e\` brings it up, runs E2E and removes it; \`npm run up\` leaves it up.\n`);
   if (suite === "bay") return outputs ? ["unit", "e2e"] : ["unit"];
-  if (outputs || stack === undefined) return ["checkpoint"];
-  throw new UserError("E_STACK_NOT_UP", { seen: `the stack ${stack} is not up, and no CEDANA_AUTH_TOKEN is set`, wanted: "a propagator to test", next: "npm run e2e -- --suite checkpoint" });
+  if (outputs || stack === undefined) return [projectOfSuite(suite)];
+  const missing = suite === "checkpoint" ? ", and no CEDANA_AUTH_TOKEN is set" : "";
+  throw new UserError("E_STACK_NOT_UP", { seen: `the stack ${stack} is not up${missing}`, wanted: suite === "checkpoint" ? "a propagator to test" : "a stack to attack", next: `npm run e2e -- --suite ${suite}` });
 }
 
 /** Without tools, or with a local state that does not know the stack, there is nothing to ask for: no tool is made for that. */

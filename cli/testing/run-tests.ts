@@ -209,7 +209,7 @@ async function writeResults(rounds: readonly Round[], several: boolean, junit: s
 
 function noTests({ options, words, call, projects }: Omit<TestPlan, "folder">): UserError {
   const filter = [...(options.k === undefined ? [] : [`-k "${options.k}"`]), ...(options.m === undefined ? [] : [`-m "${options.m}"`]), ...(words.length === 0 ? [] : [`-- ${words.join(" ")}`])].join(" ");
-  const kinds = projects.map((project) => ({ unit: "unit", e2e: "E2E", checkpoint: "checkpoint" })[project]).join(" or ");
+  const kinds = projects.map((project) => ({ unit: "unit", e2e: "E2E", checkpoint: "checkpoint", hostile: "hostile" })[project]).join(" or ");
   const missing = projects.some((project) => project !== "unit") ? "" : `; E2E tests are not run, because the stack ${options.stack} is not up`;
   return new UserError("E_NO_TESTS", { seen: `no ${kinds} test matches ${filter === "" ? "(there are none)" : filter}${missing}`, wanted: "at least one test", next: missing === "" ? `${call} -- --list` : "npm run e2e (with the same filter), or npm run up first" });
 }

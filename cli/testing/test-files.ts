@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { ROOT } from "../paths";
 
-export type Project = "unit" | "e2e" | "checkpoint";
+export type Project = "unit" | "e2e" | "checkpoint" | "hostile";
 
 /** What tests of a real cluster are about. */
-export const SUITES = ["bay", "checkpoint"] as const;
+export const SUITES = ["bay", "checkpoint", "hostile"] as const;
 export type Suite = (typeof SUITES)[number];
 
 /** The project that holds a suite's tests. */
-export function projectOfSuite(suite: Suite): "e2e" | "checkpoint" {
-  return suite === "bay" ? "e2e" : "checkpoint";
+export function projectOfSuite(suite: Suite): Exclude<Project, "unit"> {
+  return suite === "bay" ? "e2e" : suite;
 }
 
 /** A file of tests, as far as it is known without running it. */
@@ -43,5 +43,6 @@ export function testFile(path: string): TestFile {
 function projectOf(path: string): Project | undefined {
   if (/^(tests\/unit|images)\//.test(path)) return "unit";
   if (/^tests\/(checkpoint|environment)\//.test(path)) return "checkpoint";
+  if (path.startsWith("tests/hostile/")) return "hostile";
   return /^tests\/(e2e|lifecycle\/fixtures)\//.test(path) ? "e2e" : undefined;
 }

@@ -54,7 +54,7 @@ export const HIGHEST_SEED = 2 ** 31 - 1;
 export function testOptions(command: Command): Command {
   return command.option(...STACK).option(...BACKEND)
     .option("-v, --verbose", "name each test as it ends, and show Pulumi's own output", false)
-    .option("--suite <name>", "bay: Bay end to end; checkpoint: checkpoint and restore of pods", suiteOf, "bay")
+    .option("--suite <name>", "bay: Bay end to end; checkpoint: checkpoint and restore of pods; hostile: attacks on Bay, sandboxes and nodes", suiteOf, "bay")
     .option("-k <expression>", "tests whose full name or file has these words; and, or, not, parentheses", (k) => { readSelection({ k }); return k; })
     .option("-m <markers>", "tests with these markers, such as \"core and not slow\"; the same grammar", (m) => { readSelection({ m }); return m; })
     .option("--parallel", "everything not serial first, on several workers, then the serial tests one by one", true)

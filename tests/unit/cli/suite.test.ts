@@ -12,7 +12,7 @@ describe("--suite", () => {
     expect([parse().suite, parse("--suite", "checkpoint").suite]).toEqual(["bay", "checkpoint"]);
   });
 
-  test.each([["chekpoint", "checkpoint"], ["bya", "bay"]])("%s is refused with the nearest", (word, near) => {
+  test.each([["chekpoint", "checkpoint"], ["bya", "bay"], ["hostlie", "hostile"]])("%s is refused with the nearest", (word, near) => {
     expect(() => parse("--suite", word)).toThrow(expect.objectContaining({ code: "E_USAGE", seen: expect.stringContaining(`did you mean ${near}?`), next: `npm run e2e -- --suite ${near}` }) as Error);
   });
 
