@@ -28,8 +28,14 @@ async function useTools(): Promise<void> {
   Object.assign(process.env, tools.env);
 }
 
-/** The rows as a table; those that are well have no fix. */
-export function render(rows: readonly Row[], width?: number): string {
+/** Characters of a line of a log or a pipe: its rows are sentences to be read, not records for a script, which has `--json`. */
+const LOG_WIDTH = 120;
+
+/**
+ * Lays out the checks as a table; those that are well have no fix.
+ * @param width characters of a line; default the terminal's, or 120 where the output is no terminal
+ */
+export function render(rows: readonly Row[], width = process.stdout.columns ?? LOG_WIDTH): string {
   const colour = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
   const paint = (text: string) => { const status = text.trim() as Status; return colour && status in COLOURS ? styleText(COLOURS[status], text) : text; };
   const cells = rows.map(({ name, status, found, needed, fix }) => [name, status, found, needed, fix ?? ""]);

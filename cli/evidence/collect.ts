@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { kubeconfigFile, ownerOf } from "../../infra/naming";
 import type { StackOutputs } from "../../infra/outputs";
@@ -35,7 +35,7 @@ export interface EvidenceRequest {
 /** What was saved of a failure. */
 export interface Evidence {
   folder: string;
-  /** The same as one `.tar.gz`. */
+  /** The same as one `.tar.gz`; the folder where it could not be packed. */
   archive: string;
   /** What could not be had, a line each. */
   missing: readonly string[];
@@ -54,22 +54,40 @@ export async function collectEvidence({ stack, folder, outputs, error, deadline 
   const into = new EvidenceFolder(join(folder, "evidence"), maskerOf(outputs ? [outputs.apiKey, outputs.kubeconfig] : []));
   const file = join(folder, "evidence.tar.gz");
   const work = gather({ stack, folder, outputs, error }, into, signal);
-  const late = new Promise<void>((resolve) => {
-    const cut = (why: string) => { into.missing.push(`not all was there ${why}`); resolve(); };
-    setTimeout(cut, deadline, `after ${deadline / 1000} s`).unref();
-    stop?.addEventListener("abort", () => { cut("when a signal ended it"); });
-  });
-  await Promise.race([into.part("evidence", () => work), late]);
-  into.close();
+  const missing = await closeAfter(into, work, deadline, stop);
   controller.abort();
-  await archive(into.folder, file).catch((problem: unknown) => { into.missing.push(`archive: ${String(problem)}`); });
-  return { folder: into.folder, archive: file, missing: into.missing };
+  try {
+    await archive(into.folder, file);
+    return { folder: into.folder, archive: file, missing };
+  } catch (problem) {
+    const line = `archive: ${String(problem)}`;
+    appendFileSync(join(into.folder, "incomplete.txt"), `${line}\n`, { mode: 0o600 });
+    return { folder: into.folder, archive: into.folder, missing: [...missing, line] };
+  }
+}
+
+/**
+ * Waits for the work, the deadline or the signal, whichever comes first, and closes the folder.
+ * @param deadline milliseconds
+ * @returns what is missing, as `incomplete.txt` lists it
+ */
+export async function closeAfter(into: EvidenceFolder, work: Promise<void>, deadline: number, stop?: AbortSignal): Promise<string[]> {
+  let cut: (why: string) => void = () => undefined;
+  const late = new Promise<void>((resolve) => { cut = (why) => { into.miss(`not all was there ${why}`); resolve(); }; });
+  const timer = setTimeout(() => { cut(`after ${deadline / 1000} s`); }, deadline);
+  const stopped = (): void => { cut("when a signal ended it"); };
+  stop?.addEventListener("abort", stopped);
+  if (stop?.aborted) stopped();
+  await Promise.race([into.part("evidence", () => work), late]);
+  clearTimeout(timer);
+  stop?.removeEventListener("abort", stopped);
+  return into.close();
 }
 
 async function gather({ stack, folder, outputs, error }: Omit<EvidenceRequest, "deadline" | "signal">, into: EvidenceFolder, signal: AbortSignal): Promise<void> {
   const owner = ownerOf(ROOT, stack);
   const state = await stateInClear(stack, signal);
-  if (!state) into.missing.push("state: Pulumi does not know the stack, or its passphrase is not the right one");
+  if (!state) into.miss("state: Pulumi does not know the stack, or its passphrase is not the right one");
   const kubeconfig = outputs?.kubeconfig ?? await kubeconfigOf(stack, state, signal);
   const secrets = await allSecrets(stack, { state, outputs, kubeconfig }, signal);
   into.maskWith(maskerOf(secrets));

@@ -6,7 +6,7 @@ import { pack } from "tar-stream";
 
 /** A folder of evidence: what is written into it is masked, and nothing is written once it is closed. */
 export class EvidenceFolder {
-  readonly missing: string[] = [];
+  readonly #missing: string[] = [];
   private closed = false;
 
   /** @param mask replaces secrets; what is known of them grows while evidence is gathered */
@@ -27,15 +27,21 @@ export class EvidenceFolder {
     writeFileSync(file, this.mask(content), { mode: 0o600 });
   }
 
-  /** Gathers one part; what could not be had of it is said in `incomplete.txt`. */
-  async part(what: string, work: () => Promise<void>): Promise<void> {
-    await work().catch((error: unknown) => { if (!this.closed) this.missing.push(this.mask(`${what}: ${error instanceof Error ? error.message : String(error)}`)); });
+  /** Notes that something could not be gathered. After `close` this does nothing: the list is written by then. */
+  miss(what: string): void {
+    if (!this.closed) this.#missing.push(this.mask(what));
   }
 
-  /** Says what is missing; what still comes is too late. */
-  close(): void {
-    if (this.missing.length > 0) this.write("incomplete.txt", `${this.missing.join("\n")}\n`);
+  /** Gathers one part; what could not be had of it is listed in `incomplete.txt`. */
+  async part(what: string, work: () => Promise<void>): Promise<void> {
+    await work().catch((error: unknown) => { this.miss(`${what}: ${error instanceof Error ? error.message : String(error)}`); });
+  }
+
+  /** Writes `incomplete.txt` if anything is missing, and returns its lines; what still comes is too late. */
+  close(): string[] {
+    if (this.#missing.length > 0) this.write("incomplete.txt", `${this.#missing.join("\n")}\n`);
     this.closed = true;
+    return [...this.#missing];
   }
 }
 

@@ -47,7 +47,7 @@ export async function clearPending(stack: Stack, operation: Operation): Promise<
 /** Brings the stack up; a node or an image that was lost is made again. */
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
   // A field that somebody changed has become theirs, and the API server refuses to take it back unless it is told to.
-  if (operation.refresh) process.env["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true";
+  setEnvironment("PULUMI_K8S_ENABLE_PATCH_FORCE", operation.refresh === true);
   const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}), ...(operation.only ? { target: operation.only } : {}) }));
   try {
     return valuesOf((await up()).outputs);
@@ -74,11 +74,16 @@ export async function findDrift(stack: Stack, operation: Operation): Promise<Dri
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
 export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
   // Of one stack among several that a command removes the cluster may be gone, and of the next merely slow.
-  if (operation.clusterGone) process.env["PULUMI_K8S_DELETE_UNREACHABLE"] = "true";
-  else Reflect.deleteProperty(process.env, "PULUMI_K8S_DELETE_UNREACHABLE");
+  setEnvironment("PULUMI_K8S_DELETE_UNREACHABLE", operation.clusterGone === true);
   await withOutput(stack.name, operation, (options) => stack.destroy(options));
   await guarded(stack.name, () => stack.workspace.removeStack(stack.name, { preserveConfig: true }));
   dropSalt(stack.name);
+}
+
+/** Sets a switch of Pulumi's Kubernetes provider for the next operation, or takes back what an earlier operation of this process set. */
+function setEnvironment(name: string, on: boolean): void {
+  if (on) process.env[name] = "true";
+  else Reflect.deleteProperty(process.env, name);
 }
 
 type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent) => void; signal?: AbortSignal; color: "never" };

@@ -78,7 +78,7 @@ function processes(): { pid: number; command: string }[] {
   return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const ours = `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${ROOT}/`) && /pulumi|jest|kind|kubectl|cli\/(start|main)|docker (save|exec|build)/.test(command);
+      const ours = `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${ROOT}/`) && /pulumi|jest|kind|kubectl|cli\/start|dist\/cli\.js|docker (save|exec|build)/.test(command);
       return ours ? [{ pid: Number(pid), command }] : [];
     } catch {
       return [];

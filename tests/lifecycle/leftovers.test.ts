@@ -36,6 +36,9 @@ const PHASES: readonly (readonly [string, RegExp])[] = [
 describe("after the main job nothing of it is left on the host", () => {
   test("when everything passes", async () => {
     const run = e2e(STACK);
+    await run.until(/> Tools/);
+    // What the comparison would miss, it could not prove to be gone.
+    expect(lookAtHost().processes).toContainEqual(expect.stringMatching(/dist\/cli\.js/));
     expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/Run passed/)]);
     expectNothingLeft();
   });

@@ -155,5 +155,14 @@ describe("the doctor's table", () => {
   test("fits a narrow terminal", () => {
     const rows: Row[] = [{ name: "disk of temporary files", ...warn("1.0 MB free below /a/very/long/path/of/a/folder/for/temporary/files", "1.0 GB", "export TMPDIR=/a/folder/with/room") }];
     expect(Math.max(...render(rows, 80).split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    const columns = Object.getOwnPropertyDescriptor(process.stdout, "columns");
+    Reflect.deleteProperty(process.stdout, "columns");
+    try {
+      // A pipe has no width of its own.
+      const many = rows.map((row) => ({ ...row, found: row.found.repeat(5) }));
+      expect(Math.max(...render(many).split("\n").map((line) => line.length))).toBeLessThanOrEqual(120);
+    } finally {
+      if (columns) Object.defineProperty(process.stdout, "columns", columns);
+    }
   });
 });

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { closeAfter } from "../../../cli/evidence/collect";
 import { archive, EvidenceFolder } from "../../../cli/evidence/files";
 import { redScreen } from "../../../cli/evidence/screen";
 import { secretsOf } from "../../../cli/stack/stack-state";
@@ -40,6 +41,40 @@ describe("evidence", () => {
     into.close();
     into.write("late.txt", "x");
     expect(readdirSync(folder, { recursive: true }).sort()).toEqual(["evidence", "evidence/_", "evidence/_/_", "evidence/_/_/out.txt"]);
+  });
+
+  test("lists what is missing once: what fails after the end is not added to the list that was handed out", async () => {
+    const into = new EvidenceFolder(join(folder, "evidence"), maskerOf(["secret-word"]));
+    let fail: (error: Error) => void = () => undefined;
+    const late = into.part("late", () => new Promise((_, reject) => { fail = reject; }));
+    into.miss("first: secret-word");
+    const missing = into.close();
+    fail(new Error("too late"));
+    await late;
+    into.miss("also too late");
+    expect([missing, into.close()]).toEqual([["first: [secret]"], ["first: [secret]"]]);
+    expect(readFileSync(join(into.folder, "incomplete.txt"), "utf8")).toBe("first: [secret]\n");
+  });
+
+  test.each<[string, number, AbortSignal | undefined, string[]]>([
+    ["a deadline", 1, undefined, ["not all was there after 0.001 s"]],
+    ["a signal", 60_000, AbortSignal.abort(), ["not all was there when a signal ended it"]],
+  ])("ended by %s says so in incomplete.txt", async (_what, deadline, stop, expected) => {
+    const into = new EvidenceFolder(join(folder, "evidence"), (text) => text);
+    expect(await closeAfter(into, new Promise(() => undefined), deadline, stop)).toEqual(expected);
+    expect(readFileSync(join(into.folder, "incomplete.txt"), "utf8")).toBe(`${expected.join("\n")}\n`);
+  });
+
+  test("that was whole in time has no incomplete.txt, also when its deadline passes later", async () => {
+    jest.useFakeTimers();
+    try {
+      const into = new EvidenceFolder(join(folder, "evidence"), (text) => text);
+      const missing = await closeAfter(into, Promise.resolve(), 1_000);
+      expect(jest.getTimerCount()).toBe(0);
+      expect([missing, readdirSync(into.folder)]).toEqual([[], []]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test("knows the secrets of a state: each one, and not the open inputs beside it", () => {
