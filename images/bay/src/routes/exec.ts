@@ -6,7 +6,7 @@ import { type SandboxParams, targetOf } from "./target";
 
 /** Most characters of a description and of all tags of an execution. */
 export const DESCRIPTION = 16_384;
-export const TAGS = 4096;
+export const TAGS = 16_384;
 
 const options = {
   timeout: or(int({ ge: 1, le: 300 }), 30), include_code: or(bool(), false), description: nullable(str({ max: DESCRIPTION })), tags: nullable(str({ max: TAGS })),

@@ -6,6 +6,7 @@ import { callRuntime } from "../runtime/client";
 import type { SandboxRow } from "../store/store";
 import type { Cargos } from "./cargos";
 import { requireRoom, type ServiceContext } from "./context";
+import { isBroken } from "../../../common/src/table";
 import type { Locks } from "../../../common/src/locks";
 import type { Sessions } from "./sessions";
 import { type SandboxStatus, STATUSES, statusOf } from "./status";
@@ -82,7 +83,8 @@ export class Sandboxes {
   }
 
   status(row: SandboxRow): SandboxStatus {
-    const state = row.sessionId === null ? undefined : this.context.store.session(row.sessionId)?.state;
+    const session = row.sessionId === null ? undefined : this.context.store.session(row.sessionId);
+    const state = session && isBroken(session) ? "failed" : session?.state;
     return statusOf(state ?? null, row.expiresAt !== null && row.expiresAt < now());
   }
 

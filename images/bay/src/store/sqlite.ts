@@ -93,6 +93,7 @@ export class SqliteStore implements Store {
   }
 
   insertExecution(row: ExecutionRow): void {
+    sizeOf(row);
     const kept = { ...row, code: cut(row.code), output: cut(row.output), error: cut(row.error) };
     const size = sizeOf(kept);
     this.atomically(() => {
@@ -174,11 +175,12 @@ function conditionOf(sandboxId: string, filter: ExecutionFilter): { where: strin
   return { where: conditions.join(" AND "), values: [sandboxId, ...(filter.type === undefined ? [] : [filter.type]), ...(tags.length > 0 ? [JSON.stringify(tags.map((tag) => tag.toLowerCase()))] : [])] };
 }
 
-/** Characters that a row of the history counts. @throws TypeError for a row whose texts are none */
+/** Characters that a row of the history counts. @throws TypeError for a text that is none */
 function sizeOf({ code, output, error, description, notes, tags }: ExecutionRow): number {
-  const size = [code, output, error, description, notes, tags, tags].reduce((sum, text) => sum + (text?.length ?? 0), 256);
-  if (!Number.isSafeInteger(size)) throw new TypeError("a row of the history has a text without a length");
-  return size;
+  return [code, output, error, description, notes, tags, tags].reduce((sum, text: unknown) => {
+    if (text !== null && text !== undefined && typeof text !== "string") throw new TypeError(`a row of the history has a text that is ${typeof text}`);
+    return sum + (text?.length ?? 0);
+  }, 256);
 }
 
 /** For searches that are blind to case: SQLite folds ASCII only. */
