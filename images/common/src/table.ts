@@ -57,6 +57,13 @@ export class Table<R extends object> {
     return this.database.all<Record<string, Value>>(`SELECT ${this.columns} FROM ${this.name} WHERE ${where}`, ...values).map((row) => this.toRow(row));
   }
 
+  /** The same without some properties, which are not read. */
+  selectWithout<K extends keyof R & string>(left: readonly K[], where: string, ...values: Value[]): Omit<R, K>[] {
+    const properties = this.properties.filter((each) => !left.includes(each as K));
+    const rows = this.database.all<Record<string, Value>>(`SELECT ${properties.map(column).join(", ")} FROM ${this.name} WHERE ${where}`, ...values);
+    return rows.map((row) => this.toRow(row, properties));
+  }
+
   count(where: string, ...values: Value[]): number {
     return this.database.get<{ n: number }>(`SELECT count(*) AS n FROM ${this.name} WHERE ${where}`, ...values)!.n;
   }
@@ -76,9 +83,9 @@ export class Table<R extends object> {
     return kind === "json" ? JSON.stringify(value) : (value as Value);
   }
 
-  private toRow(row: Record<string, Value>): R {
+  private toRow(row: Record<string, Value>, properties = this.properties): R {
     let whole = true;
-    const result = Object.fromEntries(this.properties.map((each) => {
+    const result = Object.fromEntries(properties.map((each) => {
       const value = row[column(each)] ?? null;
       const kind = this.kinds[each];
       if (value === null || kind === "plain") return [each, value];
