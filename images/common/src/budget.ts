@@ -5,6 +5,7 @@ export class OverBudget extends Error {}
 const SMALL = 256 * 1024;
 /** Larger ones leave a part of it to them. */
 const FOR_LARGE = 0.75;
+const FOR_THE_ONLY_ONE = 0.92;
 /** Of which one owner may have so much while it has more than one large hold. */
 const FOR_ONE_OWNER = 0.6;
 
@@ -38,7 +39,7 @@ export class Budget {
     const { holds, bytes } = this.large.get(owner) ?? { holds: 0, bytes: 0 };
     const large = [...this.large.values()].reduce((sum, each) => sum + each.holds, 0);
     const others = large - (held > SMALL ? 1 : 0);
-    if (others === 0) return true;
+    if (others === 0) return this.used + more <= this.total * FOR_THE_ONLY_ONE;
     const mine = bytes - (held > SMALL ? held : 0) + after;
     const only = holds - (held > SMALL ? 1 : 0) === 0;
     return this.used + more <= this.total * FOR_LARGE && (only || mine <= this.total * FOR_ONE_OWNER);
@@ -79,7 +80,7 @@ export class Hold {
 
   /** Whether so many bytes could ever be held. */
   fits(bytes: number): boolean {
-    return bytes <= this.budget.total;
+    return bytes <= this.budget.total * FOR_THE_ONLY_ONE;
   }
 
   /** Takes so many bytes more. @throws OverBudget */
@@ -97,6 +98,11 @@ export class Hold {
       await this.budget.changed(left);
     }
     this.note(bytes);
+  }
+
+  /** Holds at least so many bytes, which are in memory already. */
+  cover(bytes: number): void {
+    if (bytes > this.held) this.note(bytes - this.held);
   }
 
   /** Takes bytes that are in memory already, or gives some back (a negative number). */

@@ -11,7 +11,10 @@ describe("A budget of bytes", () => {
     first.release();
     first.grow(1); // counts no more
     expect(budget.inUse).toBe(0);
-    budget.hold("b").grow(10 * MIB);
+    const all = budget.hold("b");
+    all.cover(9 * MIB);
+    all.cover(10 * MIB);
+    expect(budget.inUse).toBe(10 * MIB);
     expect(() => { budget.hold("c").grow(1); }).toThrow(OverBudget);
   });
 
@@ -25,12 +28,14 @@ describe("A budget of bytes", () => {
     for (let n = 0; n < 100; n += 1) budget.hold("greedy").grow(100_000);
   });
 
-  test("lets a call that is the only large one have all of it", () => {
+  test("lets a call that is the only large one have nearly all of it", () => {
     const budget = new Budget(100 * MIB);
     const hold = budget.hold("a");
     hold.grow(60 * MIB);
-    hold.grow(39 * MIB);
-    expect([hold.fits(100 * MIB), hold.fits(101 * MIB)]).toEqual([true, false]);
+    hold.grow(32 * MIB);
+    expect([hold.fits(92 * MIB), hold.fits(93 * MIB)]).toEqual([true, false]);
+    expect(() => { hold.grow(MIB); }).toThrow(OverBudget);
+    budget.hold("b").grow(100_000);
   });
 
   test("is waited for, in vain only for so long", async () => {

@@ -104,7 +104,7 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
   });
   app.addHook("onSend", async (request, reply, payload) => {
     const size = typeof payload === "string" || Buffer.isBuffer(payload) ? payload.length : 0;
-    if (size >= COUNTED_ANSWER) request.hold.note(size);
+    if (size >= COUNTED_ANSWER) request.hold.cover(size);
     // What is left of a body that nobody reads any more would stand before the next request of its connection.
     if (!request.raw.complete) request.raw.unpipe().resume();
     // Once the server takes no more connections, one that is kept open would keep Bay from ending.

@@ -9,6 +9,10 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Needs no token. */
     open?: boolean;
+    /** For the description of the API: what the route does, and the schemas by which it reads a request. */
+    summary?: string;
+    bodySchema?: ZodType;
+    querySchema?: ZodType;
   }
 }
 

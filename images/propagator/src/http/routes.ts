@@ -40,48 +40,48 @@ export function mountApi(app: FastifyInstance, version: "v1" | "v2", services: S
   const { clusters, checkpointing, restoring, removals, context: { records } } = services;
   const at = (path: string): string => `/${version}${path}`;
 
-  for (const method of ["GET", "POST"] as const) app.route({ method, url: at("/user"), handler: async () => "local" });
-  app.get(at("/cluster"), async ({ query }) => clusters.list(readValue(clusterQuery, query).kind).map(clusterShape));
-  app.post(at("/cluster"), async ({ body }) => {
+  for (const method of ["GET", "POST"] as const) app.route({ method, url: at("/user"), config: { summary: "Whether the token is right" }, handler: async () => "local" });
+  app.get(at("/cluster"), { config: { summary: "List clusters", querySchema: clusterQuery } }, async ({ query }) => clusters.list(readValue(clusterQuery, query).kind).map(clusterShape));
+  app.post(at("/cluster"), { config: { summary: "Register a cluster", bodySchema: clusterBody } }, async ({ body }) => {
     const { cluster_name, kind } = readJson(clusterBody, body);
     return clusters.register(cluster_name, kind ?? "kubernetes").id;
   });
-  app.delete<WithId>(at("/cluster/:id"), async ({ params: { id } }, reply) => {
+  app.delete<WithId>(at("/cluster/:id"), { config: { summary: "Deregister a cluster" } }, async ({ params: { id } }, reply) => {
     await clusters.deregister(id);
     return version === "v1" ? reply.type("application/json").send(JSON.stringify("deleted")) : "deleted";
   });
 
-  app.post(at("/checkpoint/pod"), async ({ body }) => checkpointing.start(readJson(checkpointBody, body)));
-  app.get<WithId>(at("/checkpoint/status/:id"), async ({ params: { id } }) => {
+  app.post(at("/checkpoint/pod"), { config: { summary: "Checkpoint a pod", bodySchema: checkpointBody } }, async ({ body }) => checkpointing.start(readJson(checkpointBody, body)));
+  app.get<WithId>(at("/checkpoint/status/:id"), { config: { summary: "Read the status of a checkpoint" } }, async ({ params: { id } }) => {
     const action = records.action(id);
     if (action?.type !== "checkpoint_pod") throw new Refused("action_not_found", `there is no checkpoint action ${id}`);
     return { status: action.status, details: action.failure ? failureText(action.failure) : null };
   });
-  app.post(at("/restore/pod"), async ({ body }) => restoring.start(readJson(restoreBody, body)));
+  app.post(at("/restore/pod"), { config: { summary: "Restore a pod", bodySchema: restoreBody } }, async ({ body }) => restoring.start(readJson(restoreBody, body)));
 
-  app.get(at("/actions"), async ({ query }) => {
+  app.get(at("/actions"), { config: { summary: "List actions, newest first", querySchema: actionQuery } }, async ({ query }) => {
     const { type, cluster_id } = readValue(actionQuery, query);
     if (type === "heartbeat") return [];
     return records.actions({ type: type && TYPES[type], clusterId: cluster_id }).map((row) => actionShape(row, records.checkpointFigures(row.checkpointId)));
   });
-  app.get<WithId>(at("/actions/from_pod/:id"), async ({ params: { id } }) => {
+  app.get<WithId>(at("/actions/from_pod/:id"), { config: { summary: "Find the last checkpoint of a pod" } }, async ({ params: { id } }) => {
     const action = records.latestCheckpointAction(id);
     if (!action) throw new Refused("action_not_found", `there is no action of a pod with UID ${id}`);
     return action.id;
   });
-  app.get<WithId>(at("/actions/:id"), async ({ params: { id } }) => {
+  app.get<WithId>(at("/actions/:id"), { config: { summary: "Read an action" } }, async ({ params: { id } }) => {
     const action = records.action(id);
     if (!action) throw new Refused("action_not_found", `there is no action ${id}`);
     return actionDetailsShape(action, records.checkpointFigures(action.checkpointId));
   });
 
-  app.get(at("/checkpoints"), async ({ query }) => {
+  app.get(at("/checkpoints"), { config: { summary: "List checkpoints, newest first", querySchema: checkpointQuery } }, async ({ query }) => {
     const { cluster_id, ids, deprecated } = readValue(checkpointQuery, query);
     const found = records.checkpoints({ clusterId: cluster_id, deprecated: deprecated === "true" || ids !== undefined });
     const wanted = ids && new Set(ids);
     return found.filter(({ id }) => !wanted || wanted.has(id)).map(checkpointShape);
   });
-  app.patch<WithId>(at("/checkpoints/deprecate/:id"), async ({ params: { id } }) => {
+  app.patch<WithId>(at("/checkpoints/deprecate/:id"), { config: { summary: "Remove a checkpoint" } }, async ({ params: { id } }) => {
     await removals.deprecate(id, "it was deprecated");
     return "deprecated";
   });
