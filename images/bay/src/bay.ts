@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { setTimeout as delay } from "node:timers/promises";
 import { collectDefaultMetrics } from "prom-client";
 import type { FastifyBaseLogger } from "fastify";
@@ -9,6 +10,7 @@ import type { Config } from "./config/schema";
 import type { Driver } from "./driver/driver";
 import { apiKey, Auth } from "./http/auth";
 import { buildBay } from "./http/app";
+import { Budget } from "../../common/src/budget";
 import { serveMetrics } from "../../common/src/metrics-server";
 import { makeServices, type Services } from "./services/services";
 import { Database } from "./store/database";
@@ -17,6 +19,9 @@ import type { Store } from "./store/store";
 
 /** Longest wait for the first comparison with the cluster before requests are served; it goes on beside them. */
 const RECOVERY_MS = 5_000;
+const MIB = 1024 * 1024;
+/** What calls under way may take of the memory that Node allows itself, if the configuration does not say. */
+const SHARE_OF_HEAP = 0.6;
 
 export interface BayParts {
   config: Config;
@@ -48,13 +53,19 @@ export interface RunningBay {
 export function openStore(config: Config, env: NodeJS.ProcessEnv): Store {
   const location = readDatabaseUrl(config.database.url)!; // the schema took it
   const file = location.kind === "memory" ? ":memory:" : path.resolve(env["BAY_DATA_DIR"] ?? "", location.path);
-  return new SqliteStore(new Database(file), config.database.max_history_mb * 1024 * 1024);
+  return new SqliteStore(new Database(file), { history: config.database.max_history_mb * MIB, size: config.database.max_mb * MIB });
+}
+
+/** What calls under way may take of memory and of the temporary folder. */
+function budgetsOf({ limits: { in_flight_mb: mb, aside_mb } }: Config): { budget: Budget; aside: Budget } {
+  const bytes = mb === null ? getHeapStatistics().heap_size_limit * SHARE_OF_HEAP : mb * MIB;
+  return { budget: new Budget(Math.round(bytes)), aside: new Budget(aside_mb * MIB) };
 }
 
 /** Starts Bay: puts right what an earlier one left, then serves. */
 export async function runBay({ config, store, driver, instanceId, log, env, processMetrics = false }: BayParts): Promise<RunningBay> {
   const { source } = apiKey(config, env, store);
-  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log }, instanceId);
+  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log, ...budgetsOf(config) }, instanceId);
   const { gc, metrics, recovery } = services;
   if (processMetrics) collectDefaultMetrics({ register: metrics.registry });
   const app = await buildBay(services, new Auth(store, config.security.allow_anonymous), log);

@@ -16,7 +16,15 @@ export class BayError extends Error {
 }
 
 /** The thing does not exist for this owner. */
-export const notFound = (kind: string, id: string): BayError => new BayError("not_found", `${kind} not found: ${id}`);
+export const notFound = (kind: string, id: string): BayError => new BayError("not_found", `${kind} not found: ${id.slice(0, 200)}`);
+
+/** A limit of this server is reached; the caller may come back. */
+export function overLimit(message: string, details: Record<string, unknown>): BayError {
+  return new BayError("quota_exceeded", message, { retry_after_ms: RETRY_AFTER_MS, ...details });
+}
+
+/** Milliseconds after which a call that was one too many may be tried again. */
+export const RETRY_AFTER_MS = 1_000;
 
 /** Body of an error answer. */
 export function envelope(error: BayError, requestId: string): object {

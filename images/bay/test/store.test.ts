@@ -128,7 +128,7 @@ describe("Bay's records", () => {
   test("of the history are searched without regard to case, and counted beyond the page", () => {
     const store = new SqliteStore(new Database(newFile()));
     for (let n = 0; n < 5; n += 1) store.insertExecution(execution(`e${n}`, { tags: n % 2 ? "Ünder,Alpha" : null, success: n > 2 }));
-    const ids = (filter: object, limit = 10, offset = 0) => { const { rows, total } = store.executions("s", filter, limit, offset); return [rows.map(({ id }) => id), total]; };
+    const ids = (filter: object, limit = 10, offset = 0) => { const { rows, total } = store.executions("s", filter, limit, { offset }); return [rows.map(({ id }) => id), total]; };
     expect(ids({}, 2, 1)).toEqual([["e3", "e2"], 5]);
     expect(ids({ tags: ["üNDER", "nothing"] })).toEqual([["e3", "e1"], 2]);
     expect(ids({ tags: ["%"] })).toEqual([[], 0]);
@@ -140,7 +140,7 @@ describe("Bay's records", () => {
 
   test("of the history stay below their limit: the oldest go first, over all sandboxes and starts", () => {
     const file = newFile();
-    const open = () => new SqliteStore(new Database(file), 10_000);
+    const open = () => new SqliteStore(new Database(file), { history: 10_000 });
     const first = open();
     for (let n = 0; n < 6; n += 1) first.insertExecution(execution(`e${n}`, { sandboxId: `s${n % 2}`, output: "x".repeat(2_000) }));
     first.close();

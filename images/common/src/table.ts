@@ -7,7 +7,15 @@ import type { Database, Value } from "./database";
 export type Kind = "plain" | "boolean" | "json";
 type Kinds<R> = { [K in keyof R]-?: Kind };
 
-/** Rows of one table as objects. */
+/** Rows with a value that cannot be read. */
+const broken = new WeakSet<object>();
+
+/** Whether a row has a value that could not be read, which is null in its place. */
+export function isBroken(row: object): boolean {
+  return broken.has(row);
+}
+
+/** Rows of one table as objects. A value that cannot be read makes its row a broken one, not a failure of all. */
 export class Table<R extends object> {
   private readonly properties: (keyof R & string)[];
   private readonly columns: string;
@@ -49,6 +57,13 @@ export class Table<R extends object> {
     return this.database.all<Record<string, Value>>(`SELECT ${this.columns} FROM ${this.name} WHERE ${where}`, ...values).map((row) => this.toRow(row));
   }
 
+  /** The same without some properties, which are not read. */
+  selectWithout<K extends keyof R & string>(left: readonly K[], where: string, ...values: Value[]): Omit<R, K>[] {
+    const properties = this.properties.filter((each) => !left.includes(each as K));
+    const rows = this.database.all<Record<string, Value>>(`SELECT ${properties.map(column).join(", ")} FROM ${this.name} WHERE ${where}`, ...values);
+    return rows.map((row) => this.toRow(row, properties));
+  }
+
   count(where: string, ...values: Value[]): number {
     return this.database.get<{ n: number }>(`SELECT count(*) AS n FROM ${this.name} WHERE ${where}`, ...values)!.n;
   }
@@ -61,18 +76,29 @@ export class Table<R extends object> {
   private toValue(property: keyof R & string, value: unknown): Value {
     if (value === null || value === undefined) return null;
     const kind = this.kinds[property];
+    // What is of another type than a row says would be counted, compared and shown as something else.
+    if (kind === "plain" && typeof value !== "string" && !Number.isFinite(value)) throw new TypeError(`${this.name}.${property}: wanted a string or a finite number, not ${typeof value}`);
     // The library ends the process when it is given a truth value.
     if (kind === "boolean") return value ? 1 : 0;
     return kind === "json" ? JSON.stringify(value) : (value as Value);
   }
 
-  private toRow(row: Record<string, Value>): R {
-    return Object.fromEntries(this.properties.map((each) => {
+  private toRow(row: Record<string, Value>, properties = this.properties): R {
+    let whole = true;
+    const result = Object.fromEntries(properties.map((each) => {
       const value = row[column(each)] ?? null;
       const kind = this.kinds[each];
       if (value === null || kind === "plain") return [each, value];
-      return [each, kind === "boolean" ? value === 1 : JSON.parse(value as string)];
+      if (kind === "boolean") return [each, value === 1];
+      try {
+        return [each, JSON.parse(value as string)];
+      } catch {
+        whole = false;
+        return [each, null];
+      }
     })) as R;
+    if (!whole) broken.add(result);
+    return result;
   }
 }
 

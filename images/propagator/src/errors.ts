@@ -1,6 +1,6 @@
 /** Reasons that a caller may hear: HTTP status, and the number that Cedana's clients know as `cedana_error_code`. */
 export const REASONS = {
-  bad_request: [400, 1000], unauthorized: [401, 1001], not_found: [404, 1002], payload_too_large: [413, 1003], internal_error: [500, 1004],
+  bad_request: [400, 1000], unauthorized: [401, 1001], not_found: [404, 1002], payload_too_large: [413, 1003], too_many: [429, 1006], internal_error: [500, 1004],
   cluster_unreachable: [503, 1005],
   cluster_not_found: [404, 1100], wrong_cluster: [400, 1101], no_cluster: [400, 1102],
   pod_not_found: [404, 1200], pod_not_running: [400, 1201], namespace_not_allowed: [400, 1202],

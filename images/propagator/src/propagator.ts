@@ -6,6 +6,7 @@ import { serveMetrics } from "../../common/src/metrics-server";
 import type { Cluster } from "./cluster/cluster";
 import type { ServerConfig } from "./config";
 import { buildApp } from "./http/app";
+import { describeApi } from "./http/openapi";
 import { Bearer } from "./http/bearer";
 import { mountApi, mountOwn } from "./http/routes";
 import { Metrics } from "./metrics";
@@ -35,6 +36,7 @@ export async function runPropagator({ config, cluster, log }: PropagatorParts): 
   const services = makeServices({ config, records, cluster, metrics, log, ending: ending.signal });
   const own = services.clusters.ensureOwn();
   const app = buildApp({ bearer: new Bearer(config.PROPAGATOR_TOKEN), log, answered: (...answer) => { metrics.request(...answer); } });
+  describeApi(app);
   mountApi(app, "v1", services);
   mountApi(app, "v2", services);
   mountOwn(app, services);

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { LIMITS } from "./limits";
 import { type CommandSetting, startShell } from "./shell";
+import { WorkspaceError } from "./workspace-error";
 
 /** A command that runs in the background. */
 export interface BackgroundCommand {
@@ -17,6 +19,7 @@ export class BackgroundCommands {
 
   /** Starts a command without a time limit. @throws Error when it cannot be started */
   async start(command: string, setting: CommandSetting): Promise<BackgroundCommand> {
+    if (this.running.size >= LIMITS.background) throw new WorkspaceError(413, `too_many_commands: ${LIMITS.background} commands run in the background, which is the limit`);
     const child = await startShell(command, setting);
     const started: BackgroundCommand = { process_id: randomBytes(4).toString("hex"), pid: child.pid!, command, status: "running" };
     if (child.exitCode !== null || child.signalCode !== null) return started;

@@ -8,6 +8,16 @@ export const LIMITS = {
   text: 64 * 1024 * 1024,
   /** A JSON body: a text of the largest file, and what JSON's quoting adds. `body_too_large` */
   json: 80 * 1024 * 1024,
+  /** The JSON body of code or a command: what Bay takes, as JSON may quote it. `body_too_large` */
+  code: 52 * 1024 * 1024,
+  /** Any other JSON body, and what of a body is not one long text. `body_too_large` */
+  body: 1024 * 1024,
+  /** Levels of lists and objects in a JSON body, and values and keys. */
+  jsonDepth: 32,
+  jsonValues: 20_000,
+  /** Terminals at once, and commands in the background. */
+  terminals: 32,
+  background: 256,
   /** One message to a terminal, which ends with code 1009; and what of its output may wait for a slow reader before the program waits. */
   terminal: 1024 * 1024,
   /** Why a terminal could not be made, as Python says it. */

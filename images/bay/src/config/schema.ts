@@ -7,6 +7,8 @@ import { readDatabaseUrl } from "./database-url";
  * - `server.max_json_bytes`, `server.max_upload_bytes`: larger bodies and files are refused;
  * - `server.metrics_port` (0: none), `server.shutdown_seconds`, how long running calls may go on when Bay is told to end;
  * - `database.max_history_mb`: the oldest executions are forgotten beyond it;
+ * - `limits`: what one call, one owner and all calls together may take (README.md, "Limits");
+ * - `database.max_mb`: beyond this size of the database file nothing is added to it;
  * - `driver.k8s.max_parallel_starts`: how many session pods may be starting at once, others wait their turn;
  * - `driver.k8s.volume_node`: name of the cluster's only node, on which volumes are then made before any pod asks for them;
  * - a profile's `run_as_root`, by which its processes are of uid 0 and as locked down as ever for the rest: on hosts without
@@ -15,9 +17,11 @@ import { readDatabaseUrl } from "./database-url";
  *   all of the memory).
  */
 
+const MIB = 1024 * 1024;
 const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
 const int = () => z.preprocess(numeric, z.int());
 const positive = () => z.preprocess(numeric, z.int().positive());
+const whole = (min: number, max: number, otherwise: number) => z.preprocess(numeric, z.int().min(min).max(max)).default(otherwise);
 const port = () => z.preprocess(numeric, z.int().min(1).max(65_535));
 const number = () => z.preprocess(numeric, z.number().positive());
 const TRUE = ["true", "1", "yes", "on"];
@@ -76,7 +80,16 @@ export const configSchema = z.strictObject({
   }),
   database: section({
     url: text().refine((url) => readDatabaseUrl(url) !== undefined, "wanted SQLite: sqlite:///RELATIVE.db, sqlite:////ABSOLUTE.db or :memory:").default("sqlite+aiosqlite:///./bay.db"),
-    echo: bool().default(false), max_history_mb: positive().default(256),
+    echo: bool().default(false), max_history_mb: positive().default(256), max_mb: positive().default(896),
+  }),
+  limits: section({
+    // Of a call.
+    json_bytes: positive().default(2 * MIB), json_depth: whole(1, 200, 64), json_values: whole(100, 1_000_000, 50_000), code_bytes: positive().default(8 * MIB),
+    answer_bytes: positive().default(64 * MIB), page_bytes: positive().default(8 * MIB), body_seconds: whole(1, 3600, 60),
+    // Of all calls under way; null: 60 % of what Node may use.
+    in_flight_mb: z.preprocess(numeric, z.int().min(4).nullable()).default(null), aside_mb: positive().default(2048), connections: whole(10, 100_000, 2000),
+    // Of an owner.
+    sandboxes_per_owner: positive().default(1000), cargos_per_owner: positive().default(1000), skill_records_per_owner: positive().default(10_000),
   }),
   driver: section({
     type: z.enum(["docker", "k8s"]).default("docker"),

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { JsonText } from "../../../common/src/json";
 
 /** One problem of a request, in the form that clients of Bay know. */
 export interface Problem {
@@ -27,23 +28,53 @@ export type Shape = Record<string, Field<unknown>>;
 export type Read<S extends Shape> = { [K in keyof S]: S[K] extends Field<infer T> ? T : never };
 type Wrong = Omit<Problem, "loc" | "input">;
 
-/** A string; other types are not converted. */
-export function str(): Field<string> {
-  return { schema: { type: "string" }, read: (value) => (typeof value === "string" ? value : { type: "string_type", msg: "Input should be a valid string" }) };
+/** A string of Unicode; other types are not converted. @param options.max Characters at most. @param options.line Whether control characters are refused. */
+export function str({ max = 4096, line = false }: { max?: number; line?: boolean } = {}): Field<string> {
+  return {
+    schema: { type: "string", maxLength: max, ...(line ? { pattern: "^[^\\u0000-\\u001f\\u007f]*$" } : {}) },
+    read: (value) => {
+      // Each character has one byte or more, or six as an escape.
+      if (value instanceof JsonText) return value.bytes.length > 6 * max + 2 ? tooLong(max) : readText(value.toString(), max, line);
+      return typeof value === "string" ? readText(value, max, line) : { type: "string_type", msg: "Input should be a valid string" };
+    },
+  };
 }
 
-/** A whole number; `"60"` and `60.0` pass, `1.5` does not. */
+/** A string of any length. A long one stays as it came. */
+export function content(): Field<string | JsonText> {
+  return {
+    schema: { type: "string" },
+    read: (value) => {
+      if (value instanceof JsonText) return value.wellFormed ? new Box(value) as unknown as JsonText : NO_UNICODE;
+      return typeof value === "string" ? readText(value, Infinity, false) : { type: "string_type", msg: "Input should be a valid string" };
+    },
+  };
+}
+
+const NO_UNICODE: Wrong = { type: "string_unicode", msg: "Input should be a valid string, unable to parse raw data as a unicode string" };
+const tooLong = (max: number): Wrong => ({ type: "string_too_long", msg: `String should have at most ${max} characters`, ctx: { max_length: max } });
+
+function readText(text: string, max: number, line: boolean): string | Wrong {
+  if (text.length > max) return tooLong(max);
+  if (/\p{Surrogate}/u.test(text)) return NO_UNICODE;
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (line && /[\u0000-\u001f\u007f]/.test(text)) return { type: "string_pattern_mismatch", msg: "String should have no control characters", ctx: { pattern: "^[^\\u0000-\\u001f\\u007f]*$" } };
+  return text;
+}
+
+/** A whole number; `"60"` and `60.0` pass, `1.5` does not. Without a range any number that is finite passes. */
 export function int(range: { ge?: number; le?: number } = {}): Field<number> {
   const { ge: minimum, le: maximum } = range;
   return { schema: { type: "integer", ...(minimum === undefined ? {} : { minimum }), ...(maximum === undefined ? {} : { maximum }) }, read: (value) => checkRange(toInt(value), range) };
 }
 
-/** A number; text is taken where it is one. */
+/** A number that is finite; text is taken where it is one. */
 export function num(): Field<number> {
   return {
     schema: { type: "number" },
     read: (value) => {
-      if (typeof value === "number" || typeof value === "boolean") return Number(value);
+      if (typeof value === "number") return Number.isFinite(value) ? value : NOT_FINITE;
+      if (typeof value === "boolean") return Number(value);
       if (typeof value !== "string") return { type: "float_type", msg: "Input should be a valid number" };
       const number = Number(value);
       return value.trim() !== "" && Number.isFinite(number) ? number : { type: "float_parsing", msg: "Input should be a valid number, unable to parse string as a number" };
@@ -88,13 +119,16 @@ export function oneOf<T extends string>(values: readonly T[]): Field<T> {
   };
 }
 
-/** A list of strings. */
-export function strings(): Field<string[]> {
+/** A list of strings. @param options.most Items at most. @param options.max Characters of each at most. */
+export function strings({ most = 1000, max = 256 }: { most?: number; max?: number } = {}): Field<string[]> {
+  const item = str({ max });
   return {
-    schema: { type: "array", items: { type: "string" } },
+    schema: { type: "array", items: item.schema, maxItems: most },
     read: (value) => {
       if (!Array.isArray(value)) return { type: "list_type", msg: "Input should be a valid list" };
-      return value.every((each) => typeof each === "string") ? value : { type: "string_type", msg: "Input should be a valid string" };
+      const { length } = value;
+      if (length > most) return { type: "too_long", msg: `List should have at most ${most} items, not ${length}`, ctx: { field_type: "List", max_length: most, actual_length: length } };
+      return value.map((each) => item.read(each)).find(isWrong) ?? (value as string[]);
     },
   };
 }
@@ -114,7 +148,7 @@ export function readBody<S extends Shape>(request: FastifyRequest, shape: S): Re
   const body = request.body;
   if (body === undefined || body === null) throw new SchemaError([{ type: "missing", loc: ["body"], msg: "Field required", input: null }]);
   if (typeof body !== "object" || Array.isArray(body)) {
-    throw new SchemaError([{ type: "model_attributes_type", loc: ["body"], msg: "Input should be a valid dictionary or object to extract fields from", input: body }]);
+    throw new SchemaError([{ type: "model_attributes_type", loc: ["body"], msg: "Input should be a valid dictionary or object to extract fields from", input: shown(body) }]);
   }
   return readShape(body as Record<string, unknown>, shape, "body", body);
 }
@@ -134,11 +168,11 @@ function readShape<S extends Shape>(given: Record<string, unknown>, shape: S, pl
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value === undefined) {
       if (field.absent) result[name] = field.absent();
-      else problems.push({ type: "missing", loc, msg: "Field required", input: missingInput });
+      else problems.push({ type: "missing", loc, msg: "Field required", input: shown(missingInput) });
       continue;
     }
     const read = field.read(value);
-    if (isWrong(read)) problems.push({ type: read.type, loc, msg: read.msg, input: value, ...(read.ctx ? { ctx: read.ctx } : {}) });
+    if (isWrong(read)) problems.push({ type: read.type, loc, msg: read.msg, input: shown(value), ...(read.ctx ? { ctx: read.ctx } : {}) });
     else result[name] = read instanceof Box ? read.value : read;
   }
   if (problems.length > 0) throw new SchemaError(problems);
@@ -148,10 +182,12 @@ function readShape<S extends Shape>(given: Record<string, unknown>, shape: S, pl
 function toInt(value: unknown): number | Wrong {
   if (typeof value === "boolean") return Number(value);
   if (typeof value === "number") {
+    if (!Number.isFinite(value)) return NOT_FINITE;
     return Number.isInteger(value) ? value : { type: "int_from_float", msg: "Input should be a valid integer, got a number with a fractional part" };
   }
   if (typeof value !== "string") return { type: "int_type", msg: "Input should be a valid integer" };
-  return /^\s*[+-]?\d+(\.0*)?\s*$/.test(value) ? Number(value) : { type: "int_parsing", msg: "Input should be a valid integer, unable to parse string as an integer" };
+  if (value.length > 400) return { type: "int_parsing_size", msg: "Unable to parse input string as an integer, exceeded maximum size" };
+  return /^\s*[+-]?\d{1,300}(\.0*)?\s*$/.test(value) ? Number(value) : { type: "int_parsing", msg: "Input should be a valid integer, unable to parse string as an integer" };
 }
 
 function checkRange(value: number | Wrong, { ge, le }: { ge?: number; le?: number }): number | Wrong {
@@ -160,6 +196,21 @@ function checkRange(value: number | Wrong, { ge, le }: { ge?: number; le?: numbe
   if (le !== undefined && value > le) return { type: "less_than_equal", msg: `Input should be less than or equal to ${le}`, ctx: { le } };
   return value;
 }
+
+const NOT_FINITE: Wrong = { type: "finite_number", msg: "Input should be a finite number" };
+
+/** What a refusal shows of a value: all of a small one, the beginning of a long text, a word for what is large. */
+function shown(value: unknown): unknown {
+  if (value instanceof JsonText) return `${value.bytes.toString("utf8", 1, SHOWN)}…`;
+  if (typeof value === "string") return value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value;
+  if (typeof value !== "object" || value === null) return value;
+  const items = Array.isArray(value) ? value : Object.values(value);
+  if (items.length > 50) return Array.isArray(value) ? "[…]" : "{…}";
+  return Array.isArray(value) ? items.map(nested) : Object.fromEntries(Object.entries(value).map(([name, each]) => [name.slice(0, SHOWN), nested(each)]));
+}
+
+const SHOWN = 500;
+const nested = (value: unknown): unknown => (typeof value === "object" && value !== null && !(value instanceof JsonText) && JSON.stringify(value).length > SHOWN ? "…" : shown(value));
 
 /** A value that may be an object, to be told from a problem. */
 class Box {

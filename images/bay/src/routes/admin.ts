@@ -8,7 +8,7 @@ const RUN = { tasks: nullable(strings()) };
 
 /** The garbage collection by hand. */
 export function adminRoutes(app: FastifyInstance, { gc, context }: Services): void {
-  app.post("/v1/admin/gc/run", { config: { json: true, body: RUN, optionalBody: true, summary: "Collect garbage now" } }, async (request, reply) => {
+  app.post("/v1/admin/gc/run", { config: { json: "fields", body: RUN, optionalBody: true, summary: "Collect garbage now" } }, async (request, reply) => {
     const { tasks } = request.body === undefined ? { tasks: null } : readBody(request, RUN);
     const began = now();
     try {

@@ -14,8 +14,8 @@ export function browserRoutes(app: FastifyInstance, services: Services): void {
   };
   const browser = "/v1/sandboxes/:id/browser";
   const summary = "Refused: no browser is deployed";
-  app.post<SandboxParams>(`${browser}/exec`, { config: { json: true, summary } }, refuse);
-  app.post<SandboxParams>(`${browser}/exec_batch`, { config: { json: true, summary } }, refuse);
-  app.post<SandboxParams>(`${browser}/skills/:skill_key/run`, { config: { json: true, summary } }, refuse);
+  app.post<SandboxParams>(`${browser}/exec`, { config: { json: "fields", summary } }, refuse);
+  app.post<SandboxParams>(`${browser}/exec_batch`, { config: { json: "fields", summary } }, refuse);
+  app.post<SandboxParams>(`${browser}/skills/:skill_key/run`, { config: { json: "fields", summary } }, refuse);
   app.get<SandboxParams>(`${browser}/traces/*`, { config: { summary } }, refuse);
 }

@@ -8,11 +8,11 @@ import { keyed } from "./sandboxes";
 interface CargoParams { Params: { id: string } }
 
 const CREATE = { size_limit_mb: nullable(int({ ge: 1, le: 65536 })) };
-const LIST = { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str()), managed: or(bool(), false) };
+const LIST = { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str({ max: 256, line: true })), managed: or(bool(), false) };
 
 /** Cargos: volumes of sandboxes and of clients. */
 export function cargoRoutes(app: FastifyInstance, { cargos, idempotency }: Services): void {
-  app.post("/v1/cargos", { config: { json: true, body: CREATE, success: 201, summary: "Create a cargo" } }, async (request, reply) => {
+  app.post("/v1/cargos", { config: { json: "fields", body: CREATE, success: 201, summary: "Create a cargo" } }, async (request, reply) => {
     const body = readBody(request, CREATE);
     const answer = await idempotency.run(keyed(request, body), async () => ({
       status: 201, body: cargoView(await cargos.create(request.owner, body.size_limit_mb, null)),

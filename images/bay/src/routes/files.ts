@@ -1,11 +1,13 @@
 import type { FastifyInstance } from "fastify";
-import { or, readBody, readQuery, str } from "../http/fields";
+import { Readable } from "node:stream";
+import { joinJson } from "../../../common/src/json";
+import { content, or, readBody, readQuery, str } from "../http/fields";
 import { normalizePath } from "../paths";
 import type { Services } from "../services/services";
 import { type SandboxParams, targetOf } from "./target";
 
 const PATH = { path: str() };
-const FILE = { path: str(), content: str() };
+const FILE = { path: str(), content: content() };
 const DIRECTORY = { path: or(str(), ".") };
 
 /** Text files and directories of a workspace. */
@@ -13,15 +15,19 @@ export function fileRoutes(app: FastifyInstance, services: Services): void {
   const { capabilities } = services;
   const files = "/v1/sandboxes/:id/filesystem/files";
 
-  app.get<SandboxParams>(files, { config: { query: PATH, summary: "Read a text file" } }, async (request) => {
+  app.get<SandboxParams>(files, { config: { query: PATH, summary: "Read a text file" } }, async (request, reply) => {
     const target = targetOf(services, request, "filesystem");
-    return { content: await capabilities.readFile(target, normalizePath(readQuery(request, PATH).path)) };
+    const text = await capabilities.readFile(target, normalizePath(readQuery(request, PATH).path));
+    if (typeof text === "string") return { content: text };
+    const pieces = joinJson(['{"content":', text, "}"]);
+    const size = pieces.reduce((sum, { length }) => sum + length, 0);
+    return reply.type("application/json; charset=utf-8").header("content-length", size).send(Readable.from(pieces));
   });
 
-  app.put<SandboxParams>(files, { config: { json: true, body: FILE, summary: "Write a text file" } }, async (request) => {
+  app.put<SandboxParams>(files, { config: { json: "file", body: FILE, summary: "Write a text file" } }, async (request) => {
     const target = targetOf(services, request, "filesystem");
-    const { path, content } = readBody(request, FILE);
-    await capabilities.writeFile(target, normalizePath(path), content);
+    const { path, content: text } = readBody(request, FILE);
+    await capabilities.writeFile(target, normalizePath(path), text);
     return { status: "ok" };
   });
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { isBroken } from "../../../common/src/table";
 import { BayError } from "../errors";
 import { int, nullable, or, readBody, readQuery, str } from "../http/fields";
 import { isoTime } from "../ids";
@@ -7,13 +8,13 @@ import type { Services } from "../services/services";
 import type { SandboxRow } from "../store/store";
 import type { SandboxParams } from "./target";
 
-const CREATE = { profile: or(str(), "python-default"), cargo_id: nullable(str()), ttl: nullable(int()) };
-const LIST = { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str()), status: nullable(str()) };
+const CREATE = { profile: or(str({ max: 256 }), "python-default"), cargo_id: nullable(str({ max: 256, line: true })), ttl: nullable(int()) };
+const LIST = { limit: or(int({ ge: 1, le: 200 }), 50), cursor: nullable(str({ max: 256, line: true })), status: nullable(str({ max: 64 })) };
 const EXTEND = { extend_by: int() };
 
 /** The life of sandboxes. */
 export function sandboxRoutes(app: FastifyInstance, { sandboxes, idempotency }: Services): void {
-  app.post("/v1/sandboxes", { config: { json: true, body: CREATE, success: 201, summary: "Create a sandbox" } }, async (request, reply) => {
+  app.post("/v1/sandboxes", { config: { json: "fields", body: CREATE, success: 201, summary: "Create a sandbox" } }, async (request, reply) => {
     const body = readBody(request, CREATE);
     const answer = await idempotency.run(keyed(request, body), async () => {
       const row = await sandboxes.create(request.owner, body);
@@ -48,7 +49,7 @@ export function sandboxRoutes(app: FastifyInstance, { sandboxes, idempotency }: 
     return { status: "ok" };
   });
 
-  app.post<SandboxParams>("/v1/sandboxes/:id/extend_ttl", { config: { json: true, body: EXTEND, summary: "Let the sandbox live longer" } }, async (request, reply) => {
+  app.post<SandboxParams>("/v1/sandboxes/:id/extend_ttl", { config: { json: "fields", body: EXTEND, summary: "Let the sandbox live longer" } }, async (request, reply) => {
     const body = readBody(request, EXTEND);
     if (body.extend_by <= 0) throw new BayError("validation_error", `extend_by is ${body.extend_by}; wanted more than 0 seconds`);
     const answer = await idempotency.run(keyed(request, body), async () => {
@@ -66,7 +67,7 @@ export function keyed(request: FastifyRequest, body: object): { owner: string; k
 
 function sandboxView(sandboxes: Sandboxes, row: SandboxRow, known: { status?: string; containers?: object[] | null } = {}): object {
   return {
-    id: row.id, status: known.status ?? sandboxes.status(row), profile: row.profileId, cargo_id: row.cargoId,
+    id: row.id, status: isBroken(row) ? "failed" : known.status ?? sandboxes.status(row), profile: row.profileId, cargo_id: row.cargoId,
     capabilities: sandboxes.capabilities(row), created_at: isoTime(row.createdAt),
     expires_at: row.expiresAt === null ? null : isoTime(row.expiresAt),
     idle_expires_at: row.idleExpiresAt === null ? null : isoTime(row.idleExpiresAt),

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { bool, int, json, nullable, num, objectOrList, or, readBody, readQuery, str, strings } from "../http/fields";
+import { bool, type Field, int, json, nullable, num, objectOrList, or, readBody, readQuery, str, strings } from "../http/fields";
 import { isoTime } from "../ids";
 import { releaseHealth, THRESHOLDS } from "../services/skill-health";
 import type { Services } from "../services/services";
@@ -7,16 +7,18 @@ import type { CandidateRow, Deletion, EvaluationRow, ReleaseRow } from "../store
 
 interface Named { Params: { id: string } }
 
-const PAGE = { limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0 }), 0) };
-const PAYLOAD = { payload: objectOrList(), kind: or(str(), "generic") };
+const name = (): Field<string> => str({ max: 256 });
+const text = (): Field<string> => str({ max: 65_536 });
+const PAGE = { limit: or(int({ ge: 1, le: 500 }), 100), offset: or(int({ ge: 0, le: Number.MAX_SAFE_INTEGER }), 0) };
+const PAYLOAD = { payload: objectOrList(), kind: or(name(), "generic") };
 const CANDIDATE = {
-  skill_key: str(), source_execution_ids: strings(), scenario_key: nullable(str()), payload_ref: nullable(str()), summary: nullable(str()), usage_notes: nullable(str()),
+  skill_key: name(), source_execution_ids: strings(), scenario_key: nullable(name()), payload_ref: nullable(name()), summary: nullable(text()), usage_notes: nullable(text()),
   preconditions: nullable(json()), postconditions: nullable(json()),
 };
-const CANDIDATES = { status: nullable(str()), skill_key: nullable(str()), ...PAGE };
-const EVALUATION = { passed: bool(), score: nullable(num()), benchmark_id: nullable(str()), report: nullable(json()) };
-const PROMOTION = { stage: or(str(), "canary"), upgrade_of_release_id: nullable(str()), upgrade_reason: nullable(str()), change_summary: nullable(str()) };
-const RELEASES = { skill_key: nullable(str()), active_only: or(bool(), false), stage: nullable(str()), ...PAGE };
+const CANDIDATES = { status: nullable(name()), skill_key: nullable(name()), ...PAGE };
+const EVALUATION = { passed: bool(), score: nullable(num()), benchmark_id: nullable(name()), report: nullable(json()) };
+const PROMOTION = { stage: or(name(), "canary"), upgrade_of_release_id: nullable(name()), upgrade_reason: nullable(text()), change_summary: nullable(text()) };
+const RELEASES = { skill_key: nullable(name()), active_only: or(bool(), false), stage: nullable(name()), ...PAGE };
 const REASON = { reason: nullable(str()) };
 
 /** Skills: payloads, candidates, their evaluation, releases. */
@@ -27,7 +29,7 @@ export function skillRoutes(app: FastifyInstance, services: Services): void {
 }
 
 function payloadRoutes(app: FastifyInstance, { skills }: Services): void {
-  app.post("/v1/skills/payloads", { config: { json: true, body: PAYLOAD, success: 201, summary: "Keep a payload" } }, async (request, reply) => {
+  app.post("/v1/skills/payloads", { config: { json: "fields", body: PAYLOAD, success: 201, summary: "Keep a payload" } }, async (request, reply) => {
     const { payload, kind } = readBody(request, PAYLOAD);
     return reply.code(201).send({ payload_ref: skills.addPayload(request.owner, payload, kind).ref, kind });
   });
@@ -39,38 +41,40 @@ function payloadRoutes(app: FastifyInstance, { skills }: Services): void {
   });
 }
 
-function candidateRoutes(app: FastifyInstance, { skills }: Services): void {
+function candidateRoutes(app: FastifyInstance, { skills, context: { config } }: Services): void {
+  const pageOf = ({ limit, offset }: { limit: number; offset: number }) => ({ limit, offset, most: config.limits.page_bytes });
   const candidates = "/v1/skills/candidates";
-  app.post(candidates, { config: { json: true, body: CANDIDATE, success: 201, summary: "Propose a skill" } }, async (request, reply) =>
+  app.post(candidates, { config: { json: "fields", body: CANDIDATE, success: 201, summary: "Propose a skill" } }, async (request, reply) =>
     reply.code(201).send(candidateView(skills.addCandidate(request.owner, readBody(request, CANDIDATE)))));
 
   app.get(candidates, { config: { query: CANDIDATES, summary: "List candidates, newest first" } }, (request) => {
     const query = readQuery(request, CANDIDATES);
-    const { rows, total } = skills.candidates(request.owner, query, query.limit, query.offset);
+    const { rows, total } = skills.candidates(request.owner, query, pageOf(query));
     return { items: rows.map(candidateView), total };
   });
 
   app.get<Named>(`${candidates}/:id`, { config: { summary: "Read a candidate" } }, (request) => candidateView(skills.candidate(request.owner, request.params.id)));
 
-  app.post<Named>(`${candidates}/:id/evaluate`, { config: { json: true, body: EVALUATION, summary: "Record an evaluation" } }, (request) => {
+  app.post<Named>(`${candidates}/:id/evaluate`, { config: { json: "fields", body: EVALUATION, summary: "Record an evaluation" } }, (request) => {
     skills.candidate(request.owner, request.params.id);
     return evaluationView(skills.evaluate(request.owner, request.params.id, readBody(request, EVALUATION)));
   });
 
-  app.post<Named>(`${candidates}/:id/promote`, { config: { json: true, body: PROMOTION, summary: "Release a candidate that passed" } }, (request) => {
+  app.post<Named>(`${candidates}/:id/promote`, { config: { json: "fields", body: PROMOTION, summary: "Release a candidate that passed" } }, (request) => {
     skills.candidate(request.owner, request.params.id);
     return releaseView(skills.promote(request.owner, request.params.id, optionalBody(request, PROMOTION)));
   });
 
-  app.delete<Named>(`${candidates}/:id`, { config: { json: true, body: REASON, optionalBody: true, summary: "Delete a candidate" } }, (request) =>
+  app.delete<Named>(`${candidates}/:id`, { config: { json: "fields", body: REASON, optionalBody: true, summary: "Delete a candidate" } }, (request) =>
     deletionView(skills.removeCandidate(request.owner, request.params.id, optionalBody(request, REASON).reason)));
 }
 
 function releaseRoutes(app: FastifyInstance, { skills, context }: Services): void {
+  const pageOf = ({ limit, offset }: { limit: number; offset: number }) => ({ limit, offset, most: context.config.limits.page_bytes });
   const releases = "/v1/skills/releases";
   app.get(releases, { config: { query: RELEASES, summary: "List releases, newest first" } }, (request) => {
     const query = readQuery(request, RELEASES);
-    const { rows, total } = skills.releases(request.owner, query, query.limit, query.offset);
+    const { rows, total } = skills.releases(request.owner, query, pageOf(query));
     return { items: rows.map(releaseView), total };
   });
 
@@ -81,7 +85,7 @@ function releaseRoutes(app: FastifyInstance, { skills, context }: Services): voi
 
   app.post<Named>(`${releases}/:id/rollback`, { config: { summary: "Go back to the version before" } }, (request) => releaseView(skills.rollback(request.owner, request.params.id)));
 
-  app.delete<Named>(`${releases}/:id`, { config: { json: true, body: REASON, optionalBody: true, summary: "Delete a release" } }, (request) =>
+  app.delete<Named>(`${releases}/:id`, { config: { json: "fields", body: REASON, optionalBody: true, summary: "Delete a release" } }, (request) =>
     deletionView(skills.removeRelease(request.owner, request.params.id, optionalBody(request, REASON).reason)));
 }
 
@@ -103,7 +107,7 @@ function deletionFields({ deletedAt, deletedBy, deleteReason }: Deletion): objec
 
 function candidateView(row: CandidateRow): object {
   return {
-    id: row.id, skill_key: row.skillKey, skill_type: row.skillType, scenario_key: row.scenarioKey, payload_ref: row.payloadRef, source_execution_ids: row.sourceExecutionIds,
+    id: row.id, skill_key: row.skillKey ?? "", skill_type: row.skillType, scenario_key: row.scenarioKey, payload_ref: row.payloadRef, source_execution_ids: row.sourceExecutionIds ?? [],
     summary: row.summary, usage_notes: row.usageNotes, preconditions: row.preconditions, postconditions: row.postconditions,
     auto_release_eligible: false, auto_release_reason: null, status: row.status, latest_score: row.latestScore, latest_pass: row.latestPass,
     last_evaluated_at: time(row.lastEvaluatedAt), promotion_release_id: row.promotionReleaseId, created_by: row.owner, created_at: time(row.createdAt),
@@ -120,7 +124,7 @@ function evaluationView(row: EvaluationRow): object {
 
 function releaseView(row: ReleaseRow): object {
   return {
-    id: row.id, skill_key: row.skillKey, candidate_id: row.candidateId, version: row.version, stage: row.stage, is_active: row.isActive, release_mode: "manual",
+    id: row.id, skill_key: row.skillKey ?? "", candidate_id: row.candidateId, version: row.version, stage: row.stage, is_active: row.isActive, release_mode: "manual",
     promoted_by: row.owner, promoted_at: time(row.promotedAt), rollback_of: row.rollbackOf, auto_promoted_from: null, health_window_end_at: time(row.healthWindowEndAt),
     upgrade_of_release_id: row.upgradeOfReleaseId, upgrade_reason: row.upgradeReason, change_summary: row.changeSummary, ...deletionFields(row),
   };

@@ -15,5 +15,5 @@ export function targetOf({ sandboxes }: Services, request: FastifyRequest<Sandbo
   if (!profile.capabilities.includes(capability)) {
     throw new BayError("capability_not_supported", `the profile "${profile.id}" does not offer "${capability}"`, { capability, available: profile.capabilities });
   }
-  return { sandbox, profile };
+  return { sandbox, profile, hold: request.hold };
 }

@@ -3,9 +3,11 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Multipart } from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type Hold, OverBudget } from "../../../common/src/budget";
 import { BayError } from "../errors";
 import { type Problem, readQuery, SchemaError, str } from "../http/fields";
 import { normalizePath } from "../paths";
@@ -32,7 +34,7 @@ export function transferRoutes(app: FastifyInstance, services: Services): void {
     const wanted = normalizePath(readQuery(request, PATH).path);
     const content = await services.capabilities.download(target, wanted);
     const length = content.headers["content-length"];
-    if (length !== undefined) reply.header("content-length", length);
+    if (length !== undefined && /^\d{1,15}$/.test(length)) reply.header("content-length", length);
     return reply.type("application/octet-stream").header("content-disposition", attachment(path.posix.basename(wanted))).send(content);
   });
 }
@@ -47,17 +49,18 @@ async function upload(services: Services, target: Target, request: FastifyReques
   let aside: string | undefined;
   let size: number | undefined;
   let name = "file";
+  const room = services.context.aside.hold(request.owner);
   const send = async (content: Content, to: string): Promise<number> =>
     services.capabilities.upload(target, () => multipartOf(content, to, name));
   try {
-    for await (const part of request.parts()) {
+    for await (const part of partsOf(request)) {
       if (part.type === "field") {
-        if (part.fieldname === "path" && wanted === undefined) wanted = String(part.value);
+        if (part.fieldname === "path" && wanted === undefined) wanted = pathOf(part.value);
       } else if (part.fieldname === "file" && size === undefined && aside === undefined) {
         name = part.filename || name;
         if (wanted === undefined) {
           aside = path.join(os.tmpdir(), `bay-upload-${randomUUID()}`);
-          await pipeline(part.file, createWriteStream(aside, { flags: "wx", mode: 0o600 }));
+          await putAside(part.file, aside, room);
           if (part.file.truncated) throw new BayError("payload_too_large", "the file is larger than this server takes");
         } else size = await send(part.file, normalizePath(wanted));
       } else part.file.resume();
@@ -68,7 +71,46 @@ async function upload(services: Services, target: Target, request: FastifyReques
     return { path: to, size: size ?? (await send(createReadStream(aside!), to)) };
   } finally {
     if (aside) await rm(aside, { force: true });
+    room.release();
   }
+}
+
+/** The parts of the body. @throws SchemaError for a body that is not what it claims to be */
+async function* partsOf(request: FastifyRequest): AsyncGenerator<Multipart> {
+  try {
+    yield* request.parts();
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 413) throw error;
+    throw new SchemaError([{ type: "multipart_invalid", loc: ["body"], msg: `Input should be a valid multipart body: ${(error as Error).message.slice(0, 200)}`, input: null }]);
+  }
+}
+
+/** Puts a file aside as long as there is room for all of them. @throws OverBudget, BayError validation_error when the client breaks off */
+async function putAside(content: Content, file: string, room: Hold): Promise<void> {
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        room.grow(chunk.length);
+        done(null, chunk);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+  try {
+    await pipeline(content, counted, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof OverBudget || code?.startsWith("E")) throw error;
+    throw new BayError("validation_error", `the upload broke off: ${(error as Error).message}`);
+  }
+}
+
+/** @throws SchemaError */
+function pathOf(value: unknown): string {
+  const read = str().read(String(value));
+  if (typeof read === "string") return read;
+  throw new SchemaError([{ type: read.type, loc: ["body", "path"], msg: read.msg, input: String(value).slice(0, 500), ...(read.ctx ? { ctx: read.ctx } : {}) }]);
 }
 
 const missing = (field: string): Problem => ({ type: "missing", loc: ["body", field], msg: "Field required", input: null });

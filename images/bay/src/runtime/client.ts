@@ -1,5 +1,7 @@
 import http, { type IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import { type Hold, OverBudget } from "../../../common/src/budget";
+import type { RuntimeAnswer } from "./answers";
 
 /** How a call to a runtime failed without an answer. */
 export type RuntimeFailure =
@@ -21,22 +23,28 @@ export class RuntimeAnswerError extends Error {
   }
 }
 
-/** A request; exactly one of `json` and `stream` may be given. */
+/** A request; at most one of `json`, `body` and `stream` may be given. */
 export interface RuntimeRequest {
   method: "GET" | "POST";
   path: string;
   json?: object;
+  /** JSON that is ready to be sent, in pieces. */
+  body?: readonly Buffer[];
   stream?: { content: Readable; type: string };
   /** Longest time for the whole answer; with `stream`, and for `open`, longest silence. */
   timeoutMs: number;
+  /** What the answer is held for; left out for answers that are small. */
+  hold?: Hold;
 }
 
 /** Codes of a connection that never came about. */
 const NEVER_CONNECTED = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
 /** Longest wait for a connection inside the cluster. */
 const CONNECT_MS = 3_000;
-/** Largest JSON answer taken, in bytes: as much as a client may send. Files of any size are streamed instead. */
-const ANSWER_LIMIT = 64 * 1024 * 1024;
+/** What is read of an answer that tells an error. */
+const ERROR_BYTES = 64 * 1024;
+/** Longest wait for other calls to end before a large answer is read. */
+const ROOM_MS = 10_000;
 
 /**
  * Connections stay open between calls, but not as long as a runtime may keep them (uvicorn: 5 s): one that is closed
@@ -44,22 +52,23 @@ const ANSWER_LIMIT = 64 * 1024 * 1024;
  */
 const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 512, timeout: 4_000 });
 
-/** Calls a runtime and gives its JSON. @throws RuntimeCallError, RuntimeAnswerError */
-export async function callRuntime<T>(base: string, request: RuntimeRequest): Promise<T> {
+/**
+ * Calls a runtime and gives what it answered, when that is of the form wanted: a runtime runs its user's code, so its
+ * answers are not trusted. @throws RuntimeCallError, RuntimeAnswerError, OverBudget
+ */
+export async function callRuntime<T>(base: string, request: RuntimeRequest, answer: RuntimeAnswer<T>): Promise<T> {
   const response = await send(base, request, request.stream === undefined);
-  const text = await readAll(response);
-  if (response.statusCode! >= 400) throw new RuntimeAnswerError(response.statusCode!, detailOf(text));
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    throw new RuntimeAnswerError(502, `the runtime answered something that is no JSON: ${text.slice(0, 200)}`);
-  }
+  if (response.statusCode! >= 400) throw await errorOf(response);
+  const bytes = await readAll(response, answer.maxBytes, request.hold);
+  const more = answer.memoryFor(bytes) - bytes.length;
+  if (request.hold && more > 0) await room(request.hold, more);
+  return answer.read(bytes);
 }
 
 /** Calls a runtime and gives its open answer; the caller reads or destroys it. @throws RuntimeCallError, RuntimeAnswerError */
 export async function openRuntime(base: string, request: RuntimeRequest): Promise<IncomingMessage> {
   const response = await send(base, request, false);
-  if (response.statusCode! >= 400) throw new RuntimeAnswerError(response.statusCode!, detailOf(await readAll(response)));
+  if (response.statusCode! >= 400) throw await errorOf(response);
   return response;
 }
 
@@ -71,15 +80,15 @@ export function forgetRuntime(base: string): void {
   }
 }
 
-function send(base: string, { method, path, json, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
-  const payload = json === undefined ? undefined : JSON.stringify(json);
+function send(base: string, { method, path, json, body, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
+  const payload = body ?? (json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]);
   return new Promise((resolve, reject) => {
     let connected = false;
     let answer: IncomingMessage | undefined;
     const request = http.request(new URL(path, base), {
       method, agent,
       headers: {
-        ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
+        ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": payload.reduce((sum, { length }) => sum + length, 0) }),
         ...(stream ? { "content-type": stream.type } : {}),
       },
     });
@@ -106,7 +115,10 @@ function send(base: string, { method, path, json, stream, timeoutMs }: RuntimeRe
     if (stream) {
       stream.content.once("error", (error) => { streamError = error; request.destroy(error); });
       stream.content.pipe(request);
-    } else request.end(payload);
+    } else {
+      for (const piece of payload ?? []) request.write(piece);
+      request.end();
+    }
   });
 }
 
@@ -116,25 +128,61 @@ function failureOf(error: NodeJS.ErrnoException, connected: boolean): Error {
   return new RuntimeCallError(refused ? "refused" : "broken", `the connection to the runtime ${refused ? "was refused" : "broke"}: ${error.message}`);
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
+/** Reads an answer. One whose length is told is held at once, so that of several large ones the first is read whole. */
+async function readAll(response: IncomingMessage, limit: number, hold: Hold | undefined): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let held = 0;
+  const claim = async (bytes: number): Promise<void> => {
+    if (hold && bytes > held) await room(hold, bytes - held);
+    held = Math.max(held, bytes);
+  };
+  try {
+    const told = Number(response.headers["content-length"]);
+    if (told > limit) throw tooLarge(limit);
+    if (told > UNCOUNTED) await claim(told);
+    for await (const chunk of response) {
+      size += (chunk as Buffer).length;
+      if (size > limit) throw tooLarge(limit);
+      if (size > UNCOUNTED) await claim(size);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    response.destroy();
+    throw error instanceof RuntimeAnswerError || error instanceof OverBudget ? error : failureOf(error as NodeJS.ErrnoException, true);
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** Answers up to this size are not counted. */
+const UNCOUNTED = 64 * 1024;
+const tooLarge = (limit: number): RuntimeAnswerError => new RuntimeAnswerError(502, `the runtime's answer is larger than ${limit} bytes`);
+
+async function room(hold: Hold, bytes: number): Promise<void> {
+  if (!hold.fits(bytes)) throw new RuntimeAnswerError(502, "the runtime's answer takes more memory than Bay has for all calls together");
+  await hold.growWithin(bytes, ROOM_MS);
+}
+
+/** What an answer of 400 and above says, from its first bytes. */
+async function errorOf(response: IncomingMessage): Promise<Error> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
     for await (const chunk of response) {
-      size += (chunk as Buffer).length;
-      if (size > ANSWER_LIMIT) throw new RuntimeAnswerError(502, `the runtime's answer is larger than ${ANSWER_LIMIT} bytes`);
       chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size >= ERROR_BYTES) break; // ends the connection too
     }
   } catch (error) {
-    throw error instanceof RuntimeAnswerError ? error : failureOf(error as NodeJS.ErrnoException, true);
+    return failureOf(error as NodeJS.ErrnoException, true);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return new RuntimeAnswerError(response.statusCode!, detailOf(Buffer.concat(chunks).toString("utf8", 0, ERROR_BYTES)));
 }
 
 function detailOf(text: string): string {
   try {
     const { detail } = JSON.parse(text) as { detail?: unknown };
-    return typeof detail === "string" ? detail : text.slice(0, 500);
+    return (typeof detail === "string" ? detail : text).slice(0, 500);
   } catch {
     return text.slice(0, 500);
   }

@@ -2,6 +2,9 @@ import type { IncomingMessage } from "node:http";
 import { containerFor, type Profile } from "../config/profiles";
 import { BayError } from "../errors";
 import { newId, now } from "../ids";
+import type { Hold } from "../../../common/src/budget";
+import { joinJson, jsonOf, type JsonText } from "../../../common/src/json";
+import { DONE, HEALTH, largeAnswers, type RuntimeAnswer, UPLOADED } from "../runtime/answers";
 import { callRuntime, openRuntime, RuntimeAnswerError, RuntimeCallError, type RuntimeRequest } from "../runtime/client";
 import type { ExecutionRow, ExecType, SandboxRow } from "../store/store";
 import type { Calls } from "./calls";
@@ -12,6 +15,8 @@ import type { RunningSession, Sessions } from "./sessions";
 export interface Target {
   sandbox: SandboxRow;
   profile: Profile;
+  /** What the call holds of the memory for calls under way. */
+  hold: Hold;
 }
 
 export interface ExecOptions {
@@ -26,52 +31,55 @@ const EXTRA_MS = 5_000;
 /** Limit of file calls; for transfers the longest silence. */
 const FILES_MS = 30_000;
 
-interface ShipPython { success: boolean; execution_count: number | null; output: { text: string; images: object[] }; error: string | null }
-interface ShipShell { success: boolean; return_code: number | null; stdout: string; stderr: string; error: string | null }
-
 /** Calls of sandboxes into their runtimes; each starts, wakes or replaces the session when that is needed. */
 export class Capabilities {
-  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly calls: Calls) {}
+  private readonly answers: ReturnType<typeof largeAnswers>;
+
+  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly calls: Calls) {
+    this.answers = largeAnswers(context.config.limits.answer_bytes);
+  }
 
   async python(target: Target, code: string, options: ExecOptions) {
-    const { result, row } = await this.execute<ShipPython>(target, "python", code, options, "/ipython/exec", { code }, (answer) => ({
+    const { result, row } = await this.execute(target, "python", code, options, { path: "/ipython/exec", body: { code }, form: this.answers.python }, (answer) => ({
       success: answer.success, output: answer.output.text.trim(), error: answer.error,
     }));
     return { row, data: { execution_count: result.execution_count, output: result.output } };
   }
 
   async shell(target: Target, command: string, cwd: string, options: ExecOptions) {
-    const { result, row } = await this.execute<ShipShell>(target, "shell", command, options, "/shell/exec", { command, cwd }, (answer) => ({
+    const { result, row } = await this.execute(target, "shell", command, options, { path: "/shell/exec", body: { command, cwd }, form: this.answers.shell }, (answer) => ({
       success: answer.return_code === 0, output: answer.stdout.trim(), error: answer.error ?? (answer.stderr.trim() || null),
     }));
     return { row, exitCode: result.return_code };
   }
 
-  async readFile(target: Target, path: string): Promise<string> {
-    return (await this.file<{ content: string }>(target, "/fs/read_file", { path })).content;
+  /** The text of a file; a long one as it came. */
+  async readFile(target: Target, path: string): Promise<string | JsonText> {
+    return (await this.file(target, "/fs/read_file", { json: { path } }, this.answers.file)).content;
   }
 
-  async writeFile(target: Target, path: string, content: string): Promise<void> {
-    await this.file(target, "/fs/write_file", { path, content, mode: "w" });
+  /** The content is sent on as it came, without being decoded. */
+  async writeFile(target: Target, path: string, content: string | JsonText): Promise<void> {
+    await this.file(target, "/fs/write_file", { body: joinJson([`{"path":${JSON.stringify(path)},"mode":"w","content":`, jsonOf(content), "}"]) }, DONE);
   }
 
   async deleteFile(target: Target, path: string): Promise<void> {
-    await this.file(target, "/fs/delete_file", { path });
+    await this.file(target, "/fs/delete_file", { json: { path } }, DONE);
   }
 
   async list(target: Target, path: string): Promise<object[]> {
-    return (await this.file<{ files: object[] }>(target, "/fs/list_dir", { path, show_hidden: false })).files;
+    return (await this.file(target, "/fs/list_dir", { json: { path, show_hidden: false } }, this.answers.list)).files;
   }
 
   /** Sends a multipart body made for the runtime. The content can be sent once only, so the runtime is tried first. */
   async upload(target: Target, body: () => NonNullable<RuntimeRequest["stream"]>): Promise<number> {
     const answer = await this.withRuntime(target, "filesystem", async (endpoint) => {
-      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: FILES_MS });
-      return callRuntime<{ success: boolean; size: number; error: string | null }>(endpoint, { method: "POST", path: "/fs/upload", stream: body(), timeoutMs: FILES_MS })
+      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: FILES_MS }, HEALTH);
+      return callRuntime(endpoint, { method: "POST", path: "/fs/upload", stream: body(), timeoutMs: FILES_MS }, UPLOADED)
         .catch((error: unknown) => { throw final(error); });
     });
-    if (!answer.success) throw new BayError("ship_error", `the upload failed: ${answer.error ?? "no reason given"}`);
-    return answer.size;
+    if (!answer.success) throw new BayError("ship_error", `the upload failed: ${(answer.error ?? "no reason given").slice(0, 500)}`);
+    return answer.size ?? 0;
   }
 
   /** The open answer of the runtime: the file's bytes. */
@@ -84,19 +92,21 @@ export class Capabilities {
       }));
   }
 
-  private file<T = unknown>(target: Target, path: string, json: object): Promise<T> {
-    return this.withRuntime(target, "filesystem", (endpoint) => callRuntime<T>(endpoint, { method: "POST", path, json, timeoutMs: FILES_MS }));
+  private file<T>(target: Target, path: string, request: Pick<RuntimeRequest, "json" | "body">, form: RuntimeAnswer<T>): Promise<T> {
+    const { hold } = target;
+    return this.withRuntime(target, "filesystem", (endpoint) => callRuntime(endpoint, { method: "POST", path, ...request, timeoutMs: FILES_MS, hold }, form));
   }
 
   /** Runs code and keeps a row of it; a call that ends in an error status leaves none. */
-  private async execute<T>(target: Target, type: ExecType, code: string, options: ExecOptions, path: string, body: object,
+  private async execute<T>(target: Target, type: ExecType, code: string, options: ExecOptions, { path, body, form }: { path: string; body: object; form: RuntimeAnswer<T> },
     read: (answer: T) => Pick<ExecutionRow, "success" | "output" | "error">): Promise<{ result: T; row: ExecutionRow }> {
     let began = now();
     let sessionId: string | null = null;
+    const { hold } = target;
     const result = await this.withRuntime(target, type, (endpoint, session) => {
       began = now();
       sessionId = session.id;
-      return callRuntime<T>(endpoint, { method: "POST", path, json: { ...body, timeout: options.timeout }, timeoutMs: options.timeout * 1000 + EXTRA_MS });
+      return callRuntime(endpoint, { method: "POST", path, json: { ...body, timeout: options.timeout }, timeoutMs: options.timeout * 1000 + EXTRA_MS, hold }, form);
     });
     const ended = now();
     const row: ExecutionRow = {

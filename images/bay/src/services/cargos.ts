@@ -1,7 +1,7 @@
-import { BayError, notFound } from "../errors";
+import { BayError, notFound, overLimit } from "../errors";
 import { newId, now } from "../ids";
 import type { CargoRow } from "../store/store";
-import type { ServiceContext } from "./context";
+import { requireRoom, type ServiceContext } from "./context";
 import { fromDriver } from "./failures";
 
 /** Volumes: managed ones live and die with their sandbox, external ones belong to the client. */
@@ -11,6 +11,9 @@ export class Cargos {
   /** Makes the row and the volume; `sandboxId` makes it a managed one. */
   async create(owner: string, sizeLimitMb: number | null, sandboxId: string | null): Promise<CargoRow> {
     const { store, driver, config } = this.context;
+    requireRoom(this.context);
+    const most = config.limits.cargos_per_owner;
+    if (sandboxId === null && store.countCargos(owner) >= most) throw overLimit(`this owner has ${most} cargos, which is the limit`, { reason: "cargos" });
     const at = now();
     const row: CargoRow = {
       id: newId("ws"), owner, managed: sandboxId !== null, managedBySandboxId: sandboxId,

@@ -1,6 +1,8 @@
 import type { Config } from "../config/schema";
 import type { Profile } from "../config/profiles";
+import { overLimit } from "../errors";
 import type { Driver } from "../driver/driver";
+import type { Budget } from "../../../common/src/budget";
 import type { Logger } from "../../../common/src/logger";
 import type { Store } from "../store/store";
 
@@ -11,4 +13,13 @@ export interface ServiceContext {
   store: Store;
   driver: Driver;
   log: Logger;
+  /** Memory for calls under way. */
+  budget: Budget;
+  /** Room on disk for uploads whose path is not known yet. */
+  aside: Budget;
+}
+
+/** @throws BayError quota_exceeded when the database has reached its largest size */
+export function requireRoom({ store, config }: Pick<ServiceContext, "store" | "config">): void {
+  if (store.full) throw overLimit(`the database has reached database.max_mb (${config.database.max_mb})`, { reason: "database_full" });
 }

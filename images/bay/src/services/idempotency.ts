@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Config } from "../config/schema";
-import { BayError } from "../errors";
+import { BayError, overLimit } from "../errors";
 import { now } from "../ids";
 import type { Store } from "../store/store";
 
@@ -52,6 +52,8 @@ export class Idempotency {
       // When the first one fails nothing was kept, and this request has its own try.
       await first.answer.catch(() => undefined);
     }
+    // Looked at before anything is done: the answer could not be kept.
+    if (this.store.full) throw overLimit("the database is full: no answer can be kept under a key", { reason: "database_full" });
     const answer = work();
     this.inFlight.set(slot, { fingerprint, answer });
     try {

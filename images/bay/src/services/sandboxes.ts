@@ -1,10 +1,12 @@
 import type { Profile } from "../config/profiles";
-import { BayError, notFound } from "../errors";
-import { isoTime, newId, now } from "../ids";
+import { BayError, notFound, overLimit } from "../errors";
+import { isoTime, newId, now, timeAfter } from "../ids";
+import { HEALTH } from "../runtime/answers";
 import { callRuntime } from "../runtime/client";
 import type { SandboxRow } from "../store/store";
 import type { Cargos } from "./cargos";
-import type { ServiceContext } from "./context";
+import { requireRoom, type ServiceContext } from "./context";
+import { isBroken } from "../../../common/src/table";
 import type { Locks } from "../../../common/src/locks";
 import type { Sessions } from "./sessions";
 import { type SandboxStatus, STATUSES, statusOf } from "./status";
@@ -19,21 +21,39 @@ export interface ContainerView {
   healthy: boolean | null;
 }
 
+export interface NewSandbox {
+  profile: string;
+  cargo_id: string | null;
+  /** Seconds; null, zero and less for no end. */
+  ttl: number | null;
+}
+
 /** Limit for asking a runtime about itself while a client only wants to look. */
 const LOOK_MS = 2_000;
 
 /** The life of sandboxes: everything but what happens inside them. */
 export class Sandboxes {
+  /** Sandboxes that are being made, by owner. */
+  private readonly made = new Map<string, number>();
+
   constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly cargos: Cargos, private readonly locks: Locks) {}
 
-  async create(owner: string, input: { profile: string; cargo_id: string | null; ttl: number | null }): Promise<SandboxRow> {
+  async create(owner: string, input: NewSandbox): Promise<SandboxRow> {
     const profile = this.profile(input.profile);
+    const { store, config } = this.context;
+    requireRoom(this.context);
+    const most = config.limits.sandboxes_per_owner;
+    if (store.countSandboxes(owner) + this.making(owner) >= most) throw overLimit(`this owner has ${most} sandboxes, which is the limit`, { reason: "sandboxes" });
+    return this.counted(owner, () => this.make(owner, profile, input));
+  }
+
+  private async make(owner: string, profile: Profile, input: NewSandbox): Promise<SandboxRow> {
     const id = newId("sandbox");
     const cargo = input.cargo_id === null ? await this.cargos.create(owner, null, id) : this.cargos.attachable(owner, input.cargo_id);
     const createdAt = now();
     const row: SandboxRow = {
       id, owner, profileId: profile.id, cargoId: cargo.id, createdAt, sessionId: null, idleExpiresAt: null, deletedAt: null,
-      expiresAt: input.ttl !== null && input.ttl > 0 ? createdAt + input.ttl * 1000 : null,
+      expiresAt: input.ttl !== null && input.ttl > 0 ? timeAfter(createdAt, input.ttl) : null,
     };
     this.context.store.insertSandbox(row);
     return row;
@@ -63,7 +83,8 @@ export class Sandboxes {
   }
 
   status(row: SandboxRow): SandboxStatus {
-    const state = row.sessionId === null ? undefined : this.context.store.session(row.sessionId)?.state;
+    const session = row.sessionId === null ? undefined : this.context.store.session(row.sessionId);
+    const state = session && isBroken(session) ? "failed" : session?.state;
     return statusOf(state ?? null, row.expiresAt !== null && row.expiresAt < now());
   }
 
@@ -77,7 +98,7 @@ export class Sandboxes {
       const endpoint = endpoints[name]!;
       const [meta, healthy] = await Promise.all([
         this.sessions.meta(endpoint, LOOK_MS).catch(() => null),
-        callRuntime<{ status?: string }>(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }).then(({ status }) => status === "healthy", () => null),
+        callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }, HEALTH).then(({ status }) => status === "healthy", () => null),
       ]);
       return { name, runtime_type: runtimeType, status: "running", version: meta?.version ?? null, capabilities: profile.multi ? capabilities : [], healthy };
     }));
@@ -88,7 +109,7 @@ export class Sandboxes {
       const row = this.get(owner, id);
       if (row.expiresAt === null) throw new BayError("sandbox_ttl_infinite", `sandbox ${id} has no end that could be moved`, { sandbox_id: id });
       if (row.expiresAt < now()) throw new BayError("sandbox_expired", `sandbox ${id} has expired`, { sandbox_id: id, expires_at: isoTime(row.expiresAt) });
-      const expiresAt = Math.max(row.expiresAt, now()) + seconds * 1000;
+      const expiresAt = timeAfter(Math.max(row.expiresAt, now()), seconds);
       this.context.store.updateSandbox(id, { expiresAt });
       return Promise.resolve({ ...row, expiresAt });
     });
@@ -131,6 +152,22 @@ export class Sandboxes {
     // A volume that could not be deleted the first time is tried again by the next delete, or by the GC.
     const cargo = store.cargo(row.cargoId);
     if (cargo?.managed) await this.cargos.drop(cargo);
+  }
+
+  private making(owner: string): number {
+    return this.made.get(owner) ?? 0;
+  }
+
+  /** Counts a sandbox that has no row yet while it is made. */
+  private async counted<T>(owner: string, work: () => Promise<T>): Promise<T> {
+    this.made.set(owner, this.making(owner) + 1);
+    try {
+      return await work();
+    } finally {
+      const left = this.making(owner) - 1;
+      if (left > 0) this.made.set(owner, left);
+      else this.made.delete(owner);
+    }
   }
 
   /** What a sandbox can do; nothing when its profile is no longer configured. */

@@ -3,6 +3,7 @@ import type { Profile } from "../config/profiles";
 import { DriverError } from "../driver/driver";
 import { BayError, notFound } from "../errors";
 import { newId, now } from "../ids";
+import { HEALTH, META } from "../runtime/answers";
 import { callRuntime, forgetRuntime, RuntimeAnswerError, RuntimeCallError } from "../runtime/client";
 import type { SandboxRow, SessionRow } from "../store/store";
 import type { ServiceContext } from "./context";
@@ -118,8 +119,7 @@ export class Sessions {
   async meta(endpoint: string, timeoutMs = META_MS): Promise<RuntimeMeta> {
     const known = this.metas.get(endpoint);
     if (known && now() - known.at < META_AGE_MS) return known.meta;
-    const answer = await callRuntime<{ runtime?: { version?: string }; capabilities?: Record<string, unknown> }>(endpoint, { method: "GET", path: "/meta", timeoutMs });
-    const meta = { version: answer.runtime?.version ?? null, capabilities: Object.keys(answer.capabilities ?? {}) };
+    const meta = await callRuntime(endpoint, { method: "GET", path: "/meta", timeoutMs }, META);
     this.metas.set(endpoint, { meta, at: now() });
     return meta;
   }
@@ -238,7 +238,7 @@ export class Sessions {
 
   private async healthProblem(endpoint: string): Promise<string | undefined> {
     try {
-      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: HEALTH_TRY_MS });
+      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: HEALTH_TRY_MS }, HEALTH);
       return undefined;
     } catch (error) {
       if (error instanceof RuntimeCallError || error instanceof RuntimeAnswerError) return error.message;

@@ -1,7 +1,7 @@
-import { BayError, notFound } from "../errors";
+import { BayError, notFound, overLimit } from "../errors";
 import { newId, now } from "../ids";
-import { CANDIDATE_STATUSES, type CandidateRow, type EvaluationRow, type Page, type PayloadRow, type ReleaseRow, type Stage, STAGES } from "../store/skills";
-import type { ServiceContext } from "./context";
+import { CANDIDATE_STATUSES, type CandidateRow, type EvaluationRow, type Page, type PageRequest, type PayloadRow, type ReleaseRow, type Stage, STAGES } from "../store/skills";
+import { requireRoom, type ServiceContext } from "./context";
 
 export interface NewCandidate {
   skill_key: string;
@@ -30,6 +30,7 @@ export class Skills {
   constructor(private readonly context: ServiceContext) {}
 
   addPayload(owner: string, payload: unknown, kind: string): { ref: string; row: PayloadRow } {
+    this.requireRoom(owner);
     const row: PayloadRow = { id: newId("blob"), owner, kind, payload, createdAt: now() };
     this.store.insertPayload(row);
     return { ref: PREFIX + row.id, row };
@@ -45,6 +46,7 @@ export class Skills {
 
   /** @throws BayError validation_error when an execution is not this owner's */
   addCandidate(owner: string, given: NewCandidate): CandidateRow {
+    this.requireRoom(owner);
     if (given.source_execution_ids.length === 0) throw new BayError("validation_error", "source_execution_ids is empty; wanted at least one execution");
     const sources = given.source_execution_ids.map((id) => {
       const execution = this.context.store.executionOf(owner, id);
@@ -69,13 +71,14 @@ export class Skills {
     return row;
   }
 
-  candidates(owner: string, filter: { status: string | null; skill_key: string | null }, limit: number, offset: number): Page<CandidateRow> {
+  candidates(owner: string, filter: { status: string | null; skill_key: string | null }, page: PageRequest): Page<CandidateRow> {
     const status = filter.status === null ? undefined : oneOf(CANDIDATE_STATUSES, filter.status, "status");
-    return this.store.candidates(owner, { status, skillKey: filter.skill_key ?? undefined }, limit, offset);
+    return this.store.candidates(owner, { status, skillKey: filter.skill_key ?? undefined }, page);
   }
 
   evaluate(owner: string, id: string, given: { passed: boolean; score: number | null; benchmark_id: string | null; report: unknown }): EvaluationRow {
     const { status } = this.candidate(owner, id);
+    this.requireRoom(owner);
     const released = status.startsWith("promoted");
     const at = now();
     const row: EvaluationRow = { id: newId("se"), candidateId: id, benchmarkId: given.benchmark_id, score: given.score, passed: given.passed, report: given.report, evaluatedBy: owner, createdAt: at };
@@ -89,6 +92,7 @@ export class Skills {
   /** Makes a candidate the active version of its skill. @throws BayError conflict without a passed evaluation */
   promote(owner: string, id: string, given: Promotion): ReleaseRow {
     const candidate = this.candidate(owner, id);
+    this.requireRoom(owner);
     const stage = oneOf(STAGES, given.stage, "stage");
     if (!candidate.latestPass) throw new BayError("conflict", `skill candidate ${id} has not passed an evaluation`, { candidate_id: id });
     if (given.upgrade_of_release_id !== null) this.release(owner, given.upgrade_of_release_id);
@@ -108,14 +112,15 @@ export class Skills {
     return row;
   }
 
-  releases(owner: string, filter: { skill_key: string | null; active_only: boolean; stage: string | null }, limit: number, offset: number): Page<ReleaseRow> {
+  releases(owner: string, filter: { skill_key: string | null; active_only: boolean; stage: string | null }, page: PageRequest): Page<ReleaseRow> {
     const stage = filter.stage === null ? undefined : oneOf(STAGES, filter.stage, "stage");
-    return this.store.releases(owner, { skillKey: filter.skill_key ?? undefined, activeOnly: filter.active_only, stage }, limit, offset);
+    return this.store.releases(owner, { skillKey: filter.skill_key ?? undefined, activeOnly: filter.active_only, stage }, page);
   }
 
   /** Makes the version before this one the active one again, as a new version. @throws BayError conflict when there is none */
   rollback(owner: string, id: string): ReleaseRow {
     const release = this.release(owner, id);
+    this.requireRoom(owner);
     const previous = this.store.releaseBefore(release);
     const candidate = previous && this.store.candidate(owner, previous.candidateId);
     if (!previous || !candidate) throw new BayError("conflict", `skill release ${id} has no version before it to go back to`, { release_id: id });
@@ -144,6 +149,13 @@ export class Skills {
       this.store.clearPromotion(owner, id);
     });
     return { ...row, ...deletion };
+  }
+
+  /** @throws BayError quota_exceeded */
+  private requireRoom(owner: string): void {
+    requireRoom(this.context);
+    const most = this.context.config.limits.skill_records_per_owner;
+    if (this.store.count(owner) >= most) throw overLimit(`this owner has ${most} records of skills, which is the limit`, { reason: "skill_records" });
   }
 
   private get store() {

@@ -71,4 +71,19 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    version: 3,
+    name: "times that are dates, notes that count",
+    // A number beyond the year 9999 cannot be shown, and notes of any length were not counted.
+    sql: `
+      UPDATE sandboxes SET expires_at = 253402300799000 WHERE expires_at > 253402300799000;
+      UPDATE sandboxes SET idle_expires_at = 253402300799000 WHERE idle_expires_at > 253402300799000;
+      UPDATE executions SET notes = json_quote(substr(json_extract(notes, '$'), 1, 65536)) WHERE length(notes) > 400000 AND json_valid(notes);
+      UPDATE executions SET description = json_quote(substr(json_extract(description, '$'), 1, 16384)) WHERE length(description) > 100000 AND json_valid(description);
+      UPDATE executions SET tags = NULL, tags_folded = NULL WHERE length(tags) > 100000;
+      UPDATE executions SET size = 256 + length(code) + coalesce(length(output), 0) + coalesce(length(error), 0)
+        + coalesce(length(description), 0) + coalesce(length(notes), 0) + 2 * coalesce(length(tags), 0);
+      CREATE INDEX executions_sizes ON executions (sandbox_id, size);
+    `,
+  },
 ];

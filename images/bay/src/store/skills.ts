@@ -1,4 +1,5 @@
 import type { Database, Value } from "./database";
+import { upTo } from "./pages";
 import { Table } from "../../../common/src/table";
 
 export const CANDIDATE_STATUSES = ["draft", "evaluating", "promoted", "promoted_canary", "promoted_stable", "rejected", "rolled_back"] as const;
@@ -71,6 +72,13 @@ export interface ReleaseRow extends Deletion {
   changeSummary: string | null;
 }
 
+/** Which rows of a list are wanted; a page ends early beyond `most` characters. */
+export interface PageRequest {
+  limit: number;
+  offset: number;
+  most: number;
+}
+
 export interface Page<R> {
   rows: R[];
   total: number;
@@ -86,7 +94,7 @@ export class SkillStore {
   private readonly evaluations: Table<EvaluationRow>;
   private readonly releaseRows: Table<ReleaseRow>;
 
-  constructor(database: Database) {
+  constructor(private readonly database: Database) {
     this.payloads = new Table<PayloadRow>(database, "skill_payloads", { id: plain, owner: plain, kind: "json", payload: "json", createdAt: plain }, "id");
     this.candidateRows = new Table<CandidateRow>(database, "skill_candidates", {
       id: plain, owner: plain, skillKey: "json", skillType: plain, scenarioKey: "json", payloadRef: "json", sourceExecutionIds: "json", summary: "json", usageNotes: "json",
@@ -108,8 +116,8 @@ export class SkillStore {
   insertCandidate(row: CandidateRow): void { this.candidateRows.insert(row); }
   candidate(owner: string, id: string): CandidateRow | undefined { return this.candidateRows.first("owner = ? AND id = ? AND deleted_at IS NULL", owner, id); }
   updateCandidate(id: string, changes: Partial<CandidateRow>): void { this.candidateRows.update(id, changes); }
-  candidates(owner: string, filter: { status?: CandidateStatus; skillKey?: string }, limit: number, offset: number): Page<CandidateRow> {
-    return page(this.candidateRows, owner, { status: filter.status, skill_key: filter.skillKey && JSON.stringify(filter.skillKey) }, limit, offset);
+  candidates(owner: string, filter: { status?: CandidateStatus; skillKey?: string }, page: PageRequest): Page<CandidateRow> {
+    return this.page("skill_candidates", this.candidateRows, owner, { status: filter.status, skill_key: filter.skillKey && JSON.stringify(filter.skillKey) }, page);
   }
   /** No candidate points to this release any more. */
   clearPromotion(owner: string, releaseId: string): void {
@@ -121,8 +129,8 @@ export class SkillStore {
   insertRelease(row: ReleaseRow): void { this.releaseRows.insert(row); }
   release(owner: string, id: string): ReleaseRow | undefined { return this.releaseRows.first("owner = ? AND id = ? AND deleted_at IS NULL", owner, id); }
   updateRelease(id: string, changes: Partial<ReleaseRow>): void { this.releaseRows.update(id, changes); }
-  releases(owner: string, filter: { skillKey?: string; stage?: Stage; activeOnly?: boolean }, limit: number, offset: number): Page<ReleaseRow> {
-    return page(this.releaseRows, owner, { stage: filter.stage, skill_key: filter.skillKey && JSON.stringify(filter.skillKey), is_active: filter.activeOnly ? 1 : undefined }, limit, offset);
+  releases(owner: string, filter: { skillKey?: string; stage?: Stage; activeOnly?: boolean }, page: PageRequest): Page<ReleaseRow> {
+    return this.page("skill_releases", this.releaseRows, owner, { stage: filter.stage, skill_key: filter.skillKey && JSON.stringify(filter.skillKey), is_active: filter.activeOnly ? 1 : undefined }, page);
   }
   activeReleases(owner: string, skillKey: string): ReleaseRow[] {
     return this.releaseRows.select("owner = ? AND skill_key = ? AND is_active = 1 AND deleted_at IS NULL", owner, JSON.stringify(skillKey));
@@ -135,11 +143,18 @@ export class SkillStore {
   lastVersion(owner: string, skillKey: string): number {
     return this.releaseRows.first("owner = ? AND skill_key = ? ORDER BY version DESC", owner, JSON.stringify(skillKey))?.version ?? 0;
   }
-}
 
-function page<R extends object>(table: Table<R>, owner: string, filter: Record<string, Value | undefined>, limit: number, offset: number): Page<R> {
-  const wanted = Object.entries(filter).flatMap(([column, value]) => (value === undefined || value === "" ? [] : [{ column, value }]));
-  const where = ["owner = ?", "deleted_at IS NULL", ...wanted.map(({ column }) => `${column} = ?`)].join(" AND ");
-  const values = [owner, ...wanted.map(({ value }) => value)];
-  return { rows: table.select(`${where} ORDER BY seq DESC LIMIT ? OFFSET ?`, ...values, limit, offset), total: table.count(where, ...values) };
+  /** Number of records that an owner has, deleted ones too. */
+  count(owner: string): number {
+    const tables = [this.payloads, this.candidateRows, this.releaseRows];
+    return tables.reduce((sum, table) => sum + table.count("owner = ?", owner), this.evaluations.count("evaluated_by = ?", owner));
+  }
+
+  private page<R extends object>(name: string, table: Table<R>, owner: string, filter: Record<string, Value | undefined>, { limit, offset, most }: PageRequest): Page<R> {
+    const wanted = Object.entries(filter).flatMap(([column, value]) => (value === undefined || value === "" ? [] : [{ column, value }]));
+    const where = ["owner = ?", "deleted_at IS NULL", ...wanted.map(({ column }) => `${column} = ?`)].join(" AND ");
+    const values = [owner, ...wanted.map(({ value }) => value)];
+    const found = this.database.all<{ seq: number }>(`SELECT seq FROM ${name} WHERE ${where} ORDER BY seq DESC LIMIT ? OFFSET ?`, ...values, limit, offset);
+    return { rows: upTo(found, most, ({ seq }) => table.first("seq = ?", seq), (row) => JSON.stringify(row).length), total: table.count(where, ...values) };
+  }
 }

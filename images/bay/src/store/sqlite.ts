@@ -2,9 +2,18 @@ import type { Database, Value } from "./database";
 import { SkillStore } from "./skills";
 import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, Store } from "./store";
 import { Table } from "../../../common/src/table";
+import { upTo } from "./pages";
 
 /** Longest text that the history keeps of a code, an output or an error. */
 const TEXT_LIMIT = 1024 * 1024;
+
+/** What a database may hold. Default: no limits. */
+export interface StoreLimits {
+  /** Characters of the history over all sandboxes; the oldest rows go first. */
+  history?: number;
+  /** Bytes of the whole database, beyond which `full` is true. */
+  size?: number;
+}
 
 /** Storage in a SQLite database. */
 export class SqliteStore implements Store {
@@ -17,8 +26,7 @@ export class SqliteStore implements Store {
   private readonly keys: Table<KeyRow>;
   private historySize: number;
 
-  /** @param historyLimit Characters of code and output that the history may hold over all sandboxes; the oldest rows go first. */
-  constructor(private readonly database: Database, private readonly historyLimit = Infinity) {
+  constructor(private readonly database: Database, private readonly limits: StoreLimits = {}) {
     const plain = "plain";
     this.sandboxes = new Table<SandboxRow>(database, "sandboxes", {
       id: plain, owner: plain, profileId: plain, cargoId: plain, createdAt: plain, expiresAt: plain, idleExpiresAt: plain, sessionId: plain, deletedAt: plain,
@@ -37,8 +45,10 @@ export class SqliteStore implements Store {
     this.keys = new Table<KeyRow>(database, "api_keys", { hash: plain, prefix: plain, owner: plain, createdAt: plain }, "hash");
     this.skills = new SkillStore(database);
     this.historySize = this.measureHistory();
+    this.trimHistory(null);
   }
 
+  get full(): boolean { return this.database.size > (this.limits.size ?? Infinity); }
   atomically<T>(work: () => T): T { return this.database.atomically(work); }
   close(): void { this.database.close(); }
 
@@ -48,6 +58,7 @@ export class SqliteStore implements Store {
   sandboxesAfter(owner: string, cursor: string | null, limit: number): SandboxRow[] {
     return this.sandboxes.select("owner = ? AND deleted_at IS NULL AND id > ? ORDER BY id LIMIT ?", owner, cursor ?? "", limit);
   }
+  countSandboxes(owner: string): number { return this.sandboxes.count("owner = ? AND deleted_at IS NULL", owner); }
   sandboxesOn(cargoId: string): SandboxRow[] { return this.sandboxes.select("cargo_id = ? AND deleted_at IS NULL ORDER BY id", cargoId); }
   sandboxesDue(clock: SandboxClock, at: number): string[] {
     const column = clock === "expiresAt" ? "expires_at" : "idle_expires_at";
@@ -74,6 +85,7 @@ export class SqliteStore implements Store {
   cargosAfter(owner: string, managed: boolean, cursor: string | null, limit: number): CargoRow[] {
     return this.cargos.select("owner = ? AND managed = ? AND id > ? ORDER BY id LIMIT ?", owner, managed ? 1 : 0, cursor ?? "", limit);
   }
+  countCargos(owner: string): number { return this.cargos.count("owner = ? AND managed = 0", owner); }
   orphanCargos(madeBefore: number): CargoRow[] {
     const sandbox = "SELECT 1 FROM sandboxes WHERE sandboxes.id = cargos.managed_by_sandbox_id";
     // A cargo without its sandbox's row may be one whose sandbox is being made right now.
@@ -81,12 +93,13 @@ export class SqliteStore implements Store {
   }
 
   insertExecution(row: ExecutionRow): void {
+    sizeOf(row);
     const kept = { ...row, code: cut(row.code), output: cut(row.output), error: cut(row.error) };
-    const size = 256 + kept.code.length + (kept.output?.length ?? 0) + (kept.error?.length ?? 0);
+    const size = sizeOf(kept);
     this.atomically(() => {
       this.history.insert(kept, { size, tags_folded: fold(kept.tags) });
       this.historySize += size;
-      while (this.historySize > this.historyLimit && this.forgetOldest(row.id)) { /* one row fewer */ }
+      this.trimHistory(row.id);
     });
   }
   executionsTagged(owner: string, tag: string): Pick<ExecutionRow, "success" | "timeMs">[] {
@@ -98,11 +111,23 @@ export class SqliteStore implements Store {
     return this.history.first("id = ? AND EXISTS (SELECT 1 FROM sandboxes WHERE sandboxes.id = sandbox_id AND owner = ?)", id, owner);
   }
   updateExecution(id: string, changes: Partial<Pick<ExecutionRow, "description" | "tags" | "notes">>): void {
-    this.history.update(id, changes, changes.tags === undefined ? {} : { tags_folded: fold(changes.tags) });
+    this.atomically(() => {
+      const row = this.history.find(id);
+      const before = this.database.get<{ size: number }>("SELECT size FROM executions WHERE id = ?", id);
+      if (!row || !before) return;
+      const size = sizeOf({ ...row, ...changes });
+      this.history.update(id, changes, { size, ...(changes.tags === undefined ? {} : { tags_folded: fold(changes.tags) }) });
+      this.historySize += size - before.size;
+      this.trimHistory(id);
+    });
   }
-  executions(sandboxId: string, filter: ExecutionFilter, limit: number, offset = 0): { rows: ExecutionRow[]; total: number } {
+  executions(sandboxId: string, filter: ExecutionFilter, limit: number, { offset = 0, most = Infinity }: { offset?: number; most?: number } = {}): { rows: ExecutionRow[]; total: number } {
     const { where, values } = conditionOf(sandboxId, filter);
-    return { rows: this.history.select(`${where} ORDER BY seq DESC LIMIT ? OFFSET ?`, ...values, limit, offset), total: this.history.count(where, ...values) };
+    const found = this.database.all<{ seq: number }>(`SELECT seq FROM executions WHERE ${where} ORDER BY seq DESC LIMIT ? OFFSET ?`, ...values, limit, offset);
+    return { rows: upTo(found, most, ({ seq }) => this.history.first("seq = ?", seq), sizeOf), total: this.history.count(where, ...values) };
+  }
+  historySizeOf(sandboxId: string): number {
+    return this.database.get<{ size: number | null }>("SELECT sum(size) AS size FROM executions WHERE sandbox_id = ?", sandboxId)?.size ?? 0;
   }
   deleteExecutionsOf(sandboxId: string): void {
     if (this.history.remove("sandbox_id = ?", sandboxId) > 0) this.historySize = this.measureHistory();
@@ -121,8 +146,13 @@ export class SqliteStore implements Store {
     return this.database.get<{ size: number | null }>("SELECT sum(size) AS size FROM executions")?.size ?? 0;
   }
 
+  /** Forgets the oldest rows beyond the limit, but not `spared`. */
+  private trimHistory(spared: string | null): void {
+    while (this.historySize > (this.limits.history ?? Infinity) && this.forgetOldest(spared)) { /* one row fewer */ }
+  }
+
   /** Whether there was one, other than `spared`. */
-  private forgetOldest(spared: string): boolean {
+  private forgetOldest(spared: string | null): boolean {
     const oldest = this.database.get<{ seq: number; id: string; size: number }>("SELECT seq, id, size FROM executions ORDER BY seq LIMIT 1");
     if (!oldest || oldest.id === spared) return false;
     this.database.run("DELETE FROM executions WHERE seq = ?", oldest.seq);
@@ -139,9 +169,18 @@ function conditionOf(sandboxId: string, filter: ExecutionFilter): { where: strin
     ...(filter.successOnly ? ["success = 1"] : []),
     ...(filter.hasNotes ? [`notes <> '""'`] : []),
     ...(filter.hasDescription ? [`description <> '""'`] : []),
-    ...(tags.length > 0 ? [`(${tags.map(() => "instr(tags_folded, ?) > 0").join(" OR ")})`] : []),
+    // Not a condition for each tag: SQLite takes a thousand of them at most.
+    ...(tags.length > 0 ? ["EXISTS (SELECT 1 FROM json_each(?) WHERE instr(tags_folded, value) > 0)"] : []),
   ];
-  return { where: conditions.join(" AND "), values: [sandboxId, ...(filter.type === undefined ? [] : [filter.type]), ...tags.map((tag) => tag.toLowerCase())] };
+  return { where: conditions.join(" AND "), values: [sandboxId, ...(filter.type === undefined ? [] : [filter.type]), ...(tags.length > 0 ? [JSON.stringify(tags.map((tag) => tag.toLowerCase()))] : [])] };
+}
+
+/** Characters that a row of the history counts. @throws TypeError for a text that is none */
+function sizeOf({ code, output, error, description, notes, tags }: ExecutionRow): number {
+  return [code, output, error, description, notes, tags, tags].reduce((sum, text: unknown) => {
+    if (text !== null && text !== undefined && typeof text !== "string") throw new TypeError(`a row of the history has a text that is ${typeof text}`);
+    return sum + (text?.length ?? 0);
+  }, 256);
 }
 
 /** For searches that are blind to case: SQLite folds ASCII only. */

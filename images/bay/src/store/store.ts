@@ -101,6 +101,8 @@ export interface Store {
   atomically<T>(work: () => T): T;
   close(): void;
   readonly skills: SkillStore;
+  /** Whether it has reached its largest size: nothing is to be added that does not go away by itself. */
+  readonly full: boolean;
 
   insertSandbox(row: SandboxRow): void;
   /** Deleted sandboxes too. */
@@ -108,6 +110,8 @@ export interface Store {
   updateSandbox(id: string, changes: Partial<Omit<SandboxRow, "id">>): void;
   /** Live sandboxes of an owner with ids after `cursor`, ascending. */
   sandboxesAfter(owner: string, cursor: string | null, limit: number): SandboxRow[];
+  /** Number of live sandboxes of an owner. */
+  countSandboxes(owner: string): number;
   /** Live sandboxes that mount a cargo. */
   sandboxesOn(cargoId: string): SandboxRow[];
   /** Ids of live sandboxes whose clock ran out before `at`. */
@@ -126,6 +130,8 @@ export interface Store {
   cargo(id: string): CargoRow | undefined;
   deleteCargo(id: string): void;
   cargosAfter(owner: string, managed: boolean, cursor: string | null, limit: number): CargoRow[];
+  /** Number of cargos that an owner has made. */
+  countCargos(owner: string): number;
   /** Managed cargos whose sandbox is deleted, or was never recorded though the cargo is from before `madeBefore`. */
   orphanCargos(madeBefore: number): CargoRow[];
 
@@ -136,8 +142,10 @@ export interface Store {
   executionsTagged(owner: string, tag: string): Pick<ExecutionRow, "success" | "timeMs">[];
   /** An execution in any sandbox of an owner. */
   executionOf(owner: string, id: string): ExecutionRow | undefined;
-  /** A page of those that fit, newest first, and how many fit. */
-  executions(sandboxId: string, filter: ExecutionFilter, limit: number, offset?: number): { rows: ExecutionRow[]; total: number };
+  /** A page of those that fit, newest first, and how many fit; it ends early beyond `most` characters. */
+  executions(sandboxId: string, filter: ExecutionFilter, limit: number, page?: { offset?: number; most?: number }): { rows: ExecutionRow[]; total: number };
+  /** Characters that the history of a sandbox takes. */
+  historySizeOf(sandboxId: string): number;
   deleteExecutionsOf(sandboxId: string): void;
 
   saveAnswer(row: IdempotencyRow): void;

@@ -2,7 +2,11 @@ import path from "node:path";
 import { pino } from "pino";
 import { openStore, runBay } from "../../src/bay";
 import { configSchema } from "../../src/config/schema";
-import { ShipDriver } from "./ship-driver";
+import type { Driver } from "../../src/driver/driver";
+import type { ShipDriver } from "./ship-driver";
+
+/** A driver that keeps Bay's records in its folder. */
+export type TestDriver = Driver & { folder: string; end(): Promise<void> };
 
 export const KEY = "test-key";
 
@@ -26,7 +30,8 @@ const CONFIG = {
  * Bay on free ports, with its records in a file, over a driver of local Ship processes.
  * @param driver One whose pods and folder an earlier Bay left: this one finds its records there.
  */
-export async function startBay(changes: object = {}, driver = new ShipDriver()) {
+export async function startBay<D extends TestDriver = ShipDriver>(changes: object = {}, given?: D) {
+  const driver = given ?? (new (await import("./ship-driver")).ShipDriver() as unknown as D);
   const config = configSchema.parse({ ...CONFIG, ...changes });
   // The schema refuses the port 0, by which the operating system chooses.
   Object.assign(config.server, { host: "127.0.0.1", port: 0, metrics_port: 0 });
@@ -56,7 +61,7 @@ export async function startBay(changes: object = {}, driver = new ShipDriver()) 
   const stop = async (): Promise<void> => { await close(10_000); await driver.end(); };
   return { url, driver, services, call, sandbox, python, shell, close, stop };
 }
-export type Bay = Awaited<ReturnType<typeof startBay>>;
+export type Bay<D extends TestDriver = ShipDriver> = Awaited<ReturnType<typeof startBay<D>>>;
 
 /** Waits for something that this test has set going. @throws Error naming it after thirty seconds */
 export async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {

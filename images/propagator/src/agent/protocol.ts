@@ -1,17 +1,23 @@
 import { z } from "zod";
 
 /** What server and agent say to each other, and the node's tool to the agent (images/runc-cr/README.md). */
+const amount = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const text = z.string().max(4096);
+
 export const manifestSchema = z.object({
-  id: z.string(), created: z.string().default(""),
-  container: z.object({ id: z.string(), name: z.string().default(""), image: z.string().default(""), imageId: z.string().default("") }).loose(),
-  bytes: z.number(), memoryBytes: z.number().default(0), rootfsBytes: z.number().default(0), volumeBytes: z.number().default(0),
-  freezeMicroseconds: z.number().default(0), durationMicroseconds: z.number().default(0), checksum: z.string().default(""),
+  id: text, created: text.default(""),
+  container: z.object({ id: text, name: text.default(""), image: text.default(""), imageId: text.default("") }),
+  bytes: amount, memoryBytes: amount.default(0), rootfsBytes: amount.default(0), volumeBytes: amount.default(0),
+  freezeMicroseconds: amount.default(0), durationMicroseconds: amount.default(0), checksum: text.default(""),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-export const listSchema = z.object({ store: z.string(), bytes: z.number(), freeBytes: z.number(), checkpoints: z.array(manifestSchema) });
+export const listSchema = z.object({ store: text, bytes: amount, freeBytes: amount, checkpoints: z.array(manifestSchema).max(100_000) });
 
-export const toolErrorSchema = z.object({ code: z.string(), message: z.string(), criu: z.array(z.string()).nullable().default([]).transform((lines) => lines ?? []) });
+const cut = (most: number) => z.string().transform((long) => long.slice(0, most));
+export const toolErrorSchema = z.object({
+  code: z.string().max(100), message: cut(4096), criu: z.array(cut(1024)).nullable().default([]).transform((lines) => (lines ?? []).slice(0, 50)),
+});
 
 export const checkSchema = z.object({
   ok: z.boolean(),

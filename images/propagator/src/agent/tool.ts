@@ -4,7 +4,7 @@ import { Failed } from "../errors";
 import { type Check, checkSchema, type Dump, listSchema, type Manifest, manifestSchema, toolErrorSchema } from "./protocol";
 
 /** Longest output that is read of the tool; a list of many checkpoints is long. */
-const OUTPUT_LIMIT = 64 * 1024 * 1024;
+const OUTPUT_LIMIT = 16 * 1024 * 1024;
 /** The tool looks for runc, criu and tar on the node, not in this image. */
 const NODE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

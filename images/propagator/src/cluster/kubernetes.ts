@@ -16,6 +16,9 @@ export interface KubernetesOptions {
   agentPort: number;
 }
 
+/** Pods that are looked at together. */
+const PAGE = 250;
+
 interface WatchEvent { type: string; object: Pod }
 interface Event { type?: string; message?: string; reason?: string; lastTimestamp?: string; eventTime?: string; metadata: { creationTimestamp?: string } }
 
@@ -34,8 +37,24 @@ export class KubernetesCluster implements Cluster {
   async podByUid(uid: string): Promise<Pod | undefined> {
     const { namespaces } = this.options;
     const lists = namespaces.length === 0 ? ["/api/v1/pods"] : namespaces.map((each) => podPath(each));
-    const found = await Promise.all(lists.map((path) => this.ask(() => this.client.call<{ items: Pod[] }>("GET", path), 404)));
-    return found.flatMap((list) => list?.items ?? []).find(({ metadata }) => metadata.uid === uid);
+    for (const path of lists) {
+      const pod = await this.findIn(path, uid);
+      if (pod) return pod;
+    }
+    return undefined;
+  }
+
+  /** In pages: a cluster may have more pods than this process has memory for. */
+  private async findIn(path: string, uid: string): Promise<Pod | undefined> {
+    let next = "";
+    do {
+      const query = new URLSearchParams({ limit: String(PAGE), ...(next === "" ? {} : { continue: next }) });
+      const list = await this.ask(() => this.client.call<{ items: Pod[]; metadata?: { continue?: string } }>("GET", `${path}?${query.toString()}`), 404);
+      const found = list?.items.find(({ metadata }) => metadata.uid === uid);
+      if (found) return found;
+      next = list?.metadata?.continue ?? "";
+    } while (next !== "");
+    return undefined;
   }
 
   async createPod(pod: object, namespace: string): Promise<Pod | undefined> {

@@ -22,6 +22,9 @@ export interface CheckpointRequest {
   overrides?: Record<string, unknown> | undefined;
 }
 
+/** Most checkpoints that are under way: they wait for each other by container. */
+const MOST_RUNNING = 500;
+
 /** After these a dump may have been made, or be under way. */
 const UNCERTAIN = ["agent_timeout", "agent_unavailable", "agent_failed"];
 
@@ -43,6 +46,7 @@ export class Checkpointing {
     const pod = await this.find(request);
     const subject = eligible(pod, { runtimeClass: config.PROPAGATOR_RUNTIME_CLASS });
     if (!(await agentOn(this.context, subject.node))) throw new Refused("agent_unavailable", `node ${subject.node} has no ready agent; its DaemonSet's pod says why`);
+    if (records.countRunning("checkpoint_pod") >= MOST_RUNNING) throw new Refused("too_many", `${MOST_RUNNING} checkpoints are under way, which is the limit`);
     const { namespace, name: podName, uid: podId } = pod.metadata;
     const action: ActionRow = {
       id: randomUUID(), type: "checkpoint_pod", status: "initialized", clusterId: cluster.id, checkpointId: randomUUID(), namespace, podName, podId, nodeName: subject.node,

@@ -4,6 +4,9 @@ import type { ClusterRow } from "../store/rows";
 import { type Context, now } from "./context";
 import type { Removals } from "./removals";
 
+/** Most clusters that are registered. */
+const MOST = 1_000;
+
 /**
  * Registered clusters. One is the propagator's own, whose pods it can checkpoint; others are only names, for clients that
  * register before they do anything.
@@ -35,6 +38,7 @@ export class Clusters {
     const { records } = this.context;
     return records.atomically(() => {
       const known = records.clusterNamed(name);
+      if (!known && records.clusters().length >= MOST) throw new Refused("too_many", `${MOST} clusters are registered, which is the limit`);
       const own = known?.own ?? (kind === "kubernetes" && !records.ownCluster());
       if (known) records.updateCluster(known.id, { kind, own });
       const row: ClusterRow = known ? { ...known, kind, own } : { id: randomUUID(), name, kind, own, createdAt: now() };

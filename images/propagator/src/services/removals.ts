@@ -48,7 +48,7 @@ export class Removals {
   /** Removes the oldest checkpoints of a container, and of its node, beyond what is kept; never the one given, or one in use. */
   async retain(newest: CheckpointRow): Promise<void> {
     const { records, config } = this.context;
-    const spare = (row: CheckpointRow): boolean => row.id !== newest.id && !records.inUse(row.id);
+    const spare = (row: Pick<CheckpointRow, "id">): boolean => row.id !== newest.id && !records.inUse(row.id);
     const ofContainer = records.keptOf(newest.podId, newest.containerName);
     for (const row of ofContainer.slice(0, Math.max(0, ofContainer.length - config.PROPAGATOR_KEEP)).filter(spare)) await this.retire(row, `only ${config.PROPAGATOR_KEEP} are kept of one container`);
     const onNode = records.kept(newest.nodeName);
@@ -96,7 +96,7 @@ export class Removals {
     }
   }
 
-  private async retire(row: CheckpointRow, why: string): Promise<void> {
+  private async retire(row: Pick<CheckpointRow, "id" | "nodeName">, why: string): Promise<void> {
     await this.deprecate(row.id, why).catch((error: unknown) => {
       this.context.log.warn({ checkpoint: row.id, node: row.nodeName, error: (error as Error).message }, "a checkpoint beyond what is kept could not be removed");
     });

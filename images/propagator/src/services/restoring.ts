@@ -16,6 +16,9 @@ export interface RestoreRequest {
   overrides?: Record<string, unknown> | undefined;
 }
 
+/** Most restores that are under way: each follows a pod. */
+const MOST_RUNNING = 200;
+
 /** Restores pods: makes a new pod on the checkpoint's node and follows it until it is Ready. */
 export class Restoring {
   /** Its end is what a propagator that ends waits for. */
@@ -33,6 +36,7 @@ export class Restoring {
     const cluster = this.clusters.meant(request.cluster_id);
     if (from.clusterId !== cluster.id) throw new Refused("wrong_cluster", `the checkpoint is of cluster ${from.clusterId}, this propagator runs in ${cluster.id}`);
     if (!(await agentOn(this.context, from.nodeName))) throw new Refused("node_unavailable", `the checkpoint lies on node ${from.nodeName}, which has no ready agent; it cannot be restored on another node`);
+    if (records.countRunning("restore_pod") >= MOST_RUNNING) throw new Refused("too_many", `${MOST_RUNNING} restores are under way, which is the limit`);
     // The node was asked meanwhile.
     this.checkpointOf(request.action_id);
     const action: ActionRow = {

@@ -38,7 +38,7 @@ export class Records {
   /** Forgets a cluster with its actions and checkpoints; files that still lie on nodes are noted for removal. */
   deleteCluster(id: string, at: number): void {
     this.atomically(() => {
-      for (const { id: checkpoint, nodeName } of this.checkpointTable.select("cluster_id = ? AND deprecated_at IS NULL", id)) this.askRemoval({ id: checkpoint, nodeName, askedAt: at });
+      for (const { id: checkpoint, nodeName } of this.checkpointTable.selectWithout(["pod"], "cluster_id = ? AND deprecated_at IS NULL", id)) this.askRemoval({ id: checkpoint, nodeName, askedAt: at });
       this.checkpointTable.remove("cluster_id = ?", id);
       this.actionTable.remove("cluster_id = ?", id);
       this.clusterTable.remove("id = ?", id);
@@ -68,15 +68,17 @@ export class Records {
 
   insertCheckpoint(row: CheckpointRow): void { this.checkpointTable.insert(row); }
   checkpoint(id: string): CheckpointRow | undefined { return this.checkpointTable.find(id); }
+  /** The same without its pod. */
+  checkpointFigures(id: string): Omit<CheckpointRow, "pod"> | undefined { return this.checkpointTable.selectWithout(["pod"], "id = ?", id)[0]; }
   updateCheckpoint(id: string, changes: Partial<CheckpointRow>): void { this.checkpointTable.update(id, changes); }
-  /** Newest first. */
-  checkpoints({ clusterId, deprecated }: { clusterId?: string | undefined; deprecated: boolean }): CheckpointRow[] {
-    return this.checkpointTable.select("(?1 IS NULL OR cluster_id = ?1) AND (?2 OR deprecated_at IS NULL) ORDER BY seq DESC", clusterId ?? null, deprecated ? 1 : 0);
+  /** Newest first; without the pods, each of which may take a megabyte. */
+  checkpoints({ clusterId, deprecated }: { clusterId?: string | undefined; deprecated: boolean }): Omit<CheckpointRow, "pod">[] {
+    return this.checkpointTable.selectWithout(["pod"], "(?1 IS NULL OR cluster_id = ?1) AND (?2 OR deprecated_at IS NULL) ORDER BY seq DESC", clusterId ?? null, deprecated ? 1 : 0);
   }
   /** Ready ones with files, oldest first. */
-  kept(nodeName: string): CheckpointRow[] { return this.checkpointTable.select("node_name = ? AND deprecated_at IS NULL AND status = 'ready' ORDER BY seq", nodeName); }
-  keptOf(podId: string, containerName: string): CheckpointRow[] {
-    return this.checkpointTable.select("pod_id = ? AND container_name = ? AND deprecated_at IS NULL AND status = 'ready' ORDER BY seq", podId, containerName);
+  kept(nodeName: string): Omit<CheckpointRow, "pod">[] { return this.checkpointTable.selectWithout(["pod"], "node_name = ? AND deprecated_at IS NULL AND status = 'ready' ORDER BY seq", nodeName); }
+  keptOf(podId: string, containerName: string): Omit<CheckpointRow, "pod">[] {
+    return this.checkpointTable.selectWithout(["pod"], "pod_id = ? AND container_name = ? AND deprecated_at IS NULL AND status = 'ready' ORDER BY seq", podId, containerName);
   }
   /** What each node keeps. */
   stored(): { node: string; count: number; bytes: number }[] {

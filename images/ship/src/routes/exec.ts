@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { ShipContext } from "../context";
+import { LIMITS } from "../limits";
 import { type CommandSetting, refused, runShell } from "../shell";
 import { envFileOf } from "../startup";
 import { WordsError } from "../words";
@@ -21,15 +22,16 @@ const pythonBody = {
 const shellBody = {
   type: "object", required: ["command"],
   properties: {
-    command: { type: "string" }, cwd: { type: "string", nullable: true }, timeout: { ...seconds, nullable: true },
+    command: { type: "string" }, cwd: { type: "string", nullable: true, maxLength: 8192 }, timeout: { ...seconds, nullable: true },
     shell: { type: "boolean", default: true }, background: { type: "boolean", default: false },
-    env: { type: "object", nullable: true, additionalProperties: { type: "string" } },
+    // The system takes no variable without a name, and no NUL.
+    env: { type: "object", nullable: true, maxProperties: 1000, propertyNames: { pattern: "^[^=\\u0000]{1,1000}$" }, additionalProperties: { type: "string", maxLength: 131_072, pattern: "^[^\\u0000]*$" } },
   },
 };
 
 /** Python cells and shell commands. A caller that goes away ends what it started. */
 export function execRoutes(app: FastifyInstance, { kernel, workspace, background }: ShipContext): void {
-  app.post<{ Body: PythonBody }>("/ipython/exec", { schema: { body: pythonBody } }, async (request, reply) => {
+  app.post<{ Body: PythonBody }>("/ipython/exec", { bodyLimit: LIMITS.code, schema: { body: pythonBody } }, async (request, reply) => {
     const { code, timeout, silent } = request.body;
     const result = await kernel.run(code, { timeoutMs: timeout * 1000, silent, signal: whenGone(reply) });
     return {
@@ -50,7 +52,7 @@ export function execRoutes(app: FastifyInstance, { kernel, workspace, background
     return reply.code(404).send({ detail: "no interpreter is running" });
   });
 
-  app.post<{ Body: ShellBody }>("/shell/exec", { schema: { body: shellBody } }, async (request, reply) => {
+  app.post<{ Body: ShellBody }>("/shell/exec", { bodyLimit: LIMITS.code, schema: { body: shellBody } }, async (request, reply) => {
     const { command, cwd, env, timeout, shell, background: behind } = request.body;
     try {
       if (command.includes("\0")) return { ...refused("the command holds a NUL byte"), process_id: null };

@@ -9,12 +9,14 @@ import { envFileOf } from "../startup";
 
 interface Size { cols: number; rows: number }
 
+/** Path of the terminal's WebSocket. */
+export const TERMINAL = "/term/ws";
 /** A terminal with a longer side is a mistake. */
 const LONGEST_SIDE = 1000;
 const side = (otherwise: number) => ({ type: "integer", minimum: 1, maximum: LONGEST_SIDE, default: otherwise });
 
 /** Codes of RFC 6455, section 7.4.1. */
-const CLOSE = { ended: 1000, badMessage: 1008, failed: 1011 } as const;
+const CLOSE = { ended: 1000, badMessage: 1008, failed: 1011, tryLater: 1013 } as const;
 
 /**
  * A login shell on a pseudo-terminal over a WebSocket: what comes in is typed, or is a size as `{type: "resize", cols, rows}`;
@@ -22,7 +24,11 @@ const CLOSE = { ended: 1000, badMessage: 1008, failed: 1011 } as const;
  */
 export function terminalRoutes(app: FastifyInstance, { workspace }: ShipContext): void {
   const query = { type: "object", properties: { cols: side(80), rows: side(24) } };
-  app.get<{ Querystring: Size }>("/term/ws", { websocket: true, schema: { querystring: query } }, (socket, request) => {
+  let open = 0;
+  app.get<{ Querystring: Size }>(TERMINAL, { websocket: true, schema: { querystring: query } }, (socket, request) => {
+    if (open >= LIMITS.terminals) { close(socket, CLOSE.tryLater, `${LIMITS.terminals} terminals are open, which is the limit`); return; }
+    open += 1;
+    socket.once("close", () => { open -= 1; });
     const terminal = startTerminal({ home: workspace.root, envFile: envFileOf(workspace.root) }, request.query);
     const [keys, screen, complaints, sizes] = terminal.stdio as unknown as [Writable, Readable, Readable, Writable];
     const said = new BoundedBytes(LIMITS.terminalComplaint);
