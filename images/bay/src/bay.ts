@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,10 +8,12 @@ import { readDatabaseUrl } from "./config/database-url";
 import { profilesOf } from "./config/profiles";
 import type { Config } from "./config/schema";
 import type { Driver } from "./driver/driver";
-import { apiKey, Auth } from "./http/auth";
+import { apiKey } from "./http/api-keys";
+import { Auth } from "./http/auth";
 import { buildBay } from "./http/app";
 import { serveMetrics } from "../../common/src/metrics-server";
 import { makeServices, type Services } from "./services/services";
+import { sessionKey, SessionTokens } from "./services/session-tokens";
 import { Database } from "./store/database";
 import { SqliteStore } from "./store/sqlite";
 import type { Store } from "./store/store";
@@ -48,16 +51,19 @@ export interface RunningBay {
 export function openStore(config: Config, env: NodeJS.ProcessEnv): Store {
   const location = readDatabaseUrl(config.database.url)!; // the schema took it
   const file = location.kind === "memory" ? ":memory:" : path.resolve(env["BAY_DATA_DIR"] ?? "", location.path);
-  return new SqliteStore(new Database(file), config.database.max_history_mb * 1024 * 1024);
+  const store = new SqliteStore(new Database(file), config.database.max_history_mb * 1024 * 1024);
+  if (location.kind === "file") chmodSync(file, 0o600); // it may hold the key of the sessions' tokens
+  return store;
 }
 
 /** Starts Bay: puts right what an earlier one left, then serves. */
 export async function runBay({ config, store, driver, instanceId, log, env, processMetrics = false }: BayParts): Promise<RunningBay> {
-  const { source } = apiKey(config, env, store);
-  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log }, instanceId);
+  const { source, configured } = apiKey(config, env, store);
+  const tokens = new SessionTokens(sessionKey(env, store));
+  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log, tokens }, instanceId);
   const { gc, metrics, recovery } = services;
   if (processMetrics) collectDefaultMetrics({ register: metrics.registry });
-  const app = await buildBay(services, new Auth(store, config.security.allow_anonymous), log);
+  const app = await buildBay(services, new Auth(store, config.security.allow_anonymous, configured), log);
 
   const ending = new AbortController();
   const halfMade = recovery.settle();

@@ -2,21 +2,20 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 
-/** Environment variable with the SHA-256 of the session's token, in hexadecimal. */
-const VERIFIER = "SHIP_TOKEN_SHA256";
 /** Routes that the sandbox's own processes may read without the token: which runtime this is. */
 const OWN_ROUTES = new Set(["/health", "/meta"]);
 
 /**
- * Reads the verifier of the session's token and removes it from `env`, so that no child process inherits it.
+ * Reads the verifier of the session's token (SHIP_TOKEN_SHA256: its SHA-256 in hexadecimal) and removes it from `env`, so
+ * that no child process inherits it.
  * @returns undefined when the variable is not set: then nothing is asked for, as in Docker and in development.
  * @throws Error when it is not 64 hexadecimal digits
  */
 export function takeVerifier(env: NodeJS.ProcessEnv): Buffer | undefined {
-  const text = env[VERIFIER];
-  delete env[VERIFIER];
+  const text = env["SHIP_TOKEN_SHA256"];
+  delete env["SHIP_TOKEN_SHA256"];
   if (!text) return undefined;
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error(`${VERIFIER}: expected 64 hexadecimal digits`);
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error("SHIP_TOKEN_SHA256: expected 64 hexadecimal digits");
   return Buffer.from(text, "hex");
 }
 

@@ -10,6 +10,8 @@ import { fileRoutes } from "../routes/files";
 import { historyRoutes } from "../routes/history";
 import { infoRoutes } from "../routes/info";
 import { sandboxRoutes } from "../routes/sandboxes";
+import { keyRoutes } from "../routes/keys";
+import { recoveryRoutes } from "../routes/recovery";
 import { skillRoutes } from "../routes/skills";
 import { transferRoutes } from "../routes/transfers";
 import type { Metrics } from "../services/metrics";
@@ -30,6 +32,9 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Needs no key. */
     open?: boolean;
+    /** What else it asks of its caller. */
+    admin?: boolean;
+    keyed?: boolean;
     /** Has a JSON body. */
     json?: boolean;
     /** For the description of the API: what the route does, its fields, the status of success (200). */
@@ -61,7 +66,8 @@ export async function buildBay(services: Services, auth: Auth, logger: FastifyBa
   addRequestHooks(app, auth, services.metrics);
   addErrorHandler(app);
   await app.register(multipart, { limits: { files: 1, fields: 10, fieldSize: 64 * 1024, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
-  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes]) routes(app, services);
+  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes, recoveryRoutes]) routes(app, services);
+  keyRoutes(app, auth);
   return app;
 }
 
@@ -70,7 +76,7 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, metrics: Metrics): vo
     reply.header("x-request-id", request.id);
     if (request.routeOptions.config.open || request.is404) return;
     try {
-      request.owner = auth.ownerOf(request.headers);
+      request.owner = auth.admit(request.headers, request.routeOptions.config);
     } catch (error) {
       request.denied = error as BayError;
       const size = Number(request.headers["content-length"] ?? (request.headers["transfer-encoding"] ? Infinity : 0));

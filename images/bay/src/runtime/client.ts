@@ -1,6 +1,14 @@
 import http, { type IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 
+/** A runtime, and the token by which it knows Bay. */
+export interface Runtime {
+  /** Base URL. */
+  url: string;
+  /** Of its session; undefined: the call carries none. */
+  token: string | undefined;
+}
+
 /** How a call to a runtime failed without an answer. */
 export type RuntimeFailure =
   | "refused" // nothing of the request was taken: it may be sent again
@@ -45,8 +53,8 @@ const ANSWER_LIMIT = 64 * 1024 * 1024;
 const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 512, timeout: 4_000 });
 
 /** Calls a runtime and gives its JSON. @throws RuntimeCallError, RuntimeAnswerError */
-export async function callRuntime<T>(base: string, request: RuntimeRequest): Promise<T> {
-  const response = await send(base, request, request.stream === undefined);
+export async function callRuntime<T>(runtime: Runtime, request: RuntimeRequest): Promise<T> {
+  const response = await send(runtime, request, request.stream === undefined);
   const text = await readAll(response);
   if (response.statusCode! >= 400) throw new RuntimeAnswerError(response.statusCode!, detailOf(text));
   try {
@@ -57,8 +65,8 @@ export async function callRuntime<T>(base: string, request: RuntimeRequest): Pro
 }
 
 /** Calls a runtime and gives its open answer; the caller reads or destroys it. @throws RuntimeCallError, RuntimeAnswerError */
-export async function openRuntime(base: string, request: RuntimeRequest): Promise<IncomingMessage> {
-  const response = await send(base, request, false);
+export async function openRuntime(runtime: Runtime, request: RuntimeRequest): Promise<IncomingMessage> {
+  const response = await send(runtime, request, false);
   if (response.statusCode! >= 400) throw new RuntimeAnswerError(response.statusCode!, detailOf(await readAll(response)));
   return response;
 }
@@ -71,14 +79,15 @@ export function forgetRuntime(base: string): void {
   }
 }
 
-function send(base: string, { method, path, json, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
+function send({ url, token }: Runtime, { method, path, json, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
   const payload = json === undefined ? undefined : JSON.stringify(json);
   return new Promise((resolve, reject) => {
     let connected = false;
     let answer: IncomingMessage | undefined;
-    const request = http.request(new URL(path, base), {
+    const request = http.request(new URL(path, url), {
       method, agent,
       headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
         ...(stream ? { "content-type": stream.type } : {}),
       },

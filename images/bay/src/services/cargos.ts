@@ -8,20 +8,23 @@ import { fromDriver } from "./failures";
 export class Cargos {
   constructor(private readonly context: ServiceContext) {}
 
-  /** Makes the row and the volume; `sandboxId` makes it a managed one. */
-  async create(owner: string, sizeLimitMb: number | null, sandboxId: string | null): Promise<CargoRow> {
+  /** Makes the row and the volume; a sandbox makes it a managed one. */
+  async create(owner: string, sizeLimitMb: number | null, sandbox: { id: string; profileId: string } | null): Promise<CargoRow> {
     const { store, driver, config } = this.context;
     const at = now();
     const row: CargoRow = {
-      id: newId("ws"), owner, managed: sandboxId !== null, managedBySandboxId: sandboxId,
+      id: newId("ws"), owner, managed: sandbox !== null, managedBySandboxId: sandbox?.id ?? null,
       sizeLimitMb: sizeLimitMb ?? config.cargo.default_size_limit_mb, createdAt: at, lastAccessedAt: at,
     };
     store.insertCargo(row);
     try {
-      await driver.createCargo({ id: row.id, owner, managed: row.managed });
+      await driver.createCargo({
+        id: row.id, owner, managed: row.managed, sandboxId: row.managedBySandboxId, profileId: sandbox?.profileId ?? null, sizeLimitMb: row.sizeLimitMb,
+        origin: store.nextOrigin(),
+      });
     } catch (error) {
       store.deleteCargo(row.id);
-      throw fromDriver(error, sandboxId ?? row.id);
+      throw fromDriver(error, sandbox?.id ?? row.id);
     }
     return row;
   }

@@ -3,6 +3,7 @@ import type { Profile } from "../config/profiles";
 import type { Driver } from "../driver/driver";
 import type { Logger } from "../../../common/src/logger";
 import type { Store } from "../store/store";
+import type { SessionTokens } from "./session-tokens";
 
 /** What every service works with. */
 export interface ServiceContext {
@@ -11,4 +12,5 @@ export interface ServiceContext {
   store: Store;
   driver: Driver;
   log: Logger;
+  tokens: SessionTokens;
 }
