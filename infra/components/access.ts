@@ -19,13 +19,13 @@ export interface AccessArgs extends ObjectArgs {
 }
 
 /**
- * All that Bay may do, as data: make and watch pods and volume claims of its namespace and read logs. No
- * wildcard, no secrets; a test asks the cluster what this account can and cannot do.
+ * All that Bay may do, as data: make and watch pods and volume claims of its namespace, label claims that it sets aside,
+ * and read logs. No wildcard, no secrets; a test asks the cluster what this account can and cannot do.
  */
 export const BAY_RULES = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
   { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-  { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "watch"] },
+  { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "patch", "watch"] },
 ] as const;
 
 /** Bay's ServiceAccount, Role and RoleBinding. */

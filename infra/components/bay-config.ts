@@ -86,7 +86,8 @@ export function bayConfig(args: BayConfigArgs, { namespace, image, pullSecrets, 
         ...(nodes.length === 1 ? { volume_node: nodes[0] } : {}),
       },
     },
-    security: { allow_anonymous: false },
+    // The Secret has the one key that is good: who rotates it wants the old one to be worthless.
+    security: { allow_anonymous: false, revoke_other_keys: true },
     gc: {
       enabled: collect, run_on_startup: collect, instance_id: "bay-k8s-e2e",
       idle_session: { enabled: true }, expired_sandbox: { enabled: true }, orphan_cargo: { enabled: true }, orphan_container: { enabled: true },

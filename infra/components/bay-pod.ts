@@ -8,6 +8,8 @@ export const PORT = 8114;
 export const METRICS_PORT = 9114;
 /** Annotation of Bay's pod: digest of the configuration that it was started with. */
 export const CONFIG_DIGEST = "bay-e2e.dev/config";
+/** Annotation of Bay's pod: digest of the keys that it was started with. */
+export const KEYS_DIGEST = "bay-e2e.dev/keys";
 /** Seconds that Bay gets to end; its own limit for running calls is 10. */
 const GRACE = 15;
 
@@ -31,6 +33,10 @@ export interface Surroundings {
   configMap: pulumi.Input<string>;
   /** Name of the Secret with the key of the API. */
   secret: pulumi.Input<string>;
+  /** Secret with the key of the sessions' tokens. `optional` where it need not exist: then Bay makes a key of its own. */
+  sessionSecret: { name: pulumi.Input<string>; optional?: boolean };
+  /** Name of the Secret with the admin key. Default none. */
+  adminSecret?: pulumi.Input<string>;
   /** What is mounted for Bay's records. */
   records: Omit<k8s.types.input.core.v1.Volume, "name">;
 }
@@ -42,23 +48,27 @@ export type OpenPodSpec = Omit<k8s.types.input.core.v1.PodSpec, "containers" | "
 };
 
 /** The specification of Bay's pod. */
-export function bayPodSpec(args: BayContainerArgs, { serviceAccount, pullSecrets, configMap, secret, records }: Surroundings): OpenPodSpec {
+export function bayPodSpec(args: BayContainerArgs, surroundings: Surroundings): OpenPodSpec {
   const { security = "restricted" } = args;
+  const { serviceAccount, pullSecrets, configMap, records } = surroundings;
   return {
     serviceAccountName: serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: GRACE,
     imagePullSecrets: pullSecrets,
     ...podSecurity(security),
-    containers: [{ ...bayContainer(args, secret), ...containerSecurity(security) }],
+    containers: [{ ...bayContainer(args, surroundings), ...containerSecurity(security) }],
     volumes: [{ name: "config", configMap: { name: configMap } }, { name: "data", ...records }, { name: "tmp", emptyDir: {} }],
   };
 }
 
-function bayContainer({ image, pullPolicy = "IfNotPresent", port = PORT, readyTimeout = 120 }: BayContainerArgs, secret: pulumi.Input<string>): k8s.types.input.core.v1.Container {
+function bayContainer(args: BayContainerArgs, { secret, sessionSecret, adminSecret }: Surroundings): k8s.types.input.core.v1.Container {
+  const { image, pullPolicy = "IfNotPresent", port = PORT, readyTimeout = 120 } = args;
   return {
     name: "bay", image, imagePullPolicy: pullPolicy, ports: [{ name: "http", containerPort: port }, { name: "metrics", containerPort: METRICS_PORT }],
     env: [
       { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" }, { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
       { name: "BAY_API_KEY", valueFrom: { secretKeyRef: { name: secret, key: "api-key" } } },
+      { name: "BAY_SESSION_KEY", valueFrom: { secretKeyRef: { ...sessionSecret, key: "session-key" } } },
+      ...(adminSecret === undefined ? [] : [{ name: "BAY_ADMIN_KEY", valueFrom: { secretKeyRef: { name: adminSecret, key: "admin-key" } } }]),
     ],
     volumeMounts: [{ name: "config", mountPath: "/etc/bay", readOnly: true }, { name: "data", mountPath: "/var/lib/bay" }, { name: "tmp", mountPath: "/tmp" }],
     startupProbe: { ...health(port), periodSeconds: 1, failureThreshold: readyTimeout },

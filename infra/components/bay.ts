@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { BAY_STORAGE } from "../quota";
-import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs, type OpenPodSpec } from "./bay-pod";
+import { bayPodSpec, CONFIG_DIGEST, KEYS_DIGEST, type BayContainerArgs, type OpenPodSpec } from "./bay-pod";
 import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 
 export interface BayArgs extends ObjectArgs, BayContainerArgs {
@@ -19,6 +19,8 @@ export interface BayArgs extends ObjectArgs, BayContainerArgs {
   configDigest: pulumi.Input<string>;
   /** Key of the API. Default a random one that is made once. */
   apiKey?: string;
+  /** Key without which Bay's admin routes are closed. Default none: any key of the API opens them. */
+  adminKey?: string;
   /** Changes what is declared. */
   transform?: {
     secret?: Transform<Draft<k8s.core.v1.SecretArgs>>;
@@ -33,16 +35,18 @@ export class Bay extends Component {
   readonly pod: pulumi.Output<string>;
   /** Key of the API. Secret. */
   readonly apiKey: pulumi.Output<string>;
-  readonly nodes: { secret: k8s.core.v1.Secret; data: k8s.core.v1.PersistentVolumeClaim; pod: k8s.core.v1.Pod };
+  readonly nodes: { secret: k8s.core.v1.Secret; sessionSecret: k8s.core.v1.Secret; data: k8s.core.v1.PersistentVolumeClaim; pod: k8s.core.v1.Pod };
 
   constructor(name: string, args: BayArgs, options: ComponentOptions = {}) {
     super("Bay", name, options);
     const secret = this.declareKey(args);
+    const sessionSecret = this.declareSessionKey(args);
+    const adminSecret = this.declareAdminKey(args);
     const data = this.declareData(args);
-    const pod = this.declarePod(args, secret, data);
+    const pod = this.declarePod(args, { secret, sessionSecret, adminSecret, data });
     this.pod = pod.metadata.name;
     this.apiKey = pulumi.secret(secret.data.apply((data) => Buffer.from(data["api-key"] ?? "", "base64").toString()));
-    this.nodes = { secret, data, pod };
+    this.nodes = { secret, sessionSecret, data, pod };
     this.registerOutputs({ pod: this.pod });
   }
 
@@ -54,6 +58,22 @@ export class Bay extends Component {
     }, transform?.secret, apiKey === "" ? { ignoreChanges: ["data"] } : {});
   }
 
+  /** From it Bay makes the tokens by which sandboxes' runtimes know it. Apart from the records: those may be lost. */
+  private declareSessionKey({ name = "bay", namespace, labels }: BayArgs): k8s.core.v1.Secret {
+    const key = pulumi.secret(Buffer.from(randomBytes(32).toString("hex")).toString("base64"));
+    return this.declare(k8s.core.v1.Secret, "session-key", {
+      metadata: { name: sessionSecretOf(name), namespace, labels: { ...labels }, annotations: {} }, data: { "session-key": key },
+    }, undefined, { ignoreChanges: ["data"] });
+  }
+
+  private declareAdminKey({ name = "bay", namespace, labels, adminKey = "" }: BayArgs): k8s.core.v1.Secret | undefined {
+    if (adminKey === "") return undefined;
+    return this.declare(k8s.core.v1.Secret, "admin-key", {
+      metadata: { name: `${name}-admin-key`, namespace, labels: { ...labels }, annotations: {} },
+      data: { "admin-key": pulumi.secret(Buffer.from(adminKey).toString("base64")) },
+    }, undefined);
+  }
+
   /** The records outlive the pod. The volume is bound when the pod comes; to wait for that here would be to wait for ever. */
   private declareData({ name = "bay", namespace, labels, storageClass = "", transform }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
     return this.declare(k8s.core.v1.PersistentVolumeClaim, "data", {
@@ -62,17 +82,38 @@ export class Bay extends Component {
     }, transform?.data);
   }
 
-  private declarePod(args: BayArgs, secret: k8s.core.v1.Secret, data: k8s.core.v1.PersistentVolumeClaim): k8s.core.v1.Pod {
+  private declarePod(args: BayArgs, { secret, sessionSecret, adminSecret, data }: Made): k8s.core.v1.Pod {
     const { name = "bay", namespace, labels, pullSecrets = [], configMap, serviceAccount, readyTimeout = 120, transform } = args;
     const spec = bayPodSpec(args, {
       serviceAccount, configMap, secret: secret.metadata.name, records: { persistentVolumeClaim: { claimName: data.metadata.name } },
       pullSecrets: pulumi.output(pullSecrets).apply((names) => names.map((each) => ({ name: each }))),
+      sessionSecret: { name: sessionSecret.metadata.name }, ...(adminSecret ? { adminSecret: adminSecret.metadata.name } : {}),
     });
-    // Bay reads its configuration once. A provider that changes ConfigMaps in place would leave the pod with the old one.
-    return this.declare(k8s.core.v1.Pod, "pod", {
-      metadata: { name, namespace, labels: { ...labels, app: "bay" }, annotations: { [CONFIG_DIGEST]: args.configDigest } }, spec,
-    }, transform?.pod, { deleteBeforeReplace: true, replaceOnChanges: [`metadata.annotations["${CONFIG_DIGEST}"]`], customTimeouts: { create: `${readyTimeout}s` } });
+    const annotations = { [CONFIG_DIGEST]: args.configDigest, [KEYS_DIGEST]: digestOfKeys(sessionSecret, [secret, ...(adminSecret ? [adminSecret] : [])]) };
+    // Bay reads its configuration and its keys once. A provider that changes objects in place would leave the pod with the old ones.
+    return this.declare(k8s.core.v1.Pod, "pod", { metadata: { name, namespace, labels: { ...labels, app: "bay" }, annotations }, spec }, transform?.pod, {
+      deleteBeforeReplace: true, replaceOnChanges: [CONFIG_DIGEST, KEYS_DIGEST].map((each) => `metadata.annotations["${each}"]`), customTimeouts: { create: `${readyTimeout}s` },
+    });
   }
+}
+
+/** What Bay's pod needs. */
+interface Made {
+  secret: k8s.core.v1.Secret;
+  sessionSecret: k8s.core.v1.Secret;
+  adminSecret: k8s.core.v1.Secret | undefined;
+  data: k8s.core.v1.PersistentVolumeClaim;
+}
+
+/** A digest that changes with the keys; made with the sessions' key, so that nobody tries out short ones against it. */
+function digestOfKeys(session: k8s.core.v1.Secret, secrets: k8s.core.v1.Secret[]): pulumi.Output<string> {
+  const all = pulumi.all([session.data, ...secrets.map(({ data }) => data)]);
+  return pulumi.unsecret(all.apply(([salt, ...keys]) => createHmac("sha256", JSON.stringify(salt)).update(JSON.stringify(keys)).digest("hex").slice(0, 16)));
+}
+
+/** Name of the Secret with the key of the tokens of a Bay's sessions. @param name of its pod */
+export function sessionSecretOf(name: string): string {
+  return `${name}-session-key`;
 }
 
 /** Name of the Secret with the key of a Bay. @param name of its pod */

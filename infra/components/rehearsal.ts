@@ -3,7 +3,7 @@ import { saysReady } from "../support/conditions";
 import { UserError } from "../support/errors";
 import { type KubeApi, openKubeApi } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
-import { keySecretOf } from "./bay";
+import { keySecretOf, sessionSecretOf } from "./bay";
 import { digestOf } from "./bay-config";
 import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs } from "./bay-pod";
 
@@ -88,6 +88,8 @@ async function begin({ api, place, name }: Stage, serving: Pod, args: Known): Pr
     // An account that nobody gave rights; without its token a Bay might not start at all.
     serviceAccount: "default", pullSecrets: args.pullSecrets.map((secret) => ({ name: secret })),
     configMap: name, secret: keySecretOf(serving.metadata.name), records: { emptyDir: {} },
+    // A stack from before has none yet.
+    sessionSecret: { name: sessionSecretOf(serving.metadata.name), optional: true },
   });
   const refuse = (error: Error): never => { throw new Refusal(`the cluster has no place for it beside the old one: ${error.message}`); };
   await api.create(`${place}/configmaps`, { metadata, data: { "config.yaml": args.content } }).catch(refuse);
@@ -121,7 +123,7 @@ function isReady({ metadata, status }: Pod): boolean {
 
 /** Whether a pod runs the image, the configuration and the security that are wanted. */
 function isSame({ metadata, spec }: Pod, args: Known): boolean {
-  const wanted = bayPodSpec(args, { serviceAccount: "", pullSecrets: [], configMap: "", secret: "", records: {} });
+  const wanted = bayPodSpec(args, { serviceAccount: "", pullSecrets: [], configMap: "", secret: "", sessionSecret: { name: "" }, records: {} });
   const same = (found: object = {}, asked: unknown = {}) => Object.entries(asked as object).length === Object.keys(found).length && Object.entries(asked as object).every(([key, value]) => JSON.stringify((found as Record<string, unknown>)[key]) === JSON.stringify(value));
   const bay = spec.containers.find(({ name }) => name === "bay");
   return bay?.image === args.image && metadata.annotations?.[CONFIG_DIGEST] === digestOf(args.content)

@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { getHeapStatistics } from "node:v8";
@@ -8,11 +9,13 @@ import { readDatabaseUrl } from "./config/database-url";
 import { profilesOf } from "./config/profiles";
 import type { Config } from "./config/schema";
 import type { Driver } from "./driver/driver";
-import { apiKey, Auth } from "./http/auth";
+import { apiKey } from "./http/api-keys";
+import { Auth } from "./http/auth";
 import { buildBay } from "./http/app";
 import { Budget } from "../../common/src/budget";
 import { serveMetrics } from "../../common/src/metrics-server";
 import { makeServices, type Services } from "./services/services";
+import { sessionKey, SessionTokens } from "./services/session-tokens";
 import { Database } from "./store/database";
 import { SqliteStore } from "./store/sqlite";
 import type { Store } from "./store/store";
@@ -53,7 +56,9 @@ export interface RunningBay {
 export function openStore(config: Config, env: NodeJS.ProcessEnv): Store {
   const location = readDatabaseUrl(config.database.url)!; // the schema took it
   const file = location.kind === "memory" ? ":memory:" : path.resolve(env["BAY_DATA_DIR"] ?? "", location.path);
-  return new SqliteStore(new Database(file), { history: config.database.max_history_mb * MIB, size: config.database.max_mb * MIB });
+  const store = new SqliteStore(new Database(file), { history: config.database.max_history_mb * MIB, size: config.database.max_mb * MIB });
+  if (location.kind === "file") chmodSync(file, 0o600); // it may hold the key of the sessions' tokens
+  return store;
 }
 
 /** What calls under way may take of memory and of the temporary folder. */
@@ -64,11 +69,12 @@ function budgetsOf({ limits: { in_flight_mb: mb, aside_mb } }: Config): { budget
 
 /** Starts Bay: puts right what an earlier one left, then serves. */
 export async function runBay({ config, store, driver, instanceId, log, env, processMetrics = false }: BayParts): Promise<RunningBay> {
-  const { source } = apiKey(config, env, store);
-  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log, ...budgetsOf(config) }, instanceId);
+  const { source, configured } = apiKey(config, env, store);
+  const tokens = new SessionTokens(sessionKey(env, store));
+  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log, tokens, ...budgetsOf(config) }, instanceId);
   const { gc, metrics, recovery } = services;
   if (processMetrics) collectDefaultMetrics({ register: metrics.registry });
-  const app = await buildBay(services, new Auth(store, config.security.allow_anonymous), log);
+  const app = await buildBay(services, new Auth(store, config.security.allow_anonymous, configured), log);
 
   const ending = new AbortController();
   const halfMade = recovery.settle();

@@ -1,6 +1,6 @@
 /** Error codes of the API with their HTTP status. */
 const STATUS = {
-  not_found: 404, file_not_found: 404, unauthorized: 401, validation_error: 400, invalid_path: 400, capability_not_supported: 400,
+  not_found: 404, file_not_found: 404, unauthorized: 401, forbidden: 403, validation_error: 400, invalid_path: 400, capability_not_supported: 400,
   conflict: 409, sandbox_expired: 409, sandbox_ttl_infinite: 409, ship_error: 502, session_not_ready: 503, timeout: 504,
   quota_exceeded: 429, internal_error: 500, payload_too_large: 413,
 } as const;

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { configSchema } from "../src/config/schema";
-import { apiKey } from "../src/http/auth";
+import { apiKey } from "../src/http/api-keys";
 import { isoTime } from "../src/ids";
 import { Database } from "../src/store/database";
 import { SqliteStore } from "../src/store/sqlite";
@@ -141,13 +141,13 @@ describe("Owners", () => {
     const without = configSchema.parse({ driver: { type: "k8s" } });
     try {
       const config = configSchema.parse({ driver: { type: "k8s" }, security: { api_key: "from-file" } });
-      expect(apiKey(config, { BAY_API_KEY: "from-env" }, store())).toEqual({ key: "from-env", source: "environment" });
-      expect(apiKey(config, {}, store())).toEqual({ key: "from-file", source: "configuration" });
+      expect(apiKey(config, { BAY_API_KEY: "from-env" }, store())).toMatchObject({ key: "from-env", source: "environment" });
+      expect(apiKey(config, {}, store())).toMatchObject({ key: "from-file", source: "configuration" });
       const kept = store();
       const made = apiKey(without, { BAY_DATA_DIR: folder }, kept);
-      expect(apiKey(without, { BAY_DATA_DIR: folder }, kept)).toEqual({ key: null, source: "database" });
+      expect(apiKey(without, { BAY_DATA_DIR: folder }, kept)).toMatchObject({ key: null, source: "database" });
       expect(apiKey(config, {}, kept).source).toBe("configuration");
-      expect(kept.apiKeys()).toEqual([{ hash: createHash("sha256").update(made.key!).digest("hex"), prefix: made.key!.slice(0, 12), owner: "default", createdAt: expect.any(Number) }, expect.objectContaining({ prefix: "from-file" })]);
+      expect(kept.apiKeys()).toEqual([{ hash: createHash("sha256").update(made.key!).digest("hex"), prefix: made.key!.slice(0, 12), owner: "default", createdAt: expect.any(Number), admin: false, lastUsedAt: null }, expect.objectContaining({ prefix: "from-file" })]);
       expect(made.key).toMatch(/^sk-bay-[0-9a-f]{64}$/);
       const file = path.join(folder, "credentials.json");
       expect(statSync(file).mode & 0o777).toBe(0o600);

@@ -2,7 +2,7 @@ import { profilesOf } from "../src/config/profiles";
 import { configSchema } from "../src/config/schema";
 import type { SessionSpec } from "../src/driver/driver";
 import { diagnose } from "../src/driver/kubernetes/diagnose";
-import { cargoClaim, labelValue, memoryQuantity, type ObjectSettings, type Pod, sessionPod } from "../src/driver/kubernetes/objects";
+import { cargoClaim, type Claim, labelValue, listedCargo, memoryQuantity, type ObjectSettings, type Pod, sessionPod } from "../src/driver/kubernetes/objects";
 
 describe("What a pod's status says", () => {
   const pod = (status: Pod["status"], deletionTimestamp?: string): Pod => ({ metadata: { name: "p", deletionTimestamp }, status });
@@ -41,7 +41,7 @@ describe("What a pod's status says", () => {
 describe("What Bay makes in the cluster", () => {
   const settings: ObjectSettings = { namespace: "ns", labelPrefix: "bay", instanceId: "me", pullPolicy: "Never", pullSecrets: ["s"], storageClass: null, storageSize: "1Gi", volumeNode: null };
   const profile = profilesOf(configSchema.parse({ driver: { type: "k8s" }, profiles: [{ id: "p", image: "ship:1", resources: { cpus: 1.5, memory: "512m" }, env: { A: "1", B: "x:$(A)" } }] })).get("p")!;
-  const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, root: false, multi: false, shellEnv: profile.env };
+  const spec: SessionSpec = { id: "sess-1", sandboxId: "sandbox-1", cargoId: "ws-1", profileId: "p", owner: "some body/else", containers: profile.containers, root: false, multi: false, shellEnv: profile.env, verifier: "ab12", origin: "0123456789ab-7" };
 
   test("a session's pod has the contract's names, labels, resources and variables, and no rights", () => {
     expect(sessionPod(spec, settings)).toMatchObject({
@@ -49,7 +49,7 @@ describe("What Bay makes in the cluster", () => {
         name: "bay-session-sess-1", namespace: "ns",
         labels: {
           "bay.owner": "some-body-else", "bay.sandbox_id": "sandbox-1", "bay.session_id": "sess-1", "bay.cargo_id": "ws-1", "bay.profile_id": "p",
-          "bay.runtime_port": "8123", "bay.instance_id": "me", "bay.managed": "true",
+          "bay.runtime_port": "8123", "bay.instance_id": "me", "bay.managed": "true", "bay.origin": "0123456789ab-7",
         },
       },
       spec: {
@@ -63,7 +63,7 @@ describe("What Bay makes in the cluster", () => {
           volumeMounts: [{ name: "workspace", mountPath: "/workspace" }],
           env: expect.arrayContaining([
             { name: "A", value: "1" }, { name: "B", value: "x:$$(A)" }, { name: "BAY_PROFILE_ENV", value: "A=1:B=x:$$(A)" },
-            { name: "BAY_SESSION_ID", value: "sess-1" }, { name: "BAY_SANDBOX_ID", value: "sandbox-1" }, { name: "BAY_WORKSPACE_PATH", value: "/workspace" },
+            { name: "BAY_SESSION_ID", value: "sess-1" }, { name: "BAY_SANDBOX_ID", value: "sandbox-1" }, { name: "BAY_WORKSPACE_PATH", value: "/workspace" }, { name: "SHIP_TOKEN_SHA256", value: "ab12" },
           ]),
         }],
       },
@@ -76,12 +76,32 @@ describe("What Bay makes in the cluster", () => {
   });
 
   test("a cargo's claim names a class only when one is configured", () => {
-    const cargo = { id: "ws-1", owner: "default", managed: true };
+    const cargo = { id: "ws-1", owner: "default", managed: true, sandboxId: "sandbox-1", profileId: "p", sizeLimitMb: 7, origin: "0123456789ab-8" };
     expect(cargoClaim(cargo, settings)).toMatchObject({ metadata: { name: "bay-cargo-ws-1", labels: { "bay.managed": "true", "bay.owner": "default", "bay.cargo_id": "ws-1" } }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } });
     expect(cargoClaim(cargo, settings)).not.toHaveProperty("spec.storageClassName");
     expect(cargoClaim(cargo, { ...settings, storageClass: "fast" })).toHaveProperty("spec.storageClassName", "fast");
-    expect(cargoClaim(cargo, settings)).not.toHaveProperty("metadata.annotations");
+    expect(cargoClaim(cargo, settings)).not.toHaveProperty(["metadata", "annotations", "volume.kubernetes.io/selected-node"]);
     expect(cargoClaim(cargo, { ...settings, volumeNode: "one" })).toHaveProperty(["metadata", "annotations", "volume.kubernetes.io/selected-node"], "one");
+  });
+
+  test("a claim says all that its record can be made again from, also of an owner that no label can hold", () => {
+    const cargo = { id: "ws-1", owner: "some body/else", managed: true, sandboxId: "sandbox-1", profileId: "a profile", sizeLimitMb: 7, origin: "0123456789ab-8" };
+    const claim = { ...cargoClaim(cargo, settings) } as Claim;
+    claim.metadata.creationTimestamp = "2026-01-01T00:00:00Z";
+    expect(listedCargo(claim, "bay")).toEqual({ ...cargo, createdAt: Date.UTC(2026, 0, 1), marked: false });
+    claim.metadata.labels!["bay.set_aside"] = "true";
+    claim.metadata.annotations!["bay.record"] = "not JSON";
+    expect(listedCargo(claim, "bay")).toMatchObject({ id: "ws-1", owner: "some-body-else", profileId: null, sizeLimitMb: null, marked: true });
+    claim.metadata.annotations!["bay.record"] = JSON.stringify({ owner: 7, profile_id: [], size_limit_mb: "1e9" });
+    expect(listedCargo(claim, "bay")).toMatchObject({ owner: "some-body-else", profileId: null, sizeLimitMb: null });
+    expect(listedCargo({ metadata: { name: "x" } }, "bay")).toBeUndefined();
+  });
+
+  test("a claim of a Bay from before says what it has", () => {
+    const labels = { "bay.managed": "true", "bay.owner": "default", "bay.cargo_id": "ws-1", "bay.instance_id": "me" };
+    expect(listedCargo({ metadata: { name: "bay-cargo-ws-1", labels } }, "bay")).toEqual({
+      id: "ws-1", owner: "default", managed: true, sandboxId: null, profileId: null, sizeLimitMb: null, origin: null, createdAt: null, marked: false,
+    });
   });
 
   test.each([["1g", "1Gi"], ["512M", "512Mi"], ["64k", "64Ki"], ["1Gi", "1Gi"], ["2Ti", "2Ti"], ["1048576", "1048576"], ["1.5g", "1.5Gi"]])("memory %s is %s", (given, quantity) => {

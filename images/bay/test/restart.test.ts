@@ -67,21 +67,21 @@ describe("When Bay starts again on the records of an earlier one", () => {
     expect(driver.count("start")).toBe(2);
   });
 
-  test("pods and managed volumes that no record wants are removed, a client's are not", async () => {
+  test("pods and managed volumes that it made and no record wants are removed, a client's are not", async () => {
     const own = (await bay.call("POST", "/v1/cargos", {})).body.id as string;
     const alive = await bay.sandbox();
     const { cargo_id: kept } = await get(alive);
     const half = await bay.sandbox();
     await bay.python(half, "1");
     const { cargo_id: lost } = await get(half);
-    await driver.createCargo({ id: "ws-unknown", owner: "default", managed: true });
-    await driver.createCargo({ id: "ws-forgotten", owner: "default", managed: false });
+    await driver.strangeVolume("ws-garbage", { origin: bay.services.context.store.nextOrigin() }); // a creation that ended half-way
+    await driver.strangeVolume("ws-forgotten", { managed: false, origin: bay.services.context.store.nextOrigin() });
     const unrecorded = "ws-000000000001";
     await restart(async ({ services: { context: { store } } }) => {
       store.updateSandbox(half, { deletedAt: Date.now() }); // a delete that ended half-way
       store.deleteSessionsOf(half);
       store.insertCargo({ id: unrecorded, owner: "default", managed: true, managedBySandboxId: "sandbox-never", sizeLimitMb: 1, createdAt: 1, lastAccessedAt: 1 });
-      await driver.createCargo({ id: unrecorded, owner: "default", managed: true });
+      await driver.strangeVolume(unrecorded);
     });
     expect([...driver.ships.keys()]).toEqual([]);
     expect([...driver.volumes].sort()).toEqual([own, kept, "ws-forgotten"].sort());
@@ -104,7 +104,7 @@ describe("When Bay starts again on the records of an earlier one", () => {
   test("a cluster that cannot be asked yet is asked again, and the records are trusted meanwhile", async () => {
     const id = await bay.sandbox();
     await bay.python(id, "x = 41");
-    await driver.createCargo({ id: "ws-unknown", owner: "default", managed: true });
+    await driver.strangeVolume("ws-garbage", { origin: bay.services.context.store.nextOrigin() });
     driver.unreachable = true;
     const { recovery } = bay.services;
     await expect(recovery.reconcile()).rejects.toThrow("no cluster today");
@@ -112,16 +112,16 @@ describe("When Bay starts again on the records of an earlier one", () => {
     const report = recovery.run(ending.signal);
     expect((await bay.python(id, "x + 1")).body.output).toBe("42");
     driver.unreachable = false;
-    expect(await report).toEqual({ adopted: 1, lost: 0, removedSessions: 0, removedCargos: 1, errors: [] });
+    expect(await report).toEqual({ adopted: 1, lost: 0, removedSessions: 0, removedCargos: 1, setAside: 0, errors: [] });
     ending.abort();
     expect(await recovery.run(ending.signal)).toBeUndefined();
   });
 
   test("what fails to be removed is reported and does not keep Bay from serving", async () => {
-    await driver.createCargo({ id: "ws-unknown", owner: "default", managed: true });
+    await driver.strangeVolume("ws-garbage", { origin: bay.services.context.store.nextOrigin() });
     const refuse: Driver["deleteCargo"] = () => Promise.reject(new DriverError("refused", "not allowed"));
     const spy = jest.spyOn(driver, "deleteCargo").mockImplementation(refuse);
-    expect((await bay.services.recovery.reconcile()).errors).toEqual(["ws-unknown: not allowed"]);
+    expect((await bay.services.recovery.reconcile()).errors).toEqual(["ws-garbage: not allowed"]);
     spy.mockRestore();
   });
 });

@@ -2,6 +2,7 @@ import multipart from "@fastify/multipart";
 import websocket from "@fastify/websocket";
 import Fastify, { type FastifyInstance } from "fastify";
 import { version } from "../../../package.json";
+import { requireToken } from "./auth";
 import { BackgroundCommands } from "./background";
 import type { ShipContext } from "./context";
 import type { Kernel } from "./kernel";
@@ -16,8 +17,17 @@ import type { BuiltInSkill } from "./startup";
 import { Workspace } from "./workspace";
 import { WorkspaceError } from "./workspace-error";
 
+interface ShipParts {
+  workspace: string;
+  kernel: Kernel;
+  skills: BuiltInSkill[];
+  missing: string[];
+  /** SHA-256 of the token that every request must carry; undefined: none is asked for. */
+  verifier?: Buffer | undefined;
+}
+
 /** The HTTP server, not listening yet. Errors have the form `{detail}`. */
-export async function buildShip(parts: { workspace: string; kernel: Kernel; skills: BuiltInSkill[]; missing: string[] }): Promise<FastifyInstance> {
+export async function buildShip(parts: ShipParts): Promise<FastifyInstance> {
   const app = Fastify({ logger: false, bodyLimit: LIMITS.body, forceCloseConnections: true, keepAliveTimeout: 0 });
   const context: ShipContext = { ...parts, version, workspace: new Workspace(parts.workspace), background: new BackgroundCommands() };
   readBodies(app);
@@ -29,6 +39,7 @@ export async function buildShip(parts: { workspace: string; kernel: Kernel; skil
     const detail = status === 413 && !(error instanceof WorkspaceError) ? `body_too_large: more than ${most} bytes of JSON` : error.message.slice(0, 1_000);
     await reply.code(status).send({ detail });
   });
+  if (parts.verifier) requireToken(app, parts.verifier);
   // What is left of a body that nobody reads any more would stand before the next request of its connection.
   app.addHook("onSend", async ({ raw }) => { if (!raw.complete) raw.unpipe().resume(); });
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ detail: "Not Found" }));

@@ -29,6 +29,6 @@ describe("a sandbox of two containers @core", () => {
   it("has one workspace and one localhost for both", async () => {
     expectStatus(await sandbox.python("open('shared.txt', 'w').write('from python')"), 200);
     expect(await shell("cat shared.txt")).toBe("from python");
-    expect(await shell("curl -s localhost:8123/ipython/kernel/status")).toContain("alive");
+    expect(await shell("curl -s localhost:8123/health")).toContain("healthy");
   });
 });

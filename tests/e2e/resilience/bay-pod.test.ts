@@ -1,5 +1,5 @@
-import type { V1Pod } from "@kubernetes/client-node";
 import { type Answer, BayError, expectStatus } from "../../support/bay-client";
+import { replaceBayPod } from "../../support/bay-pod";
 import { uniqueName } from "../../support/names";
 import { outside } from "../../support/outside";
 import { bay, cluster, newCargo, newSandbox, owned, perTest, stack } from "../../support/suite";
@@ -23,7 +23,7 @@ describe("Bay's pod @resilience @serial", () => {
 
     const underWay = used.shell("touch running; sleep 100", { timeout: 110 }).catch((error: unknown) => error);
     await waitFor("the call to run", async () => expectStatus(await used.list(), 200).entries.some(({ name: file }) => file === "running") || notYet("it has not begun"), { deadline: 30_000 });
-    const old = await replace();
+    const old = await replaceBayPod(mine, cluster.kube, stack);
     await waitFor("the run's port-forward to the new pod", () => {
       const status = outside().forwardStatus();
       return (status.state === "ready" && status.reconnects > reconnects) || notYet(`it is ${status.state} after ${status.reconnects} reconnects: ${status.why ?? "no reason"}`);
@@ -48,26 +48,4 @@ describe("Bay's pod @resilience @serial", () => {
 function expectEnded(outcome: unknown): void {
   if (outcome instanceof BayError) expect(outcome.message).toMatch(/E_FORWARD|had no answer/);
   else expect([502, 503]).toContain((outcome as Answer<unknown>).status);
-}
-
-/** Deletes Bay's pod and makes it anew; gives the one that was there. */
-async function replace(): Promise<V1Pod> {
-  const old = (await kube.pod(namespace, name))!;
-  mine.add(`pod ${name}`, () => makeUnlessThere(old));
-  await kube.deletePod(namespace, name);
-  await waitFor("removal of Bay's pod", async () => await kube.pod(namespace, name) === undefined || notYet("it is still there"), { deadline: 60_000 });
-  await makeUnlessThere(old);
-  return old;
-}
-
-/** Makes the pod anew as it was asked for at first, with the owner of its fields: to Pulumi it is the same object. */
-async function makeUnlessThere(old: V1Pod): Promise<void> {
-  if (await kube.pod(namespace, name)) return;
-  const manager = old.metadata?.managedFields?.find(({ subresource }) => subresource === undefined)?.manager;
-  const { volumes = [], containers, ...spec } = { ...old.spec!, nodeName: undefined };
-  const mayStay = ({ name: volume }: { name: string }): boolean => !volume.startsWith("kube-api-access-");
-  await kube.createPod(namespace, {
-    metadata: { name, labels: old.metadata?.labels, annotations: old.metadata?.annotations },
-    spec: { ...spec, volumes: volumes.filter(mayStay), containers: containers.map((container) => ({ ...container, volumeMounts: container.volumeMounts?.filter(mayStay) })) },
-  }, manager);
 }

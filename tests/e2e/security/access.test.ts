@@ -26,13 +26,13 @@ describe("Bay's service account @security", () => {
   it.each([
     ...verbs("create delete get list watch", "pods"),
     ...verbs("get", "pods/log"),
-    ...verbs("create delete get list watch", "persistentvolumeclaims"),
+    ...verbs("create delete get list patch watch", "persistentvolumeclaims"),
   ])("may %s %s in its namespace", async (verb, resource) => {
     expect(await may(verb, resource)).toBe(true);
   });
 
   it.each([
-    ...verbs("update patch deletecollection", "pods"), ...verbs("update patch deletecollection", "persistentvolumeclaims"),
+    ...verbs("update patch deletecollection", "pods"), ...verbs("update deletecollection", "persistentvolumeclaims"), ...verbs("update patch", "persistentvolumeclaims/status"),
     ...verbs("create get", "pods/exec"), ...verbs("create get", "pods/attach"), ...verbs("create get", "pods/portforward"), ...verbs("create", "pods/eviction"),
     ...verbs("update patch", "pods/ephemeralcontainers"), ...verbs("get list create", "secrets"), ...verbs("get list", "configmaps"),
     ...verbs("get list create", "serviceaccounts"), ...verbs("create", "serviceaccounts/token"), ...verbs("list create", "services"), ...verbs("list", "events"), ...verbs("*", "*"),

@@ -39,7 +39,7 @@ describe("the declared objects", () => {
       rules: [
         { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
         { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-        { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "watch"] },
+        { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "patch", "watch"] },
       ],
     });
     expect(JSON.stringify(BAY_RULES)).not.toContain("*");
@@ -114,6 +114,38 @@ describe("the declared objects", () => {
     await expect(promised(random.apiKey)).resolves.toMatch(/^sk-bay-[0-9a-f]{64}$/);
     await expect(promised(new Bay("bay2", { ...bayArgs, apiKey: "chosen-key", security: "restricted" }).apiKey)).resolves.toBe("chosen-key");
     expect(await pulumi.isSecret(random.apiKey)).toBe(true);
+  });
+
+  /** Bay's pod and its Secrets, as they are declared. */
+  const bayWith = async (more: object): Promise<{ pod: { metadata: { annotations: Record<string, string> }; spec: { containers: { env: object[] }[] } }; secrets: Record<string, Record<string, string>> }> => {
+    declared.length = 0;
+    new Bay("bay", { ...bayArgs, security: "restricted", ...more });
+    await pulumi.runtime.disconnect();
+    const of = (type: string) => declared.filter((each) => each.type === type).map(({ inputs }) => inputs as never);
+    const secrets = of("kubernetes:core/v1:Secret") as { metadata: { name: string }; data: unknown }[];
+    const plain = (data: unknown) => ((data as { value?: object }).value ?? data) as Record<string, string>;
+    return { pod: of("kubernetes:core/v1:Pod")[0]!, secrets: Object.fromEntries(secrets.map(({ metadata, data }) => [metadata.name, plain(data)])) };
+  };
+
+  test("make the key of the sessions' tokens, in a Secret of its own that a stack from before gets too", async () => {
+    const { pod, secrets } = await bayWith({});
+    expect(pod.spec.containers[0]!.env).toContainEqual({ name: "BAY_SESSION_KEY", valueFrom: { secretKeyRef: { name: "bay-session-key", key: "session-key" } } });
+    expect(JSON.stringify(pod.spec.containers[0]!.env)).not.toContain("BAY_ADMIN_KEY");
+    expect(Object.keys(secrets).sort()).toEqual(["bay-api-key", "bay-session-key"]);
+  });
+
+  test("give Bay an admin key where one is chosen, by a Secret too", async () => {
+    const { pod, secrets } = await bayWith({ adminKey: "chosen-admin-key" });
+    expect(pod.spec.containers[0]!.env).toContainEqual({ name: "BAY_ADMIN_KEY", valueFrom: { secretKeyRef: { name: "bay-admin-key", key: "admin-key" } } });
+    expect(Object.keys(secrets)).toContain("bay-admin-key");
+    expect(JSON.stringify(pod)).not.toContain("chosen-admin-key");
+  });
+
+  test("make a new pod for another key: a container reads its variables once", async () => {
+    const digest = async (apiKey: string) => (await bayWith({ apiKey })).pod.metadata.annotations["bay-e2e.dev/keys"];
+    const [one, two] = [await digest("first-key"), await digest("second-key")];
+    expect(one).toMatch(/^[0-9a-f]{16}$/);
+    expect(two).not.toBe(one);
   });
 });
 

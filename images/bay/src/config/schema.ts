@@ -11,10 +11,12 @@ import { readDatabaseUrl } from "./database-url";
  * - `database.max_mb`: beyond this size of the database file nothing is added to it;
  * - `driver.k8s.max_parallel_starts`: how many session pods may be starting at once, others wait their turn;
  * - `driver.k8s.volume_node`: name of the cluster's only node, on which volumes are then made before any pod asks for them;
+ * - `security.admin_key`, with which the admin routes are closed to other keys, and `security.revoke_other_keys`;
  * - a profile's `run_as_root`, by which its processes are of uid 0 and as locked down as ever for the rest: on hosts without
  *   CAP_SYS_RESOURCE no others can be checkpointed;
  * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
- *   all of the memory).
+ *   all of the memory);
+ * - the section `recovery`, which another Bay would refuse: what becomes of volumes and pods that the database does not know.
  */
 
 const MIB = 1024 * 1024;
@@ -107,7 +109,14 @@ export const configSchema = z.strictObject({
     root_path: text().default("/var/lib/bay/cargos"), host_root_path: optionalText(),
     default_size_limit_mb: positive().default(1024), mount_path: z.literal("/workspace").default("/workspace"),
   }),
-  security: section({ api_key: optionalText(), allow_anonymous: bool().default(true), blocked_hosts: z.array(z.string()).optional() }),
+  security: section({
+    api_key: optionalText(), allow_anonymous: bool().default(true), blocked_hosts: z.array(z.string()).optional(),
+    admin_key: optionalText(), revoke_other_keys: bool().default(false),
+  }),
+  recovery: section({
+    grace_seconds: z.preprocess(numeric, z.number().min(0).max(100 * 365 * 86_400)).default(7 * 86_400),
+    remove_unknown: bool().default(false), max_share: z.preprocess(numeric, z.number().gt(0).max(1)).default(0.1),
+  }),
   idempotency: section({ enabled: bool().default(true), ttl_hours: number().default(1) }),
   gc: section({
     enabled: bool().default(true), run_on_startup: bool().default(true), interval_seconds: positive().default(300), instance_id: optionalText(),

@@ -21,11 +21,32 @@ export class DriverError extends Error {
   }
 }
 
-/** A volume to make. */
+/** A volume to make. All of it is written on the volume, so that its record can be made again from there. */
 export interface CargoVolume {
   id: string;
   owner: string;
   managed: boolean;
+  /** The sandbox that it is made with and that sandbox's profile; null for a client's own. */
+  sandboxId: string | null;
+  profileId: string | null;
+  sizeLimitMb: number;
+  /** By which the database knows that it made this volume; see `Store.nextOrigin`. */
+  origin: string;
+}
+
+/** A volume as the cluster lists it; what an older Bay did not write on it is null. */
+export interface ListedCargo {
+  id: string;
+  owner: string | null;
+  managed: boolean;
+  sandboxId: string | null;
+  profileId: string | null;
+  sizeLimitMb: number | null;
+  origin: string | null;
+  /** Milliseconds since 1970. */
+  createdAt: number | null;
+  /** Whether it is marked as set aside. */
+  marked: boolean;
 }
 
 /** A session to start. */
@@ -41,6 +62,10 @@ export interface SessionSpec {
   multi: boolean;
   /** Variables that shells of the sandbox are to see. */
   shellEnv: Record<string, string>;
+  /** SHA-256, in hexadecimal, of the token that Bay sends with each call: by it the runtime knows Bay. */
+  verifier: string;
+  /** By which the database knows that it made this pod; see `Store.nextOrigin`. */
+  origin: string;
 }
 
 /** What the driver knows of a session's compute now. */
@@ -53,6 +78,13 @@ export interface ListedSession {
   sessionId: string;
   sandboxId: string;
   cargoId: string;
+  /** As a label: other characters than a label may have are replaced. */
+  owner: string;
+  /** As a label. */
+  profileId: string;
+  origin: string | null;
+  /** Whether it is being deleted. */
+  ending: boolean;
 }
 
 /** Compute and storage behind sandboxes. All methods throw `DriverError` unless they say otherwise. */
@@ -76,8 +108,10 @@ export interface Driver {
   destroySession(sessionId: string, options?: { wait?: boolean }): Promise<void>;
   /** All sessions of this Bay instance that have compute. */
   listSessions(): Promise<ListedSession[]>;
-  /** Ids of all managed cargos of this Bay instance that have a volume which is not being deleted. */
-  listManagedCargos(): Promise<string[]>;
+  /** All volumes of this Bay instance which are not being deleted, those of clients included. */
+  listCargos(): Promise<ListedCargo[]>;
+  /** Marks a volume as set aside, for people who look at the cluster, or takes the mark away. False without the right to. */
+  markCargo(id: string, setAside: boolean): Promise<boolean>;
 
   /** Releases connections; nothing in the cluster is touched. */
   close(): void;

@@ -11,6 +11,8 @@ import { fileRoutes } from "../routes/files";
 import { historyRoutes } from "../routes/history";
 import { infoRoutes } from "../routes/info";
 import { sandboxRoutes } from "../routes/sandboxes";
+import { keyRoutes } from "../routes/keys";
+import { recoveryRoutes } from "../routes/recovery";
 import { skillRoutes } from "../routes/skills";
 import { transferRoutes } from "../routes/transfers";
 import type { Services } from "../services/services";
@@ -34,6 +36,9 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Needs no key. */
     open?: boolean;
+    /** What else it asks of its caller. */
+    admin?: boolean;
+    keyed?: boolean;
     /** Has a JSON body, of this kind. */
     json?: BodyKind;
     /** For the description of the API: what the route does, its fields, the status of success (200). */
@@ -77,7 +82,8 @@ export async function buildBay(services: Services, auth: Auth, logger: FastifyBa
   addRequestHooks(app, auth, services);
   addErrorHandler(app);
   await app.register(multipart, { limits: { files: 1, fields: 10, parts: 11, fieldNameSize: 100, fieldSize: 64 * 1024, headerPairs: 20, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
-  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes]) routes(app, services);
+  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes, recoveryRoutes]) routes(app, services);
+  keyRoutes(app, auth);
   return app;
 }
 
@@ -87,7 +93,7 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
     request.hold = budget.hold("");
     if (request.routeOptions.config.open || request.is404) return;
     try {
-      request.owner = checkOwner(auth.ownerOf(request.headers));
+      request.owner = checkOwner(auth.admit(request.headers, request.routeOptions.config));
       request.hold = budget.hold(request.owner);
     } catch (error) {
       if (error instanceof SchemaError) throw error;

@@ -1,70 +1,91 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import path from "node:path";
-import type { Config } from "../config/schema";
-import { BayError } from "../errors";
+import { BayError, notFound } from "../errors";
 import { now } from "../ids";
-import type { Store } from "../store/store";
+import type { KeyRow, Store } from "../store/store";
+
+/** What a route asks of its caller beyond a key or, where that is allowed, none. */
+export interface RouteAccess {
+  /** Closed to all but admin keys, once there is one. */
+  admin?: boolean;
+  /** Closed to callers without a key, also where those are allowed. */
+  keyed?: boolean;
+}
+
+/** A key as an administrator sees it. */
+export interface KeyView extends Omit<KeyRow, "hash" | "prefix"> {
+  /** First 12 digits of its SHA-256. */
+  id: string;
+  /** Its first characters, where Bay made it; of others that may be too much. */
+  prefix: string | null;
+  /** Whether Bay was started with it: then it would be back after a restart, and cannot be revoked. */
+  configured: boolean;
+}
+
+/** The time of a key's last use is written no more often. */
+const USE_MS = 60_000;
+const SCHEME = "Bearer ";
 
 /** Tells who a request is from: every key that the store has is good, also those of earlier starts. */
 export class Auth {
-  private readonly keys: { hash: Buffer; owner: string }[];
+  private keys: { row: KeyRow; hash: Buffer }[] = [];
 
-  constructor(store: Store, private readonly allowAnonymous: boolean) {
-    this.keys = store.apiKeys().map(({ hash, owner }) => ({ hash: Buffer.from(hash, "hex"), owner }));
+  /** @param configured Digests of the keys that this Bay was started with. */
+  constructor(private readonly store: Store, private readonly allowAnonymous: boolean, private readonly configured: ReadonlySet<string> = new Set()) {
+    this.read();
   }
 
-  /** The owner that a request acts for. @throws BayError unauthorized */
-  ownerOf(headers: IncomingHttpHeaders): string {
-    const { authorization } = headers;
-    if (authorization?.startsWith("Bearer ")) {
-      const given = digest(authorization.slice("Bearer ".length));
-      const [known] = this.keys.filter(({ hash }) => timingSafeEqual(hash, given));
-      if (known) return known.owner;
-      throw new BayError("unauthorized", "the API key is not known");
-    }
-    if (!this.allowAnonymous) throw new BayError("unauthorized", "wanted the header Authorization: Bearer KEY");
+  /** The owner that a request acts for. @throws BayError unauthorized, forbidden */
+  admit(headers: IncomingHttpHeaders, { admin = false, keyed = false }: RouteAccess): string {
+    const key = this.keyOf(headers);
+    if (!key && (keyed || !this.allowAnonymous)) throw new BayError("unauthorized", "wanted the header Authorization: Bearer KEY");
+    if (admin && !key?.admin && this.keys.some(({ row }) => row.admin)) throw new BayError("forbidden", "this route needs the admin key");
+    if (key) return key.owner;
     const owner = headers["x-owner"];
     return (Array.isArray(owner) ? owner[0] : owner) || "default";
   }
-}
 
-export type KeySource = "environment" | "configuration" | "database" | "generated";
-
-/**
- * Sees to it that the store has an API key: BAY_API_KEY, then the configuration's, then one of an earlier start, else a
- * new one that is written to `credentials.json` (0600) in BAY_DATA_DIR. The store gets its digest only.
- * @returns where it came from, and the key where this start knows it
- */
-export function apiKey(config: Config, env: NodeJS.ProcessEnv, store: Store): { key: string | null; source: KeySource } {
-  const found = findKey(config, env, store);
-  if (found.key !== null) {
-    const hash = digest(found.key).toString("hex");
-    if (!store.apiKeys().some((known) => known.hash === hash)) store.saveKey({ hash, prefix: found.key.slice(0, 12), owner: "default", createdAt: now() });
+  /** All keys, oldest first. */
+  list(): KeyView[] {
+    return this.store.apiKeys().map(({ hash, prefix, ...row }) => ({
+      ...row, id: hash.slice(0, 12), prefix: prefix.startsWith("sk-bay-") ? prefix : null, configured: this.configured.has(hash),
+    }));
   }
-  return found;
-}
 
-function findKey(config: Config, env: NodeJS.ProcessEnv, store: Store): { key: string | null; source: KeySource } {
-  const given = env["BAY_API_KEY"];
-  if (given) return { key: given, source: "environment" };
-  if (config.security.api_key) return { key: config.security.api_key, source: "configuration" };
-  if (store.apiKeys().length > 0) return { key: null, source: "database" };
-  return { key: generateKey(config, env), source: "generated" };
-}
-
-function generateKey(config: Config, env: NodeJS.ProcessEnv): string {
-  const key = `sk-bay-${randomBytes(32).toString("hex")}`;
-  const directory = env["BAY_DATA_DIR"] ?? process.cwd();
-  const content = { api_key: key, endpoint: `http://127.0.0.1:${config.server.port}`, generated_at: new Date().toISOString() };
-  try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(path.join(directory, "credentials.json"), JSON.stringify(content, null, 2), { mode: 0o600 });
-  } catch (error) {
-    throw new Error(`no API key is configured and a new one cannot be written to ${directory}: ${(error as Error).message}; set BAY_API_KEY, security.api_key or a writable BAY_DATA_DIR`, { cause: error });
+  /** Makes a key worthless at once. @throws BayError not_found, conflict for one that Bay was started with */
+  revoke(id: string): void {
+    const found = this.store.apiKeys().find(({ hash }) => hash.slice(0, 12) === id);
+    if (!found) throw notFound("key", id);
+    if (this.configured.has(found.hash)) {
+      throw new BayError("conflict", `key ${id} is one that Bay was started with: start Bay with another one first`);
+    }
+    this.store.deleteKey(found.hash);
+    this.read();
   }
-  return key;
+
+  /** @throws BayError unauthorized for a key that is not known */
+  private keyOf({ authorization }: IncomingHttpHeaders): KeyRow | undefined {
+    if (!authorization?.startsWith(SCHEME)) return undefined;
+    const given = digest(authorization.slice(SCHEME.length));
+    const [known] = this.keys.filter(({ hash }) => timingSafeEqual(hash, given));
+    if (!known) throw new BayError("unauthorized", "the API key is not known");
+    this.noteUse(known.row);
+    return known.row;
+  }
+
+  private noteUse(row: KeyRow): void {
+    const at = now();
+    if (row.lastUsedAt !== null && at - row.lastUsedAt < USE_MS) return;
+    row.lastUsedAt = at;
+    this.store.updateKey(row.hash, { lastUsedAt: at });
+  }
+
+  private read(): void {
+    this.keys = this.store.apiKeys().map((row) => ({ row, hash: Buffer.from(row.hash, "hex") }));
+  }
 }
 
-const digest = (key: string): Buffer => createHash("sha256").update(key, "utf8").digest();
+/** SHA-256 of a key. */
+export function digest(key: string): Buffer {
+  return createHash("sha256").update(key, "utf8").digest();
+}

@@ -8,7 +8,7 @@ const RUN = { tasks: nullable(strings()) };
 
 /** The garbage collection by hand. */
 export function adminRoutes(app: FastifyInstance, { gc, context }: Services): void {
-  app.post("/v1/admin/gc/run", { config: { json: "fields", body: RUN, optionalBody: true, summary: "Collect garbage now" } }, async (request, reply) => {
+  app.post("/v1/admin/gc/run", { config: { admin: true, json: "fields", body: RUN, optionalBody: true, summary: "Collect garbage now" } }, async (request, reply) => {
     const { tasks } = request.body === undefined ? { tasks: null } : readBody(request, RUN);
     const began = now();
     try {
@@ -24,7 +24,7 @@ export function adminRoutes(app: FastifyInstance, { gc, context }: Services): vo
     }
   });
 
-  app.get("/v1/admin/gc/status", { config: { summary: "What the collector is set to do" } }, () => ({
+  app.get("/v1/admin/gc/status", { config: { admin: true, summary: "What the collector is set to do" } }, () => ({
     enabled: context.config.gc.enabled, is_running: gc.running, instance_id: gc.instanceId, interval_seconds: context.config.gc.interval_seconds,
     tasks: Object.fromEntries(GC_TASKS.map((task) => [task, { enabled: gc.enabled(task) }])),
   }));

@@ -3,6 +3,14 @@ import type { Readable } from "node:stream";
 import { type Hold, OverBudget } from "../../../common/src/budget";
 import type { RuntimeAnswer } from "./answers";
 
+/** A runtime, and the token by which it knows Bay. */
+export interface Runtime {
+  /** Base URL. */
+  url: string;
+  /** Of its session; undefined: the call carries none. */
+  token: string | undefined;
+}
+
 /** How a call to a runtime failed without an answer. */
 export type RuntimeFailure =
   | "refused" // nothing of the request was taken: it may be sent again
@@ -56,8 +64,8 @@ const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 512, timeout: 4_
  * Calls a runtime and gives what it answered, when that is of the form wanted: a runtime runs its user's code, so its
  * answers are not trusted. @throws RuntimeCallError, RuntimeAnswerError, OverBudget
  */
-export async function callRuntime<T>(base: string, request: RuntimeRequest, answer: RuntimeAnswer<T>): Promise<T> {
-  const response = await send(base, request, request.stream === undefined);
+export async function callRuntime<T>(runtime: Runtime, request: RuntimeRequest, answer: RuntimeAnswer<T>): Promise<T> {
+  const response = await send(runtime, request, request.stream === undefined);
   if (response.statusCode! >= 400) throw await errorOf(response);
   const bytes = await readAll(response, answer.maxBytes, request.hold);
   const more = answer.memoryFor(bytes) - bytes.length;
@@ -66,8 +74,8 @@ export async function callRuntime<T>(base: string, request: RuntimeRequest, answ
 }
 
 /** Calls a runtime and gives its open answer; the caller reads or destroys it. @throws RuntimeCallError, RuntimeAnswerError */
-export async function openRuntime(base: string, request: RuntimeRequest): Promise<IncomingMessage> {
-  const response = await send(base, request, false);
+export async function openRuntime(runtime: Runtime, request: RuntimeRequest): Promise<IncomingMessage> {
+  const response = await send(runtime, request, false);
   if (response.statusCode! >= 400) throw await errorOf(response);
   return response;
 }
@@ -80,14 +88,15 @@ export function forgetRuntime(base: string): void {
   }
 }
 
-function send(base: string, { method, path, json, body, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
+function send({ url, token }: Runtime, { method, path, json, body, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
   const payload = body ?? (json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]);
   return new Promise((resolve, reject) => {
     let connected = false;
     let answer: IncomingMessage | undefined;
-    const request = http.request(new URL(path, base), {
+    const request = http.request(new URL(path, url), {
       method, agent,
       headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": payload.reduce((sum, { length }) => sum + length, 0) }),
         ...(stream ? { "content-type": stream.type } : {}),
       },

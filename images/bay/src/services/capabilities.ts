@@ -5,7 +5,7 @@ import { newId, now } from "../ids";
 import type { Hold } from "../../../common/src/budget";
 import { joinJson, jsonOf, type JsonText } from "../../../common/src/json";
 import { DONE, HEALTH, largeAnswers, type RuntimeAnswer, UPLOADED } from "../runtime/answers";
-import { callRuntime, openRuntime, RuntimeAnswerError, RuntimeCallError, type RuntimeRequest } from "../runtime/client";
+import { callRuntime, openRuntime, type Runtime, RuntimeAnswerError, RuntimeCallError, type RuntimeRequest } from "../runtime/client";
 import type { ExecutionRow, ExecType, SandboxRow } from "../store/store";
 import type { Calls } from "./calls";
 import type { ServiceContext } from "./context";
@@ -119,26 +119,28 @@ export class Capabilities {
   }
 
   /** Calls the container that answers for a capability; once more when its session turned out to be dead before it took anything. */
-  private withRuntime<T>(target: Target, capability: string, call: (endpoint: string, session: RunningSession) => Promise<T>): Promise<T> {
+  private withRuntime<T>(target: Target, capability: string, call: (endpoint: Runtime, session: RunningSession) => Promise<T>): Promise<T> {
     return this.calls.run(target.sandbox.id, () => this.callRuntime(target, capability, call));
   }
 
-  private async callRuntime<T>({ sandbox, profile }: Target, capability: string, call: (endpoint: string, session: RunningSession) => Promise<T>): Promise<T> {
+  private async callRuntime<T>({ sandbox, profile }: Target, capability: string, call: (endpoint: Runtime, session: RunningSession) => Promise<T>): Promise<T> {
     const container = containerFor(profile, capability).name;
     let session = await this.sessions.ensureRunning(sandbox.id, profile);
     for (let first = true; ; first = false) {
-      const endpoint = session.endpoints[container]!;
+      const endpoint = this.sessions.runtime(session, container);
       try {
         await this.requireCapability(endpoint, capability);
         return await call(endpoint, session);
       } catch (error) {
-        if (!(error instanceof RuntimeCallError && error.failure === "refused" && first)) throw await this.describe(error, session);
-        session = await this.sessions.replaceLost(sandbox.id, profile, session);
+        const stranger = error instanceof RuntimeAnswerError && error.status === 401;
+        const untouched = stranger || (error instanceof RuntimeCallError && error.failure === "refused");
+        if (!untouched || !first) throw await this.describe(error, session);
+        session = await this.sessions.replaceLost(sandbox.id, profile, session, stranger ? "the runtime does not know this Bay's token" : undefined);
       }
     }
   }
 
-  private async requireCapability(endpoint: string, capability: string): Promise<void> {
+  private async requireCapability(endpoint: Runtime, capability: string): Promise<void> {
     const { capabilities } = await this.sessions.meta(endpoint);
     if (!capabilities.includes(capability)) {
       throw new BayError("capability_not_supported", `the runtime does not offer "${capability}"`, { capability, available: capabilities });
@@ -164,6 +166,7 @@ export function normalizeTags(tags: string | null): string | null {
 
 /** A failed transfer: it is not tried again, and running out of time is a runtime error by contract. */
 function final(error: unknown): unknown {
+  if (error instanceof RuntimeAnswerError && error.status === 401) return new BayError("ship_error", `the runtime answered 401: ${error.detail}`);
   if (error instanceof RuntimeCallError && error.failure === "timeout") return new BayError("ship_error", error.message);
   if (error instanceof RuntimeCallError) return new RuntimeCallError("broken", error.message);
   return error;

@@ -8,23 +8,26 @@ import { fromDriver } from "./failures";
 export class Cargos {
   constructor(private readonly context: ServiceContext) {}
 
-  /** Makes the row and the volume; `sandboxId` makes it a managed one. */
-  async create(owner: string, sizeLimitMb: number | null, sandboxId: string | null): Promise<CargoRow> {
+  /** Makes the row and the volume; a sandbox makes it a managed one. */
+  async create(owner: string, sizeLimitMb: number | null, sandbox: { id: string; profileId: string } | null): Promise<CargoRow> {
     const { store, driver, config } = this.context;
     requireRoom(this.context);
     const most = config.limits.cargos_per_owner;
-    if (sandboxId === null && store.countCargos(owner) >= most) throw overLimit(`this owner has ${most} cargos, which is the limit`, { reason: "cargos" });
+    if (sandbox === null && store.countCargos(owner) >= most) throw overLimit(`this owner has ${most} cargos, which is the limit`, { reason: "cargos" });
     const at = now();
     const row: CargoRow = {
-      id: newId("ws"), owner, managed: sandboxId !== null, managedBySandboxId: sandboxId,
+      id: newId("ws"), owner, managed: sandbox !== null, managedBySandboxId: sandbox?.id ?? null,
       sizeLimitMb: sizeLimitMb ?? config.cargo.default_size_limit_mb, createdAt: at, lastAccessedAt: at,
     };
     store.insertCargo(row);
     try {
-      await driver.createCargo({ id: row.id, owner, managed: row.managed });
+      await driver.createCargo({
+        id: row.id, owner, managed: row.managed, sandboxId: row.managedBySandboxId, profileId: sandbox?.profileId ?? null, sizeLimitMb: row.sizeLimitMb,
+        origin: store.nextOrigin(),
+      });
     } catch (error) {
       store.deleteCargo(row.id);
-      throw fromDriver(error, sandboxId ?? row.id);
+      throw fromDriver(error, sandbox?.id ?? row.id);
     }
     return row;
   }

@@ -5,6 +5,7 @@ import type { Driver } from "../driver/driver";
 import type { Budget } from "../../../common/src/budget";
 import type { Logger } from "../../../common/src/logger";
 import type { Store } from "../store/store";
+import type { SessionTokens } from "./session-tokens";
 
 /** What every service works with. */
 export interface ServiceContext {
@@ -17,6 +18,7 @@ export interface ServiceContext {
   budget: Budget;
   /** Room on disk for uploads whose path is not known yet. */
   aside: Budget;
+  tokens: SessionTokens;
 }
 
 /** @throws BayError quota_exceeded when the database has reached its largest size */

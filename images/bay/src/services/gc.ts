@@ -4,8 +4,10 @@ import type { Calls } from "./calls";
 import type { Cargos } from "./cargos";
 import type { ServiceContext } from "./context";
 import type { Locks } from "../../../common/src/locks";
+import type { Recovery } from "./recovery";
 import type { Sandboxes } from "./sandboxes";
 import type { Sessions } from "./sessions";
+import type { SetAside } from "./set-aside";
 
 /** Tasks in the order in which they run. */
 export const GC_TASKS = ["idle_session", "expired_sandbox", "orphan_cargo", "orphan_container"] as const;
@@ -27,7 +29,11 @@ export class Gc {
   private cycle: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly context: ServiceContext, private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks; calls: Calls }, readonly instanceId: string) {}
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks; calls: Calls; recovery: Recovery; aside: SetAside },
+    readonly instanceId: string,
+  ) {}
 
   /** Is told what each task did. */
   onTask: (result: TaskResult) => void = () => undefined;
@@ -109,6 +115,10 @@ export class Gc {
 
   private async orphanCargos(result: TaskResult): Promise<void> {
     const { store, driver } = this.context;
+    await this.parts.recovery.removeDue((id, error) => {
+      if (error) result.errors.push(`${id}: ${error.message}`);
+      else result.cleaned_count += 1;
+    });
     const orphans = store.orphanCargos(0);
     if (orphans.length === 0) return;
     const mounted = new Set((await driver.listSessions()).map(({ cargoId }) => cargoId));
@@ -123,8 +133,10 @@ export class Gc {
 
   private async orphanContainers(result: TaskResult): Promise<void> {
     const { store, driver } = this.context;
-    for (const { sessionId } of await driver.listSessions()) {
-      if (store.session(sessionId)) continue;
+    for (const session of await driver.listSessions()) {
+      const { sessionId } = session;
+      // One that this database never knew may be in use: another database made it.
+      if (store.session(sessionId) || !this.parts.aside.knowsSession(session)) continue;
       await this.attempt(result, sessionId, async () => {
         await driver.destroySession(sessionId, { wait: false });
         return true;

@@ -3,6 +3,8 @@ import { now } from "../ids";
 import type { ServiceContext } from "./context";
 import type { TaskResult } from "./gc";
 import { statusOf } from "./status";
+import type { OpenRuntimes } from "./open-runtimes";
+import type { SetAside } from "./set-aside";
 import type { StartQueue } from "./start-queue";
 
 /** How a start ended, for its histogram. */
@@ -18,7 +20,7 @@ export class Metrics {
   private readonly skipped = this.counter("bay_gc_skipped_total", "Things that the garbage collector left because they were in use again.", ["task"]);
   private readonly failed = this.counter("bay_gc_errors_total", "Things that the garbage collector could not remove.", ["task"]);
 
-  constructor({ store }: Pick<ServiceContext, "store">, starts: StartQueue) {
+  constructor({ store }: Pick<ServiceContext, "store">, { starts, aside, open }: { starts: StartQueue; aside: SetAside; open: OpenRuntimes }) {
     const registers = [this.registry];
     new Gauge({
       name: "bay_sandboxes", help: "Live sandboxes.", labelNames: ["status"], registers,
@@ -30,6 +32,17 @@ export class Metrics {
     });
     new Gauge({ name: "bay_start_queue_length", help: "Starts that wait for their turn.", registers, collect() { this.set(starts.length); } });
     new Gauge({ name: "bay_starts_running", help: "Starts under way.", registers, collect() { this.set(starts.running); } });
+    new Gauge({
+      name: "bay_set_aside", help: "Volumes and session pods that the database knows nothing of, as of the last look.", labelNames: ["kind"], registers,
+      collect() { for (const kind of ["volume", "session"] as const) this.set({ kind }, aside.count(kind)); },
+    });
+    new Gauge({
+      name: "bay_open_runtime_images", help: "Images whose runtime answers without its session's token.", labelNames: ["image"], registers,
+      collect() {
+        this.reset();
+        for (const image of open.images()) this.set({ image }, 1);
+      },
+    });
   }
 
   /** @param route The route's pattern, never a path with ids. */

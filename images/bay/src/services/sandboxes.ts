@@ -49,7 +49,7 @@ export class Sandboxes {
 
   private async make(owner: string, profile: Profile, input: NewSandbox): Promise<SandboxRow> {
     const id = newId("sandbox");
-    const cargo = input.cargo_id === null ? await this.cargos.create(owner, null, id) : this.cargos.attachable(owner, input.cargo_id);
+    const cargo = input.cargo_id === null ? await this.cargos.create(owner, null, { id, profileId: profile.id }) : this.cargos.attachable(owner, input.cargo_id);
     const createdAt = now();
     const row: SandboxRow = {
       id, owner, profileId: profile.id, cargoId: cargo.id, createdAt, sessionId: null, idleExpiresAt: null, deletedAt: null,
@@ -95,7 +95,7 @@ export class Sandboxes {
     const profile = this.context.profiles.get(row.profileId);
     if (!endpoints || !profile) return null;
     return Promise.all(profile.containers.map(async ({ name, runtimeType, capabilities }) => {
-      const endpoint = endpoints[name]!;
+      const endpoint = { url: endpoints[name]!, token: this.context.tokens.token(session!.id) };
       const [meta, healthy] = await Promise.all([
         this.sessions.meta(endpoint, LOOK_MS).catch(() => null),
         callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }, HEALTH).then(({ status }) => status === "healthy", () => null),

@@ -4,12 +4,13 @@ import { DriverError } from "../driver/driver";
 import { BayError, notFound } from "../errors";
 import { newId, now } from "../ids";
 import { HEALTH, META } from "../runtime/answers";
-import { callRuntime, forgetRuntime, RuntimeAnswerError, RuntimeCallError } from "../runtime/client";
+import { callRuntime, forgetRuntime, type Runtime, RuntimeAnswerError, RuntimeCallError } from "../runtime/client";
 import type { SandboxRow, SessionRow } from "../store/store";
 import type { ServiceContext } from "./context";
 import { fromDriver, retryAfterMs } from "./failures";
 import type { Locks } from "../../../common/src/locks";
 import type { StartOutcome } from "./metrics";
+import type { OpenRuntimes } from "./open-runtimes";
 import type { StartQueue } from "./start-queue";
 
 /** A session that runs, with the base URL of each container. */
@@ -34,7 +35,9 @@ export class Sessions {
   private readonly starts = new Map<string, Promise<RunningSession>>();
   private readonly metas = new Map<string, { meta: RuntimeMeta; at: number }>();
 
-  constructor(private readonly context: ServiceContext, private readonly locks: Locks, private readonly queue: StartQueue) {}
+  constructor(
+    private readonly context: ServiceContext, private readonly locks: Locks, private readonly queue: StartQueue, private readonly open: OpenRuntimes,
+  ) {}
 
   /** Is told how each start ended and how long it took. */
   onStart: (outcome: StartOutcome, ms: number) => void = () => undefined;
@@ -55,9 +58,14 @@ export class Sessions {
     return this.startOnce(sandboxId, profile);
   }
 
-  /** Takes a session whose runtime cannot be reached as dead and gives a new one. */
-  async replaceLost(sandboxId: string, profile: Profile, lost: RunningSession): Promise<RunningSession> {
-    this.context.log.warn({ sandbox: sandboxId, session: lost.id }, "the runtime cannot be reached, the session is replaced");
+  /** A container of a session, with the token by which it knows Bay. */
+  runtime(session: RunningSession, container: string): Runtime {
+    return { url: session.endpoints[container]!, token: this.context.tokens.token(session.id) };
+  }
+
+  /** Takes a session whose runtime cannot be reached as dead and gives a new one. @param why for the log */
+  async replaceLost(sandboxId: string, profile: Profile, lost: RunningSession, why = "the runtime cannot be reached"): Promise<RunningSession> {
+    this.context.log.warn({ sandbox: sandboxId, session: lost.id }, `${why}, the session is replaced`);
     this.markNotRunning(lost);
     return this.startOnce(sandboxId, profile);
   }
@@ -79,6 +87,27 @@ export class Sessions {
       });
       return "lost";
     });
+  }
+
+  /**
+   * Takes over compute that the records do not have as running, as it is: its pod is newer than they are, or they were
+   * lost. The caller holds the sandbox's lock. @returns false when it does not run
+   */
+  async take(id: string, sandbox: SandboxRow): Promise<boolean> {
+    const { store, driver, profiles, log } = this.context;
+    const profile = profiles.get(sandbox.profileId);
+    const endpoints = profile && await driver.locateSession(id, profile.containers);
+    if (!endpoints) return false;
+    const { profileId, cargoId, id: sandboxId } = sandbox;
+    store.atomically(() => {
+      if (store.session(id)) store.updateSession(id, { state: "running", endpoints });
+      else store.insertSession({ id, sandboxId, profileId, cargoId, state: "running", endpoints, createdAt: now() });
+      store.updateSandbox(sandboxId, { sessionId: id });
+      store.deleteSetAside(id);
+    });
+    this.touch(sandboxId, profile);
+    log.warn({ sandbox: sandboxId, session: id }, "a running session that the records did not have was taken over");
+    return true;
   }
 
   /** Removes a session's compute when no record wants it to run; whether it did. */
@@ -116,11 +145,11 @@ export class Sessions {
   }
 
   /** The description of a runtime, asked once per five minutes. @throws RuntimeCallError, RuntimeAnswerError */
-  async meta(endpoint: string, timeoutMs = META_MS): Promise<RuntimeMeta> {
-    const known = this.metas.get(endpoint);
+  async meta(runtime: Runtime, timeoutMs = META_MS): Promise<RuntimeMeta> {
+    const known = this.metas.get(runtime.url);
     if (known && now() - known.at < META_AGE_MS) return known.meta;
-    const meta = await callRuntime(endpoint, { method: "GET", path: "/meta", timeoutMs }, META);
-    this.metas.set(endpoint, { meta, at: now() });
+    const meta = await callRuntime(runtime, { method: "GET", path: "/meta", timeoutMs }, META);
+    this.metas.set(runtime.url, { meta, at: now() });
     return meta;
   }
 
@@ -185,11 +214,13 @@ export class Sessions {
       const endpoints = await driver.startSession({
         id: session.id, sandboxId, cargoId: sandbox.cargoId, profileId: profile.id, owner: sandbox.owner,
         containers: profile.containers, root: profile.root, multi: profile.multi, shellEnv: profile.env,
+        verifier: this.context.tokens.verifier(session.id), origin: store.nextOrigin(),
       });
       const addressed = now();
       await this.healthy(session.id, Object.values(endpoints), profile.multi, sandboxId);
       store.updateSession(session.id, { state: "running", endpoints });
       this.touch(sandboxId, profile);
+      for (const { name, image } of profile.containers) void this.open.look(image, endpoints[name]!);
       this.onStart("running", now() - asked);
       const times = { queueMs: Math.round(began - asked), podMs: Math.round(addressed - began), runtimeMs: Math.round(now() - addressed) };
       this.context.log.info({ sandbox: sandboxId, session: session.id, ...times }, "the session runs");
@@ -224,7 +255,7 @@ export class Sessions {
     const deadline = Date.now() + HEALTHY_MS;
     for (const endpoint of endpoints) {
       for (;;) {
-        const problem = await this.healthProblem(endpoint);
+        const problem = await this.healthProblem({ url: endpoint, token: this.context.tokens.token(sessionId) });
         if (problem === undefined) break;
         const condition = await this.context.driver.inspectSession(sessionId);
         if (!condition.alive) throw new DriverError(condition.failure, `the session ended while it started: ${condition.message}`);
@@ -236,9 +267,9 @@ export class Sessions {
     }
   }
 
-  private async healthProblem(endpoint: string): Promise<string | undefined> {
+  private async healthProblem(runtime: Runtime): Promise<string | undefined> {
     try {
-      await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: HEALTH_TRY_MS }, HEALTH);
+      await callRuntime(runtime, { method: "GET", path: "/health", timeoutMs: HEALTH_TRY_MS }, HEALTH);
       return undefined;
     } catch (error) {
       if (error instanceof RuntimeCallError || error instanceof RuntimeAnswerError) return error.message;

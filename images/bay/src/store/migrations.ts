@@ -86,4 +86,20 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX executions_sizes ON executions (sandbox_id, size);
     `,
   },
+  {
+    version: 4,
+    name: "origins of volumes and pods, what is set aside, settings, admin keys",
+    sql: `
+      CREATE TABLE origins (id TEXT PRIMARY KEY, began_at REAL NOT NULL, made INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE set_aside (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, since REAL NOT NULL, waited_ms REAL NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+      ALTER TABLE api_keys ADD COLUMN admin INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE api_keys ADD COLUMN last_used_at REAL;
+    `,
+  },
 ];

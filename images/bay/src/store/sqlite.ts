@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import type { Database, Value } from "./database";
 import { SkillStore } from "./skills";
-import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, Store } from "./store";
+import type { CargoRow, ExecutionFilter, ExecutionRow, IdempotencyRow, KeyRow, SandboxClock, SandboxRow, SessionRow, SessionState, SetAsideRow, Store } from "./store";
 import { Table } from "../../../common/src/table";
 import { upTo } from "./pages";
 
@@ -24,7 +25,10 @@ export class SqliteStore implements Store {
   private readonly history: Table<ExecutionRow>;
   private readonly answers: Table<IdempotencyRow>;
   private readonly keys: Table<KeyRow>;
+  private readonly aside: Table<SetAsideRow>;
   private historySize: number;
+  /** Of this opening of the database: names what is made from now on. */
+  private originId: string | undefined;
 
   constructor(private readonly database: Database, private readonly limits: StoreLimits = {}) {
     const plain = "plain";
@@ -42,7 +46,10 @@ export class SqliteStore implements Store {
       description: "json", tags: "json", notes: "json", createdAt: plain,
     }, "id");
     this.answers = new Table<IdempotencyRow>(database, "answers", { owner: plain, key: plain, fingerprint: plain, status: plain, body: plain, expiresAt: plain }, "key");
-    this.keys = new Table<KeyRow>(database, "api_keys", { hash: plain, prefix: plain, owner: plain, createdAt: plain }, "hash");
+    this.keys = new Table<KeyRow>(database, "api_keys", {
+      hash: plain, prefix: plain, owner: plain, createdAt: plain, admin: "boolean", lastUsedAt: plain,
+    }, "hash");
+    this.aside = new Table<SetAsideRow>(database, "set_aside", { id: plain, kind: plain, since: plain, waitedMs: plain }, "id");
     this.skills = new SkillStore(database);
     this.historySize = this.measureHistory();
     this.trimHistory(null);
@@ -141,6 +148,43 @@ export class SqliteStore implements Store {
 
   saveKey(row: KeyRow): void { this.keys.insert(row, {}, "INSERT OR REPLACE"); }
   apiKeys(): KeyRow[] { return this.keys.select("1 ORDER BY created_at"); }
+  updateKey(hash: string, changes: Partial<Pick<KeyRow, "admin" | "lastUsedAt">>): void { this.keys.update(hash, changes); }
+  deleteKey(hash: string): void { this.keys.remove("hash = ?", hash); }
+
+  setting(name: string): string | undefined {
+    return this.database.get<{ value: string }>("SELECT value FROM settings WHERE name = ?", name)?.value;
+  }
+  saveSetting(name: string, value: string): void {
+    this.database.run("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", name, value);
+  }
+
+  nextOrigin(): string {
+    return this.atomically(() => {
+      const id = this.originId ??= this.beginOrigin();
+      this.database.run("UPDATE origins SET made = made + 1 WHERE id = ?", id);
+      return `${id}-${this.madeBy(id)!}`;
+    });
+  }
+  madeHere(origin: string | null): boolean {
+    const [, id, number] = /^([0-9a-f]{12})-(\d{1,15})$/.exec(origin ?? "") ?? [];
+    return id !== undefined && Number(number) <= (this.madeBy(id) ?? -1);
+  }
+  sandboxesEverOn(cargoId: string): SandboxRow[] { return this.sandboxes.select("cargo_id = ? ORDER BY id", cargoId); }
+
+  setAside(): SetAsideRow[] { return this.aside.select("1 ORDER BY since, id"); }
+  saveSetAside(row: SetAsideRow): void { this.aside.insert(row, {}, "INSERT OR REPLACE"); }
+  deleteSetAside(id: string): void { this.aside.remove("id = ?", id); }
+
+  private beginOrigin(): string {
+    const id = randomUUID().replaceAll("-", "").slice(0, 12);
+    this.database.run("INSERT INTO origins (id, began_at, made) VALUES (?, ?, 0)", id, performance.timeOrigin + performance.now());
+    return id;
+  }
+
+  /** How many things were made under an origin's id; undefined for one that this database does not know. */
+  private madeBy(id: string): number | undefined {
+    return this.database.get<{ made: number }>("SELECT made FROM origins WHERE id = ?", id)?.made;
+  }
 
   private measureHistory(): number {
     return this.database.get<{ size: number | null }>("SELECT sum(size) AS size FROM executions")?.size ?? 0;

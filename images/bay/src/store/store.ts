@@ -67,6 +67,21 @@ export interface KeyRow {
   prefix: string;
   owner: string;
   createdAt: number;
+  /** Whether it opens the admin routes where they are closed to others. */
+  admin: boolean;
+  /** When a request came with it last, to the minute; null: never. */
+  lastUsedAt: number | null;
+}
+
+/** A volume or a session's pod that this database knows nothing of. */
+export interface SetAsideRow {
+  /** Id of the cargo or of the session. */
+  id: string;
+  kind: "volume" | "session";
+  /** When this database met it first. */
+  since: number;
+  /** Milliseconds of its grace time that have passed. */
+  waitedMs: number;
 }
 
 /** The clocks by which a sandbox is collected. */
@@ -154,4 +169,24 @@ export interface Store {
 
   saveKey(row: KeyRow): void;
   apiKeys(): KeyRow[];
+  updateKey(hash: string, changes: Partial<Pick<KeyRow, "admin" | "lastUsedAt">>): void;
+  deleteKey(hash: string): void;
+
+  /** A value that Bay keeps for itself. */
+  setting(name: string): string | undefined;
+  saveSetting(name: string, value: string): void;
+
+  /**
+   * Notes that a volume or a pod is about to be made, and returns what is to be written on it: by that `madeHere` knows
+   * it again. Written before the thing exists.
+   */
+  nextOrigin(): string;
+  /** Whether this database has noted that it made the thing with this origin; false for one restored from before that. */
+  madeHere(origin: string | null): boolean;
+  /** The sandboxes, deleted ones included, that have or had a cargo. */
+  sandboxesEverOn(cargoId: string): SandboxRow[];
+
+  setAside(): SetAsideRow[];
+  saveSetAside(row: SetAsideRow): void;
+  deleteSetAside(id: string): void;
 }

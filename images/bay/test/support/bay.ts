@@ -29,15 +29,17 @@ const CONFIG = {
 /**
  * Bay on free ports, with its records in a file, over a driver of local Ship processes.
  * @param driver One whose pods and folder an earlier Bay left: this one finds its records there.
+ * @param more Variables beside the key of the API.
  */
-export async function startBay<D extends TestDriver = ShipDriver>(changes: object = {}, given?: D) {
+export async function startBay<D extends TestDriver = ShipDriver>(changes: object = {}, given?: D, more: Record<string, string> = {}) {
   const driver = given ?? (new (await import("./ship-driver")).ShipDriver() as unknown as D);
   const config = configSchema.parse({ ...CONFIG, ...changes });
   // The schema refuses the port 0, by which the operating system chooses.
   Object.assign(config.server, { host: "127.0.0.1", port: 0, metrics_port: 0 });
   Object.assign(config.database, { url: `sqlite:///${path.join(driver.folder, "bay.db")}` });
-  const log = pino({ level: "silent" });
-  const env = { BAY_API_KEY: KEY };
+  const logged: Record<string, unknown>[] = [];
+  const log = pino({ level: "info" }, { write: (line) => { logged.push(JSON.parse(line) as Record<string, unknown>); } });
+  const env = { BAY_API_KEY: KEY, ...more };
   const { services, url, close } = await runBay({ config, store: openStore(config, env), driver, instanceId: "test", log, env });
 
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
@@ -59,7 +61,7 @@ export async function startBay<D extends TestDriver = ShipDriver>(changes: objec
   const python = (id: string, code: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/python/exec`, { code, ...more });
   const shell = (id: string, command: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/shell/exec`, { command, ...more });
   const stop = async (): Promise<void> => { await close(10_000); await driver.end(); };
-  return { url, driver, services, call, sandbox, python, shell, close, stop };
+  return { url, driver, services, logged, call, sandbox, python, shell, close, stop };
 }
 export type Bay<D extends TestDriver = ShipDriver> = Awaited<ReturnType<typeof startBay<D>>>;
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { CargoVolume, Driver, ListedSession, SessionCondition, SessionSpec } from "../../src/driver/driver";
+import type { CargoVolume, Driver, ListedCargo, ListedSession, SessionCondition, SessionSpec } from "../../src/driver/driver";
 
 /** What a runtime answers to a path: JSON, bytes as they are, or anything by hand. */
 export type Reply = object | string | Buffer | ((request: IncomingMessage, response: ServerResponse) => void);
@@ -64,7 +64,8 @@ export class OneRuntimeDriver implements Driver {
   async whyLost(): Promise<undefined> { return undefined; }
   async destroySession(id: string): Promise<void> { this.sessions.delete(id); }
   async listSessions(): Promise<ListedSession[]> { return []; }
-  async listManagedCargos(): Promise<string[]> { return []; }
+  async listCargos(): Promise<ListedCargo[]> { return []; }
+  async markCargo(): Promise<boolean> { return true; }
   close(): void { /* nothing is open */ }
   async end(): Promise<void> { rmSync(this.folder, { recursive: true, force: true }); }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { ContainerSpec } from "../../src/config/profiles";
-import { type CargoVolume, type Driver, DriverError, type DriverFailure, type ListedSession, type SessionCondition, type SessionSpec } from "../../src/driver/driver";
+import { type CargoVolume, type Driver, DriverError, type DriverFailure, type ListedCargo, type ListedSession, type SessionCondition, type SessionSpec } from "../../src/driver/driver";
 import { type RunningShip, startShip } from "../../../ship/test/support/start-ship";
 
 /** A driver whose pods are local Ship processes and whose volumes are folders. */
@@ -10,7 +10,8 @@ export class ShipDriver implements Driver {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), "bay-test-"));
   readonly ships = new Map<string, { ship: RunningShip; spec: SessionSpec }>();
   readonly volumes = new Set<string>();
-  readonly managed = new Set<string>();
+  /** What is written on each volume; a test may make any up. */
+  readonly written = new Map<string, ListedCargo>();
   /** What was asked for, e.g. `start sess-…`. */
   readonly calls: string[] = [];
   /** Makes the next starts fail. */
@@ -19,6 +20,10 @@ export class ShipDriver implements Driver {
   failVolumes: DriverFailure | undefined;
   /** Makes lists of volumes fail. */
   unreachable = false;
+  /** Whether volumes may be marked. */
+  mayMark = true;
+  /** Whether runtimes of the next starts ask for their session's token. */
+  takesToken = true;
   /** Holds starts until it resolves. */
   gate: Promise<void> | undefined;
   /** Holds removals until it resolves. */
@@ -28,14 +33,14 @@ export class ShipDriver implements Driver {
     this.calls.push(`volume ${cargo.id}`);
     if (this.failVolumes) return Promise.reject(new DriverError(this.failVolumes, "no volume today"));
     this.volumes.add(cargo.id);
-    if (cargo.managed) this.managed.add(cargo.id);
+    this.written.set(cargo.id, { ...cargo, createdAt: Date.now(), marked: false });
     mkdirSync(path.join(this.folder, cargo.id));
   }
 
   deleteCargo(id: string): Promise<void> {
     this.calls.push(`delete volume ${id}`);
     this.volumes.delete(id);
-    this.managed.delete(id);
+    this.written.delete(id);
     rmSync(path.join(this.folder, id), { recursive: true, force: true });
     return Promise.resolve();
   }
@@ -44,7 +49,9 @@ export class ShipDriver implements Driver {
     this.calls.push(`start ${spec.id}`);
     await this.gate;
     if (this.failStarts) throw new DriverError(this.failStarts, `cannot start: ${this.failStarts}`);
-    const ship = await startShip(path.join(this.folder, spec.cargoId), spec.containers[0]!.env);
+    const ship = await startShip(path.join(this.folder, spec.cargoId), {
+      ...spec.containers[0]!.env, ...(this.takesToken ? { SHIP_TOKEN_SHA256: spec.verifier } : {}),
+    });
     this.ships.set(spec.id, { ship, spec });
     return Object.fromEntries(spec.containers.map(({ name }) => [name, ship.url]));
   }
@@ -74,12 +81,27 @@ export class ShipDriver implements Driver {
     return Promise.resolve(url === undefined ? undefined : Object.fromEntries(containers.map(({ name }) => [name, url])));
   }
 
-  listManagedCargos(): Promise<string[]> {
-    return this.unreachable ? Promise.reject(new DriverError("unreachable", "no cluster today")) : Promise.resolve([...this.managed]);
+  listCargos(): Promise<ListedCargo[]> {
+    return this.unreachable ? Promise.reject(new DriverError("unreachable", "no cluster today")) : Promise.resolve([...this.written.values()].map((each) => ({ ...each })));
+  }
+
+  markCargo(id: string, setAside: boolean): Promise<boolean> {
+    this.calls.push(`mark ${id} ${setAside}`);
+    const volume = this.written.get(id);
+    if (volume && this.mayMark) volume.marked = setAside;
+    return Promise.resolve(this.mayMark);
+  }
+
+  /** Makes a volume that no record knows, as an older Bay (without origin) or another database made it. */
+  async strangeVolume(id: string, more: Partial<ListedCargo> = {}): Promise<void> {
+    await this.createCargo({ id, owner: "default", managed: true, sandboxId: null, profileId: null, sizeLimitMb: 1024, origin: "" });
+    Object.assign(this.written.get(id)!, { origin: null, owner: "default", ...more });
   }
 
   listSessions(): Promise<ListedSession[]> {
-    return Promise.resolve([...this.ships.values()].map(({ spec }) => ({ sessionId: spec.id, sandboxId: spec.sandboxId, cargoId: spec.cargoId })));
+    return Promise.resolve([...this.ships.values()].map(({ spec }) => ({
+      sessionId: spec.id, sandboxId: spec.sandboxId, cargoId: spec.cargoId, owner: spec.owner, profileId: spec.profileId, origin: spec.origin, ending: false,
+    })));
   }
 
   /** Nothing of the cluster is touched: another Bay may come. */

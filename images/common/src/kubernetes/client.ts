@@ -14,6 +14,8 @@ const ANSWER_MS = 15_000;
 /** Silence after which a watch is taken as dead; bookmarks come about once a minute. */
 const WATCH_SILENCE_MS = 90_000;
 
+const MERGE_PATCH = "application/merge-patch+json";
+
 /** A small HTTP client of the Kubernetes API with connections that stay open. */
 export class KubeClient {
   private readonly agent: https.Agent;
@@ -22,8 +24,8 @@ export class KubeClient {
     this.agent = new https.Agent({ keepAlive: true, ca: access.ca, cert: access.cert, key: access.key, maxSockets: 32 });
   }
 
-  /** One call. @throws KubeError for an answer of 400 and above, Error when there is no answer */
-  async call<T>(method: "GET" | "POST" | "DELETE", path: string, body?: object): Promise<T> {
+  /** One call; a PATCH is a merge patch. @throws KubeError for an answer of 400 and above, Error when there is no answer */
+  async call<T>(method: "GET" | "POST" | "DELETE" | "PATCH", path: string, body?: object): Promise<T> {
     const response = await this.send(method, path, body, ANSWER_MS).catch((error: NodeJS.ErrnoException & { reused?: boolean }) => {
       // The server may close an idle connection in the moment it is used again; names make repeating safe.
       if (error.reused && error.code === "ECONNRESET") return this.send(method, path, body, ANSWER_MS);
@@ -32,6 +34,22 @@ export class KubeClient {
     const text = await readAll(response);
     if (response.statusCode! >= 400) throw errorOf(response.statusCode!, text);
     return (response.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
+  }
+
+  /**
+   * All objects of a collection, page after page: an API server may answer in parts.
+   * @param path The collection, without a query. @param selector Label selector.
+   * @throws KubeError, Error as `call` does; then nothing is given, not a part
+   */
+  async list<T>(path: string, selector: string): Promise<T[]> {
+    const items: T[] = [];
+    for (let next: string | undefined = ""; next !== undefined;) {
+      const query = new URLSearchParams({ labelSelector: selector, ...(next ? { continue: next } : {}) });
+      const page: { items: T[]; metadata?: { continue?: string } } = await this.call("GET", `${path}?${query.toString()}`);
+      items.push(...page.items);
+      next = page.metadata?.continue || undefined;
+    }
+    return items;
   }
 
   /** An open watch; the caller reads lines of JSON and destroys it. */
@@ -55,7 +73,7 @@ export class KubeClient {
         host, port, method, path, agent: this.agent, timeout: silenceMs,
         headers: {
           accept: "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}),
-          ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
+          ...(payload === undefined ? {} : { "content-type": method === "PATCH" ? MERGE_PATCH : "application/json", "content-length": Buffer.byteLength(payload) }),
         },
       });
       request.once("response", resolve);

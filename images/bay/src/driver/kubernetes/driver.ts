@@ -1,11 +1,11 @@
 import type { ContainerSpec } from "../../config/profiles";
 import type { Config } from "../../config/schema";
 import type { Logger } from "../../../../common/src/logger";
-import { type CargoVolume, type Driver, DriverError, type ListedSession, type SessionCondition, type SessionSpec } from "../driver";
+import { type CargoVolume, type Driver, DriverError, type ListedCargo, type ListedSession, type SessionCondition, type SessionSpec } from "../driver";
 import { loadAccess } from "../../../../common/src/kubernetes/access";
 import { KubeClient, KubeError } from "../../../../common/src/kubernetes/client";
 import { diagnose } from "./diagnose";
-import { cargoClaim, claimName, GRACE_SECONDS, labelValue, type ObjectSettings, type Pod, podName, sessionPod } from "./objects";
+import { cargoClaim, type Claim, claimName, GRACE_SECONDS, labelValue, listedCargo, type ObjectSettings, type Pod, podName, sessionPod, SET_ASIDE } from "./objects";
 import { PodCache } from "./pod-cache";
 
 /** A pod may be without a node for this long (its volume is being made, another pod is going) before that is an error. */
@@ -26,6 +26,8 @@ export class KubernetesDriver implements Driver {
   private readonly startupMs: number;
   /** Labels of what this instance manages. */
   private readonly selector: string;
+  /** Labels of all volumes of this instance, those of clients too. */
+  private readonly claimSelector: string;
 
   constructor(config: Config, instanceId: string, env: NodeJS.ProcessEnv, private readonly log: Logger) {
     const { k8s, image_pull_policy } = config.driver;
@@ -38,6 +40,7 @@ export class KubernetesDriver implements Driver {
     this.podsPath = `/api/v1/namespaces/${k8s.namespace}/pods`;
     this.claimsPath = `/api/v1/namespaces/${k8s.namespace}/persistentvolumeclaims`;
     this.selector = `${k8s.label_prefix}.managed=true,${k8s.label_prefix}.instance_id=${labelValue(instanceId)}`;
+    this.claimSelector = `${k8s.label_prefix}.instance_id=${labelValue(instanceId)},${k8s.label_prefix}.cargo_id`;
     this.pods = new PodCache(this.client, this.podsPath, this.selector, log);
   }
 
@@ -106,15 +109,31 @@ export class KubernetesDriver implements Driver {
   }
 
   async listSessions(): Promise<ListedSession[]> {
-    const label = (pod: Pod, key: string): string => pod.metadata.labels?.[`${this.settings.labelPrefix}.${key}`] ?? "";
-    const pods = await this.pods.list().catch((error: unknown) => { throw toDriverError(error); });
-    return pods.map((pod) => ({ sessionId: label(pod, "session_id"), sandboxId: label(pod, "sandbox_id"), cargoId: label(pod, "cargo_id") }));
+    const pods = await this.client.list<Pod>(this.podsPath, this.selector).catch((error: unknown) => { throw toDriverError(error); });
+    return pods.map(({ metadata: { labels = {}, deletionTimestamp } }) => {
+      const label = (key: string): string | undefined => labels[`${this.settings.labelPrefix}.${key}`];
+      return {
+        sessionId: label("session_id") ?? "", sandboxId: label("sandbox_id") ?? "", cargoId: label("cargo_id") ?? "",
+        owner: label("owner") ?? "", profileId: label("profile_id") ?? "", origin: label("origin") ?? null, ending: deletionTimestamp !== undefined,
+      };
+    });
   }
 
-  async listManagedCargos(): Promise<string[]> {
-    const { items } = await this.client.call<{ items: Pod[] }>("GET", `${this.claimsPath}?labelSelector=${encodeURIComponent(this.selector)}`)
-      .catch((error: unknown) => { throw toDriverError(error); });
-    return items.filter(({ metadata }) => !metadata.deletionTimestamp).flatMap(({ metadata }) => metadata.labels?.[`${this.settings.labelPrefix}.cargo_id`] ?? []);
+  async listCargos(): Promise<ListedCargo[]> {
+    const claims = await this.client.list<Claim>(this.claimsPath, this.claimSelector).catch((error: unknown) => { throw toDriverError(error); });
+    return claims.filter(({ metadata }) => !metadata.deletionTimestamp).flatMap((claim) => listedCargo(claim, this.settings.labelPrefix) ?? []);
+  }
+
+  async markCargo(id: string, setAside: boolean): Promise<boolean> {
+    const labels = { [`${this.settings.labelPrefix}.${SET_ASIDE}`]: setAside ? "true" : null };
+    try {
+      await this.client.call("PATCH", `${this.claimsPath}/${claimName(id)}`, { metadata: { labels } });
+      return true;
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 404) return true; // gone meanwhile: there is nothing to mark
+      if (error instanceof KubeError && error.status === 403) return false;
+      throw toDriverError(error);
+    }
   }
 
   close(): void {

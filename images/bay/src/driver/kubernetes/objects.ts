@@ -1,4 +1,4 @@
-import type { CargoVolume, SessionSpec } from "../driver";
+import type { CargoVolume, ListedCargo, SessionSpec } from "../driver";
 import type { ContainerSpec } from "../../config/profiles";
 
 /** The few fields of a Pod that the driver reads. */
@@ -64,6 +64,7 @@ export function sessionPod(spec: SessionSpec, settings: ObjectSettings): object 
         [label("owner")]: labelValue(spec.owner), [label("sandbox_id")]: spec.sandboxId, [label("session_id")]: spec.id,
         [label("cargo_id")]: spec.cargoId, [label("profile_id")]: labelValue(spec.profileId),
         [label("runtime_port")]: String(spec.containers[0]!.port), [label("instance_id")]: labelValue(settings.instanceId), [label("managed")]: "true",
+        [label("origin")]: spec.origin,
       },
     },
     spec: {
@@ -92,10 +93,14 @@ export function cargoClaim(cargo: CargoVolume, settings: ObjectSettings): object
       namespace: settings.namespace,
       labels: {
         [label("managed")]: String(cargo.managed), [label("owner")]: labelValue(cargo.owner), [label("cargo_id")]: cargo.id,
-        [label("instance_id")]: labelValue(settings.instanceId),
+        [label("instance_id")]: labelValue(settings.instanceId), [label("origin")]: cargo.origin,
+        ...(cargo.sandboxId === null ? {} : { [label("sandbox_id")]: cargo.sandboxId }),
       },
-      // What the scheduler writes once it has placed the first pod, after which it looks only once a second whether the volume is bound.
-      ...(settings.volumeNode === null ? {} : { annotations: { "volume.kubernetes.io/selected-node": settings.volumeNode } }),
+      annotations: {
+        [label("record")]: recordOf(cargo),
+        // What the scheduler writes once it has placed the first pod, after which it looks only once a second whether the volume is bound.
+        ...(settings.volumeNode === null ? {} : { "volume.kubernetes.io/selected-node": settings.volumeNode }),
+      },
     },
     spec: {
       accessModes: ["ReadWriteOnce"],
@@ -105,10 +110,53 @@ export function cargoClaim(cargo: CargoVolume, settings: ObjectSettings): object
   };
 }
 
+/** The label by which a volume is marked as set aside. */
+export const SET_ASIDE = "set_aside";
+
+/** A claim as the driver reads it. */
+export interface Claim {
+  metadata: {
+    name: string; creationTimestamp?: string; deletionTimestamp?: string;
+    labels?: Record<string, string>; annotations?: Record<string, string>;
+  };
+}
+
+/** What a claim says of its cargo; undefined for one without a cargo's id. */
+export function listedCargo({ metadata: { labels = {}, annotations = {}, creationTimestamp } }: Claim, prefix: string): ListedCargo | undefined {
+  const label = (key: string): string | null => labels[`${prefix}.${key}`] ?? null;
+  const id = label("cargo_id");
+  if (id === null) return undefined;
+  const record = readRecord(annotations[`${prefix}.record`]);
+  const createdAt = Date.parse(creationTimestamp ?? "");
+  return {
+    id, managed: label("managed") === "true", owner: record.owner ?? label("owner"), sandboxId: label("sandbox_id"), profileId: record.profile_id ?? null,
+    sizeLimitMb: record.size_limit_mb ?? null, origin: label("origin"), createdAt: Number.isNaN(createdAt) ? null : createdAt, marked: label(SET_ASIDE) !== null,
+  };
+}
+
+/** What labels cannot hold as it is. */
+interface CargoRecord { owner?: string; profile_id?: string; size_limit_mb?: number }
+
+function recordOf({ owner, profileId, sizeLimitMb }: CargoVolume): string {
+  return JSON.stringify({ owner, ...(profileId === null ? {} : { profile_id: profileId }), size_limit_mb: sizeLimitMb } satisfies CargoRecord);
+}
+
+function readRecord(text = "{}"): CargoRecord {
+  try {
+    const { owner, profile_id, size_limit_mb } = JSON.parse(text) as Record<string, unknown>;
+    return {
+      ...(typeof owner === "string" ? { owner } : {}), ...(typeof profile_id === "string" ? { profile_id } : {}),
+      ...(Number.isSafeInteger(size_limit_mb) ? { size_limit_mb: size_limit_mb as number } : {}),
+    };
+  } catch {
+    return {}; // somebody's own hand: the labels say the rest
+  }
+}
+
 function sessionContainer(container: ContainerSpec, spec: SessionSpec, settings: ObjectSettings): object {
   const profileEnv = Object.entries(spec.shellEnv).map(([name, value]) => `${name}=${value}`).join(":");
   const env = {
-    ...container.env, BAY_SESSION_ID: spec.id, BAY_SANDBOX_ID: spec.sandboxId, BAY_WORKSPACE_PATH: "/workspace",
+    ...container.env, SHIP_TOKEN_SHA256: spec.verifier, BAY_SESSION_ID: spec.id, BAY_SANDBOX_ID: spec.sandboxId, BAY_WORKSPACE_PATH: "/workspace",
     ...(profileEnv ? { BAY_PROFILE_ENV: profileEnv } : {}), ...(spec.multi ? { BAY_CONTAINER_NAME: container.name } : {}),
   };
   return {
