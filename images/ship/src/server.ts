@@ -17,7 +17,9 @@ async function main(): Promise<void> {
   const workspace = path.resolve(env["SHIP_WORKSPACE"] ?? "/workspace");
   // The kernel inherits the container's variables (profile variables reach Python this way).
   const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
-  const warm = kernel.start().then(() => { note("interpreter"); }); // starts while the server is built; requests are taken when it is ready
+  // Starts while the server is built; requests are taken when it is ready. What the workspace holds can keep it from starting:
+  // then the calls that need it say so, and the others can put it right.
+  const warm = kernel.start().then(() => { note("interpreter"); }, (error: unknown) => { log("error", "no interpreter", { error: messageOf(error) }); });
   writeEnvFile(workspace, env["BAY_PROFILE_ENV"]);
   const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
   const missing = missingTools(workspace);
@@ -32,10 +34,26 @@ async function main(): Promise<void> {
   log("info", "listening", { address, startedInMs: done["listening"], doneAtMs: done });
 }
 
+/**
+ * The user's code shares Ship's uid and can break any stream that leads to it. What is thrown for that outside of a request
+ * is told and costs nobody else their sandbox.
+ */
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => { log("error", event, { error: messageOf(error) }); });
+}
+
+// By default Node opens its inspector at this signal, and whoever reaches that has Ship. From Node 22.14 on a flag says so before
+// this program runs (Dockerfile); a listener does from here on, in all versions.
+process.on("SIGUSR1", () => { log("error", "SIGUSR1 is ignored"); });
+
 // Ship keeps nothing that needs an orderly end: a pod that is deleted must go at once.
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 
 main().catch((error: unknown) => {
-  log("error", "Ship cannot start", { error: error instanceof Error ? error.message : String(error) });
+  log("error", "Ship cannot start", { error: messageOf(error) });
   process.exit(1);
 });
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
