@@ -7,7 +7,8 @@ import { type DriverResult, KernelChannel } from "./kernel-channel";
 import { LIMITS } from "./limits";
 import { MarkedOutput } from "./marked-output";
 import { OutputPipe, rest } from "./output-pipe";
-import { groups, signalGroup } from "./process-group";
+import { signalGroup } from "./process-group";
+import { processLimitKept } from "./process-limit";
 
 /** What one cell gave. */
 export interface CellResult {
@@ -39,6 +40,9 @@ const INTERRUPT_GRACE_MS = 2_500;
 const INTERRUPT_EVERY_MS = 300;
 /** Longest start of an interpreter. A file of the workspace that Python runs at its start can hold it. */
 const START_MS = 20_000;
+
+/** An end is laid to the limit of processes when that was kept so short a time before it. */
+const RECENT_MS = 5_000;
 
 /** A running interpreter process and the streams to it. */
 interface Driver {
@@ -203,18 +207,18 @@ export class Kernel {
   }
 
   private watch(child: ChildProcess, output: OutputPipe): Promise<string> {
-    if (child.pid !== undefined) groups.add(child.pid);
+    const began = performance.now();
     return new Promise((resolve) => {
       const finish = (reason: string): void => {
         if (this.driver?.child === child) this.driver = undefined;
         this.state = "dead";
         signalGroup(child.pid, "SIGKILL"); // what the interpreter started ends with it
-        if (child.pid !== undefined) groups.delete(child.pid);
         resolve(reason);
       };
       child.once("error", (error) => { finish(error.message); });
       child.once("exit", (code, signal) => {
-        const how = signal === "SIGKILL" ? "SIGKILL, as the kernel does when memory runs out" : (signal ?? `exit code ${code}`);
+        const killed = (): string => processLimitKept(Math.max(began, performance.now() - RECENT_MS)) ?? "SIGKILL, as the kernel does when memory runs out";
+        const how = signal === "SIGKILL" ? killed() : (signal ?? `exit code ${code}`);
         // What was printed before the end is still in the pipe.
         void rest([output]).then(() => { finish(`The Python interpreter ended (${how}) and will be started again; variables are lost`); });
       });

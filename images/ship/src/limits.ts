@@ -1,4 +1,4 @@
-/** Every limit of Ship, in bytes; each is told by the name beside it in the answer that it cuts or refuses. */
+/** Every limit of Ship, in bytes where nothing else is said; each is told by the name beside it in the answer that it cuts or refuses. */
 export const LIMITS = {
   /** A cell's output, and each stream of a command: its beginning and its end are kept, the rest is counted. `output_limit_exceeded` */
   output: 8 * 1024 * 1024,
@@ -12,6 +12,8 @@ export const LIMITS = {
   text: 64 * 1024 * 1024,
   /** A JSON body: a text of the largest file, and what JSON's quoting adds. `body_too_large` */
   json: 80 * 1024 * 1024,
+  /** Processes in the sandbox. `process_limit_exceeded`. Fewer than the kubelet's limit of pids, at which Ship could start nothing to help. */
+  processes: 800,
   /** One message to a terminal, which ends with code 1009; and what of its output may wait for a slow reader before the program waits. */
   terminal: 1024 * 1024,
   /** Why a terminal could not be made, as Python says it. */

@@ -1,6 +1,10 @@
+import { statSync } from "node:fs";
 import path from "node:path";
-import { buildShip, log } from "./app";
+import { buildShip } from "./app";
 import { Kernel } from "./kernel";
+import { LIMITS } from "./limits";
+import { log } from "./log";
+import { keepProcessLimit } from "./process-limit";
 import { loginEnv } from "./shell";
 import { injectSkills, writeEnvFile } from "./startup";
 import { missingTools } from "./tools";
@@ -9,14 +13,14 @@ import { missingTools } from "./tools";
 const done: Record<string, number> = {};
 const note = (part: string): void => { done[part] = Math.round(performance.now()); };
 
-/** Environment: SHIP_HOST, SHIP_PORT, SHIP_WORKSPACE, SHIP_SKILLS, BAY_PROFILE_ENV. See README.md. */
+/** Environment: SHIP_HOST, SHIP_PORT, SHIP_WORKSPACE, SHIP_SKILLS, SHIP_MAX_PROCESSES, BAY_PROFILE_ENV. See README.md. */
 async function main(): Promise<void> {
   done["node"] = Math.round(performance.nodeTiming.bootstrapComplete);
   note("program");
   const env = process.env;
   const workspace = path.resolve(env["SHIP_WORKSPACE"] ?? "/workspace");
   // The kernel inherits the container's variables (profile variables reach Python this way).
-  const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...env, HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
+  const kernel = new Kernel({ workspace, env: { ...loginEnv(workspace), ...kernelEnv(env), HOME: workspace, MPLBACKEND: "Agg", PYTHONUNBUFFERED: undefined } });
   // Starts while the server is built; requests are taken when it is ready. What the workspace holds can keep it from starting:
   // then the calls that need it say so, and the others can put it right.
   const warm = kernel.start().then(() => { note("interpreter"); }, (error: unknown) => { log("error", "no interpreter", { error: messageOf(error) }); });
@@ -24,6 +28,7 @@ async function main(): Promise<void> {
   const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
   const missing = missingTools(workspace);
   note("workspace");
+  keepProcessLimit({ limit: Number(env["SHIP_MAX_PROCESSES"] ?? LIMITS.processes), ownsAll: env["SHIP_OWNS_PROCESSES"] === "1" && process.ppid === 1 });
   const app = await buildShip({ workspace, kernel, skills, missing });
   await app.ready();
   note("routes");
@@ -31,7 +36,19 @@ async function main(): Promise<void> {
   const address = await app.listen({ host: env["SHIP_HOST"] ?? "0.0.0.0", port: Number(env["SHIP_PORT"] ?? 8123) });
   note("listening");
   if (missing.length > 0) log("error", "the base image lacks programs that a sandbox is promised", { missing });
-  log("info", "listening", { address, startedInMs: done["listening"], doneAtMs: done });
+  log("info", "listening", { address, startedInMs: done["listening"], doneAtMs: done, hiddenFromItsUid: isHidden() });
+}
+
+/** The container's variables without Ship's own; what start.sh kept from Ship is for programs of the sandbox. */
+function kernelEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = env["SHIP_NODE_OPTIONS"];
+  return { ...env, SHIP_OWNS_PROCESSES: undefined, SHIP_NODE_OPTIONS: undefined, ...(kept === undefined ? {} : { NODE_OPTIONS: kept }) };
+}
+
+/** Whether other processes of Ship's uid are kept from its memory and descriptors: /proc gives such a process to root. */
+function isHidden(): boolean | undefined {
+  const uid = process.getuid?.();
+  return uid === 0 ? undefined : statSync(`/proc/${process.pid}/fd`).uid !== uid;
 }
 
 /**

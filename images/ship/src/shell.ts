@@ -8,6 +8,7 @@ import { BoundedBytes } from "./bounded-bytes";
 import { LIMITS } from "./limits";
 import { OutputPipe, rest } from "./output-pipe";
 import { groups, signalGroup } from "./process-group";
+import { processLimitKept } from "./process-limit";
 import { splitWords } from "./words";
 
 /** What one command gave. */
@@ -82,6 +83,7 @@ export async function runShell(command: string, options: ShellOptions): Promise<
     return kept;
   });
   const report = new BoundedBytes(REPORT_LIMIT);
+  const began = performance.now();
   (child.stdio?.[3] as Readable | undefined)?.on("data", (chunk: Buffer) => { report.push(chunk); }).on("error", () => undefined);
   try {
     const why = await endOf(child, options);
@@ -90,7 +92,7 @@ export async function runShell(command: string, options: ShellOptions): Promise<
     if (why !== undefined) signalGroup(child.pid, "SIGKILL");
     const closed = why === undefined ? await rest(pipes) : await Promise.race([Promise.all(pipes.map((pipe) => pipe.ended)), delay(AFTER_KILL_MS)]).then(() => true);
     for (const pipe of pipes) pipe.takeWritten();
-    return finished(output, { code, why, closed, pid: child.pid ?? null });
+    return finished(output, { code, why: why ?? limitKept(began, code), closed, pid: child.pid ?? null });
   } finally {
     for (const pipe of pipes) pipe.sink = undefined;
     forgetGroup(child, pipes);
@@ -114,6 +116,11 @@ function endOf(child: ChildProcess, { timeoutMs, signal }: ShellOptions): Promis
     child.once("close", () => { end(); });
     child.once("exit", () => { setTimeout(end, REPORT_MS).unref(); });
   });
+}
+
+/** Why a command was killed that was in the way when Ship kept the limit of processes. */
+function limitKept(began: number, code: number | undefined): string | undefined {
+  return code === undefined || code === 128 + os.constants.signals.SIGKILL ? processLimitKept(began) : undefined;
 }
 
 /** A group is known as long as something in it holds the output. */
