@@ -7,7 +7,7 @@ import { type DriverResult, KernelChannel } from "./kernel-channel";
 import { LIMITS } from "./limits";
 import { MarkedOutput } from "./marked-output";
 import { OutputPipe, rest } from "./output-pipe";
-import { signalGroup } from "./process-group";
+import { letShipGoFirst, signalGroup } from "./process-group";
 import { processLimitKept } from "./process-limit";
 
 /** What one cell gave. */
@@ -190,6 +190,7 @@ export class Kernel {
     } finally {
       output.closeWriter();
     }
+    letShipGoFirst(child.pid);
     const ended = this.watch(child, output);
     const [, , , requests, results] = (child.stdio ?? []) as unknown as [null, null, null, Writable?, Readable?];
     if (!requests || !results) throw new Error(`the Python interpreter did not start: ${await ended}`);

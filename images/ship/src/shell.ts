@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { BoundedBytes } from "./bounded-bytes";
 import { LIMITS } from "./limits";
 import { OutputPipe, rest } from "./output-pipe";
-import { groups, signalGroup } from "./process-group";
+import { groups, letShipGoFirst, signalGroup } from "./process-group";
 import { processLimitKept } from "./process-limit";
 import { splitWords } from "./words";
 
@@ -77,6 +77,7 @@ export async function runShell(command: string, options: ShellOptions): Promise<
   } finally {
     for (const pipe of pipes) pipe.closeWriter();
   }
+  letShipGoFirst(child.pid);
   const output = pipes.map((pipe) => {
     const kept = new BoundedBytes(options.maxOutput ?? LIMITS.output);
     pipe.sink = (chunk) => { kept.push(chunk); };
@@ -133,6 +134,7 @@ export async function startShell(command: string, setting: CommandSetting): Prom
   const child = spawn("/bin/bash", ["-c", `${OFFER} exec /bin/bash -l -c "$@"`, "bash", ...loginCommand(command, setting)], {
     cwd: setting.cwd, env: { ...loginEnv(setting.home), ...setting.env }, stdio: "ignore", detached: true,
   });
+  letShipGoFirst(child.pid);
   await once(child, "spawn");
   return child;
 }

@@ -12,7 +12,8 @@ import { readDatabaseUrl } from "./database-url";
  * - a profile's `run_as_root`, by which its processes are of uid 0 and as locked down as ever for the rest: on hosts without
  *   CAP_SYS_RESOURCE no others can be checkpointed;
  * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
- *   all of the memory).
+ *   all of the memory);
+ * - a profile's `ephemeral_storage`, what each of its containers may write outside of its volume (by default 2g).
  */
 
 const numeric = (value: unknown): unknown => (typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value);
@@ -49,6 +50,7 @@ const runtime = {
   runtime_type: z.enum(["ship", "gull"]).default("ship"),
   runtime_port: port().default(8123),
   resources,
+  ephemeral_storage: memory().default("2g"),
   resource_requests: z.object({ cpus: number(), memory: memory() }).nullable().default(null),
   env: environment,
   proxy: z.object(proxy).nullable().default(null),

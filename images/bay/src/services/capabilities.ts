@@ -42,7 +42,7 @@ export class Capabilities {
 
   async shell(target: Target, command: string, cwd: string, options: ExecOptions) {
     const { result, row } = await this.execute<ShipShell>(target, "shell", command, options, "/shell/exec", { command, cwd }, (answer) => ({
-      success: answer.return_code === 0, output: answer.stdout.trim(), error: answer.error ?? (answer.stderr.trim() || null),
+      success: answer.return_code === 0, output: answer.stdout.trim(), error: [answer.error, answer.stderr.trim()].filter(Boolean).join("\n") || null,
     }));
     return { row, exitCode: result.return_code };
   }
