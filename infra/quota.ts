@@ -2,7 +2,11 @@ import { PROFILES, type Profile, type Resources } from "./components/profiles";
 import { amountOf, memoryText } from "./support/quantity";
 
 /** What Bay's own container asks for and may take. */
-export const BAY_RESOURCES = { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: "512Mi" } };
+export const BAY_RESOURCES = {
+  requests: { cpu: "100m", memory: "128Mi", "ephemeral-storage": "32Mi" }, limits: { cpu: "1", memory: "512Mi", "ephemeral-storage": "1Gi" },
+};
+/** Size of Bay's /tmp: a pod that takes more is evicted. */
+export const BAY_TMP = "512Mi";
 /** Size of the volume with Bay's records: a sandbox takes some hundred bytes, the history 256 MiB at most. */
 export const BAY_STORAGE = "1Gi";
 

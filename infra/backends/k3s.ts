@@ -10,7 +10,7 @@ import { UserError } from "../support/errors";
 import { record } from "../support/facts";
 import { freePort, requirePort } from "../support/ports";
 import { type Look, waitFor } from "../support/wait";
-import type { Backend, BackendArgs, Cluster } from "./backend";
+import { type Backend, type BackendArgs, type Cluster, POD_PIDS_LIMIT } from "./backend";
 import { requireRunning, startIfStopped, type NodeContainer } from "./node-containers";
 import { nodeImage } from "./node-image";
 import { loadInto } from "./node-images";
@@ -42,6 +42,8 @@ export const k3s: Backend = {
 
 // --- declare ---------------------------------------------------------------------------------------------
 
+/** The kubelet's options on each node: a host with cgroup v1 will do, and a pod has a limit of processes and threads. */
+const KUBELET = ["--kubelet-arg=fail-cgroupv1=false", `--kubelet-arg=pod-max-pids=${POD_PIDS_LIMIT}`];
 /** Binding a volume takes the controllers four calls, and by default they make 20 in a second: 20 sandboxes at once would wait 4 s for that alone. */
 const BINDING = ["--kube-controller-manager-arg=kube-api-qps=100", "--kube-controller-manager-arg=kube-api-burst=200"];
 
@@ -52,10 +54,10 @@ function declareNodes(name: string, args: BackendArgs, parent: pulumi.Resource):
   const join = settings.k3sAgents > 0 ? declareJoin(name, args, parent) : undefined;
   const server = declareNode({
     ...args, name, image, index: 0, join, ports: [{ internal: API_PORT, external: port, ip: "127.0.0.1" }], keepPort: settings.k3sApiPort === 0,
-    command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", "--kubelet-arg=fail-cgroupv1=false", ...BINDING],
+    command: ["server", `--node-name=${name}`, "--tls-san=127.0.0.1", "--disable=traefik,servicelb,metrics-server", ...KUBELET, ...BINDING],
   }, parent);
   const agents = Array.from({ length: settings.k3sAgents }, (_, number) => declareNode({
-    ...args, name, image, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, "--kubelet-arg=fail-cgroupv1=false"],
+    ...args, name, image, index: number + 1, join, command: ["agent", `--node-name=${nodeName(name, number + 1)}`, `--server=https://${name}:${API_PORT}`, ...KUBELET],
   }, parent, [server]));
   return { server, agents };
 }

@@ -9,7 +9,7 @@ import type { ClusterOutput } from "../outputs";
 import { containersBy } from "../support/docker";
 import { UserError } from "../support/errors";
 import { record } from "../support/facts";
-import type { Backend, BackendArgs, Cluster } from "./backend";
+import { type Backend, type BackendArgs, type Cluster, POD_PIDS_LIMIT } from "./backend";
 import { KindCluster } from "./kind-cluster";
 import { requireRunning, startIfStopped } from "./node-containers";
 import { nodeImage } from "./node-image";
@@ -58,6 +58,7 @@ export function kindConfig({ kindNodes, kindExtraMounts, kindContainerdPatches }
   const nodes = Array.from({ length: kindNodes }, (_, index) => ({ role: index === 0 ? "control-plane" : "worker", ...(extraMounts.length > 0 ? { extraMounts } : {}) }));
   return stringify({
     kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { apiServerAddress: "127.0.0.1" }, nodes,
+    kubeadmConfigPatches: [stringify({ kind: "KubeletConfiguration", apiVersion: "kubelet.config.k8s.io/v1beta1", podPidsLimit: POD_PIDS_LIMIT })],
     ...(kindContainerdPatches.length > 0 ? { containerdConfigPatches: kindContainerdPatches } : {}),
   });
 }

@@ -1,6 +1,6 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { BAY_RESOURCES } from "../quota";
+import { BAY_RESOURCES, BAY_TMP } from "../quota";
 
 /** Where Bay listens, unless something else is said. */
 export const PORT = 8114;
@@ -56,7 +56,7 @@ export function bayPodSpec(args: BayContainerArgs, surroundings: Surroundings): 
     imagePullSecrets: pullSecrets,
     ...podSecurity(security),
     containers: [{ ...bayContainer(args, surroundings), ...containerSecurity(security) }],
-    volumes: [{ name: "config", configMap: { name: configMap } }, { name: "data", ...records }, { name: "tmp", emptyDir: {} }],
+    volumes: [{ name: "config", configMap: { name: configMap } }, { name: "data", ...records }, { name: "tmp", emptyDir: { sizeLimit: BAY_TMP } }],
   };
 }
 

@@ -39,7 +39,7 @@ export class Guard extends Component {
   private declareLimits({ namespace }: GuardArgs): k8s.core.v1.LimitRange {
     return new k8s.core.v1.LimitRange(this.childName("limits"), {
       metadata: { name: "preview", namespace },
-      spec: { limits: [{ type: "Container", default: { cpu: "500m", memory: "256Mi" }, defaultRequest: { cpu: "50m", memory: "64Mi" } }] },
+      spec: { limits: [{ type: "Container", default: { cpu: "500m", memory: "256Mi", "ephemeral-storage": "1Gi" }, defaultRequest: { cpu: "50m", memory: "64Mi", "ephemeral-storage": "32Mi" } }] },
     }, this.child());
   }
 

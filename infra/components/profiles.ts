@@ -23,6 +23,8 @@ export interface Profile extends ProfileOutput {
   resources: Resources;
   /** What its pod asks of the node: little, so that a small host takes many sandboxes. An upstream Bay ignores it. */
   requests: Resources;
+  /** What each of its containers may write outside of its volume, as Bay writes it: beyond it the pod is evicted. Default 2g; an upstream Bay ignores it. */
+  ephemeralStorage?: string;
   env: Record<string, string>;
   /** What its sandboxes may reach beside the cluster's DNS: addresses that are not private, or nothing. */
   egress: "internet" | "none";
@@ -43,7 +45,7 @@ export const PROFILES: readonly Profile[] = [
   { id: "python-default", description: "Python, shell and files", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: { BAY_TEST_ENV_VAR: "test-value-12345" }, egress: "internet" },
   { id: "python-only-test", description: "Python alone, to see the other capabilities refused", capabilities: ["python"], idleTimeout: 300, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
   { id: "short-idle-test", description: "Idle after two seconds, for the collector's tests", capabilities: FILES, idleTimeout: 2, resources: LARGE, requests: SMALL, env: {}, egress: "none" },
-  { id: "oom-test", description: "Little memory, to run out of it", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, requests: SMALL, env: {}, egress: "none" },
+  { id: "oom-test", description: "Little memory and little disk, to run out of them", capabilities: FILES, idleTimeout: 300, resources: { cpus: 1, memory: "128m" }, ephemeralStorage: "64m", requests: SMALL, env: {}, egress: "none" },
   // On a host without CAP_SYS_RESOURCE nobody but root can be checkpointed. No capability and no way to gain any, as everywhere.
   { id: "checkpoint-test", description: "Python, shell and files as root, for checkpoints", capabilities: FILES, idleTimeout: 300, resources: LARGE, requests: SMALL, env: {}, egress: "none", root: true },
   {
@@ -74,11 +76,12 @@ export function runtimePorts(profiles: readonly Profile[]): number[] {
 export function profileEntry(profile: Profile, image: string): Record<string, unknown> {
   const { id, description, idleTimeout, capabilities, env, containers } = profile;
   const common = { id, description, capabilities: [...capabilities], idle_timeout: idleTimeout, env: { ...env }, ...(profile.root ? { run_as_root: true } : {}) };
-  if (!containers) return { ...common, ...runtime(image, SHIP_PORT, profile) };
+  const disk = profile.ephemeralStorage === undefined ? {} : { ephemeral_storage: profile.ephemeralStorage };
+  if (!containers) return { ...common, ...runtime(image, SHIP_PORT, profile), ...disk };
   return {
     ...common,
     containers: containers.map((container) => ({
-      name: container.name, ...runtime(image, container.port, container), capabilities: [...container.capabilities], primary_for: [...container.primaryFor], env: { ...container.env },
+      name: container.name, ...runtime(image, container.port, container), ...disk, capabilities: [...container.capabilities], primary_for: [...container.primaryFor], env: { ...container.env },
     })),
   };
 }

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { saysReady } from "../support/conditions";
+import { BAY_STORAGE } from "../quota";
 import { UserError } from "../support/errors";
 import { type KubeApi, openKubeApi } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
@@ -87,7 +88,7 @@ async function begin({ api, place, name }: Stage, serving: Pod, args: Known): Pr
   const spec = bayPodSpec(args, {
     // An account that nobody gave rights; without its token a Bay might not start at all.
     serviceAccount: "default", pullSecrets: args.pullSecrets.map((secret) => ({ name: secret })),
-    configMap: name, secret: keySecretOf(serving.metadata.name), records: { emptyDir: {} },
+    configMap: name, secret: keySecretOf(serving.metadata.name), records: { emptyDir: { sizeLimit: BAY_STORAGE } },
     // A stack from before has none yet.
     sessionSecret: { name: sessionSecretOf(serving.metadata.name), optional: true },
   });

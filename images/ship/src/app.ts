@@ -7,6 +7,7 @@ import { BackgroundCommands } from "./background";
 import type { ShipContext } from "./context";
 import type { Kernel } from "./kernel";
 import { LIMITS } from "./limits";
+import { log } from "./log";
 import { execRoutes } from "./routes/exec";
 import { fileRoutes } from "./routes/files";
 import { infoRoutes } from "./routes/info";
@@ -51,9 +52,4 @@ export async function buildShip(parts: ShipParts): Promise<FastifyInstance> {
   terminalRoutes(app, context);
   app.addHook("onReady", async () => { upgradeOnly(app, TERMINAL); });
   return app;
-}
-
-/** One line of structured log. */
-export function log(level: "info" | "error", msg: string, fields: Record<string, unknown> = {}): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, msg, ...fields })}\n`);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { LIMITS } from "./limits";
+import { groups } from "./process-group";
 import { type CommandSetting, startShell } from "./shell";
 import { WorkspaceError } from "./workspace-error";
 
@@ -23,8 +24,9 @@ export class BackgroundCommands {
     const child = await startShell(command, setting);
     const started: BackgroundCommand = { process_id: randomBytes(4).toString("hex"), pid: child.pid!, command, status: "running" };
     if (child.exitCode !== null || child.signalCode !== null) return started;
+    groups.add(child.pid!);
     this.running.set(started.process_id, started);
-    child.once("exit", () => { this.running.delete(started.process_id); });
+    child.once("exit", () => { this.running.delete(started.process_id); groups.delete(child.pid!); });
     return started;
   }
 

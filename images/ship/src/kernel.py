@@ -1,14 +1,18 @@
 """The persistent interpreter behind Ship's Python endpoint.
 
-Requests come as JSON lines on file descriptor 3, results leave as JSON lines on 4, so nothing that the user's code
-prints can break the protocol. Descriptors 1 and 2 are one real pipe (a pump process carries it to Ship): output of
-subprocesses and of os.write() is captured too, in the order in which it was written. Around each cell the driver
-writes the request's start and end marks into that pipe; Ship drops what arrives outside of them.
+Requests come as JSON lines on file descriptor 3, answers leave as JSON lines on 4, so nothing that the user's code
+prints can break the protocol. Descriptors 1 and 2 are one pipe to Ship: output of subprocesses, of C libraries and of
+os.write() is captured too, in the order in which it was written. Around each cell the driver writes the request's start
+and end marks into that pipe; Ship drops what arrives outside of them.
+
+The user's code runs in this process and may close, replace or patch whatever it finds. The driver keeps descriptors of
+its own and the functions that it needs; where it cannot go on it ends, and Ship starts another.
 """
 
 import ast
 import base64
 import builtins
+import fcntl
 import importlib
 import inspect
 import io
@@ -28,24 +32,74 @@ MAX_ERROR = 1024 * 1024
 COMMAND = re.compile(r"^(\s*)(!|%%?)(.*)$")
 
 
-def start_pump():
-    """Puts a real pipe at descriptors 1 and 2. Ship's end is a socket, and /dev/stdout cannot be opened on a socket."""
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        os.setsid()  # an interrupt goes to the interpreter's group and must not end the pump
-        os.dup2(reader, 0)
-        os.closerange(2, 64)
-        os.execvp("cat", ["cat"])
-    os.dup2(writer, 1)
-    os.dup2(writer, 2)
-    os.close(reader)
-    return writer  # a private, non-inheritable copy: marks arrive even if the user closes 1
+# The user's code may replace these in their modules.
+_dumps, _loads, _write, _close, _fstat, _dup2, _exit, _getpid, _print = (
+    json.dumps, json.loads, os.write, os.close, os.fstat, os.dup2, os._exit, os.getpid, print)
+
+
+def move_up(descriptor, keep=False):
+    """A copy of a descriptor that neither programs inherit nor a small number hits; the original is closed unless kept."""
+    for least in (1000, 200, 50, 10):
+        try:
+            copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+            break
+        except OSError:  # beyond the limit of open files
+            continue
+    if not keep:
+        _close(descriptor)
+    return copy
+
+
+class Streams:
+    """Standard output and error: Python's, and those of C."""
+
+    def __init__(self):
+        self.pipe = move_up(1, keep=True)
+        sys.stdout.reconfigure(encoding="utf-8", line_buffering=True, errors="backslashreplace")
+        sys.stderr.reconfigure(encoding="utf-8", line_buffering=True, errors="backslashreplace")
+        self.flush_c = line_buffer_c()
+
+    def restore(self):
+        """Puts back what an earlier cell has closed, so that it takes nothing from the next one."""
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            try:
+                _fstat(descriptor)
+            except OSError:
+                _dup2(self.pipe, descriptor)
+            stream = getattr(sys, name, None)
+            if stream is None or getattr(stream, "closed", False):
+                fresh = io.TextIOWrapper(
+                    io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)),
+                    encoding="utf-8", errors="backslashreplace", line_buffering=True)
+                setattr(sys, name, fresh)
+                setattr(sys, f"__{name}__", fresh)
+
+    def flush(self):
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+            try:
+                stream.flush()
+            except Exception:  # the user may have closed or replaced it
+                pass
+        self.flush_c()
+
+
+def line_buffer_c():
+    """Makes C's printf() appear line by line, as print() does; gives what writes the rest of a line."""
+    try:
+        import ctypes
+        libc = ctypes.CDLL(None)
+        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        libc.setvbuf(stdout, None, 1, 0)  # _IOLBF
+        return lambda: libc.fflush(stdout)
+    except Exception:  # a Python without ctypes, or another C library
+        return lambda: None
 
 
 class Interpreter:
     """One namespace that lives until the process ends."""
 
-    def __init__(self):
+    def __init__(self, streams):
+        self.streams = streams
         module = types.ModuleType("__main__")
         module.__builtins__ = builtins
         module.__dict__["__ship_command__"] = self.command
@@ -70,6 +124,7 @@ class Interpreter:
         self.images_dropped = 0
         if not silent:
             self.count += 1
+        self.streams.restore()
         signal.signal(signal.SIGINT, self.interrupt)
         importlib.invalidate_caches()  # a module written a moment ago must be found
         error = None
@@ -84,7 +139,7 @@ class Interpreter:
             error = self.describe(problem)
         finally:
             self.running = False
-        flush()
+        self.streams.flush()
         return error, self.images
 
     def execute(self, source, silent):
@@ -120,7 +175,9 @@ class Interpreter:
             data = png() if callable(png) and not isinstance(value, type) else None
             if isinstance(data, bytes):
                 self.add_image(data)
-            print(repr(value))
+            text = repr(value)
+            self.streams.restore()
+            _print(text)
 
     def add_image(self, data):
         text = base64.b64encode(data).decode("ascii")
@@ -143,11 +200,18 @@ class Interpreter:
     def command(self, line):
         """A `!command` line."""
         import subprocess
-        flush()
+        self.streams.flush()
         return_code = subprocess.run(["/bin/bash", "-c", line], stdin=subprocess.DEVNULL).returncode
         self.names["_exit_code"] = return_code
 
     def describe(self, problem):
+        """The traceback in colour. An exception can be such that not even that can be told."""
+        try:
+            return self.describe_whole(problem)
+        except BaseException:
+            return f"{RED}{type(problem).__name__}{PLAIN}: its traceback cannot be shown"
+
+    def describe_whole(self, problem):
         trace = problem.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == DRIVER:
             trace = trace.tb_next
@@ -202,14 +266,6 @@ def shortened(text):
     return f"{text[:half]}\n[output_limit_exceeded: {len(text) - 2 * half} characters cut here]\n{text[-half:]}"
 
 
-def flush():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:  # the user may have closed or replaced it
-            pass
-
-
 def offer_to_the_killer():
     """When memory runs out the system is to end this process (what it starts inherits that) before Ship."""
     try:
@@ -221,38 +277,48 @@ def offer_to_the_killer():
 
 def write_all(descriptor, data):
     while data:
-        data = data[os.write(descriptor, data):]
+        data = data[_write(descriptor, data):]
+
+
+def answer(descriptor, **fields):
+    """A line of its own, whatever the user's code may have written before it."""
+    write_all(descriptor, b"\n" + _dumps(fields).encode() + b"\n")
 
 
 def main():
-    for descriptor in (3, 4):
-        os.set_inheritable(descriptor, False)
-    output = start_pump()
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    sys.stderr.reconfigure(line_buffering=True)
+    requests = os.fdopen(move_up(3), "r", encoding="utf-8")
+    results = move_up(4)
+    streams = Streams()
     sys.dont_write_bytecode = True  # a module rewritten within one second must not come from a stale cache
     sys.path[0] = ""
     sys.argv = [""]
-    interpreter = Interpreter()
+    interpreter = Interpreter(streams)
     signal.signal(signal.SIGINT, interpreter.interrupt)
     offer_to_the_killer()
-    own = os.getpid()
-    requests = os.fdopen(3, "r", encoding="utf-8")
-    write_all(4, b'{"ready": true}\n')
+    own = _getpid()
+    write_all(results, b'{"ready": true}\n')
     for line in requests:
-        request = json.loads(line)
-        write_all(output, request["start"].encode())
+        request = _loads(line)
+        answer(results, id=request["id"], begun=True)
+        write_all(streams.pipe, request["start"].encode())
         try:
             error, images = interpreter.run(request["code"], request["silent"], request["max_images"])
         except KeyboardInterrupt as problem:  # an interrupt that came in the moment the cell ended
             error, images = interpreter.describe(problem), []
-        if os.getpid() != own:
-            os._exit(0)  # a fork made by the user's code has come to the end of the cell
+        if _getpid() != own:  # a fork made by the user's code has come to the end of the cell
+            if error is not None:
+                write_all(2, error.encode("utf-8", "backslashreplace") + b"\n")
+            _exit(0 if error is None else 1)
         count = None if request["silent"] else interpreter.count
         dropped = interpreter.images_dropped
         cut = f"output_limit_exceeded: {dropped} more images were dropped, the limit is {request['max_images']} bytes" if dropped else None
-        write_all(4, json.dumps({"count": count, "error": error, "images": images, "cut": cut}).encode() + b"\n")
-        write_all(output, request["end"].encode())
+        answer(results, id=request["id"], count=count, error=error, images=images, cut=cut)
+        write_all(streams.pipe, request["end"].encode())
 
 
-main()
+try:
+    main()
+except BaseException:
+    # Without its descriptors it is of no use, and threads of the user's must not hold it. 70: an internal error, by sysexits.h.
+    _exit(70)
+_exit(0)

@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { BoundedBytes } from "./bounded-bytes";
+import { type DriverResult, KernelChannel } from "./kernel-channel";
 import { LIMITS } from "./limits";
 import { MarkedOutput } from "./marked-output";
-import { signalGroup } from "./process-group";
+import { OutputPipe, rest } from "./output-pipe";
+import { letShipGoFirst, signalGroup } from "./process-group";
+import { processLimitKept } from "./process-limit";
 
 /** What one cell gave. */
 export interface CellResult {
@@ -35,22 +38,25 @@ export type KernelStatus = "not_started" | "alive" | "dead";
 /** How long an interrupted cell may take to end before the interpreter is replaced; Bay gives up 5 s after the timeout. */
 const INTERRUPT_GRACE_MS = 2_500;
 const INTERRUPT_EVERY_MS = 300;
+/** Longest start of an interpreter. A file of the workspace that Python runs at its start can hold it. */
+const START_MS = 20_000;
 
-/** A running interpreter process and the two streams to it. */
+/** An end is laid to the limit of processes when that was kept so short a time before it. */
+const RECENT_MS = 5_000;
+
+/** A running interpreter process and the streams to it. */
 interface Driver {
   child: ChildProcess;
   requests: Writable;
-  output: Readable;
-  /** Resolves with the reason when the interpreter has ended or cannot be used any more. */
+  channel: KernelChannel;
+  output: OutputPipe;
+  /** Resolves with the reason when the interpreter has ended. */
   ended: Promise<string>;
-  onResult: (result: DriverResult) => void;
 }
-interface DriverResult {
-  count: number | null;
-  error: string | null;
-  /** What was dropped because it was too much. */
-  cut: string | null;
-  images: Record<string, string>[];
+
+/** A cell that the interpreter ended before it took it. */
+class NotBegun {
+  constructor(readonly reason: string) {}
 }
 
 /** A persistent Python interpreter that runs cells one after another and is started again after it died. */
@@ -103,23 +109,44 @@ export class Kernel {
     return (this.starting ??= this.launch().finally(() => (this.starting = undefined)));
   }
 
-  private async runNow(code: string, { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1]): Promise<CellResult> {
-    if (signal?.aborted) return failed("The caller went away before the code could start", "");
-    const driver = await this.running();
+  /** An interpreter that earlier code has broken is found out by the next cell, which gets a new one. */
+  private async runNow(code: string, options: Parameters<Kernel["run"]>[1]): Promise<CellResult> {
+    for (let first = true; ; first = false) {
+      if (options.signal?.aborted) return failed("The caller went away before the code could start", "");
+      if (this.driver?.channel.ended) await this.stop();
+      let driver: Driver;
+      try {
+        driver = await this.running();
+      } catch (error) {
+        return failed((error as Error).message, "");
+      }
+      const result = await this.runOn(driver, code, options);
+      if (!(result instanceof NotBegun)) return result;
+      if (!first) return failed(result.reason, "");
+    }
+  }
+
+  private async runOn(driver: Driver, code: string, { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1]): Promise<CellResult | NotBegun> {
     const marks = { start: `\u0000${randomUUID()}\u0000`, end: `\u0000${randomUUID()}\u0000` };
     const capture = new MarkedOutput(driver.output, marks, this.options.maxOutput ?? LIMITS.output);
-    const answer = new Promise<DriverResult>((resolve) => (driver.onResult = resolve));
+    const id = randomUUID();
+    let begun = false;
+    const answer = new Promise<DriverResult>((resolve) => {
+      driver.channel.pending = { id, onBegun: () => { begun = true; }, onResult: resolve };
+    });
     const interrupt = this.interruptAfter(driver, timeoutMs, signal);
-    driver.requests.write(`${JSON.stringify({ code, silent, max_images: LIMITS.images, ...marks })}\n`);
+    driver.requests.write(`${JSON.stringify({ id, code, silent, max_images: LIMITS.images, ...marks })}\n`);
     try {
       const result = await Promise.race([Promise.all([answer, capture.complete]).then(([first]) => first), driver.ended]);
       const why = interrupt.reason();
+      if (typeof result === "string" && !begun && !why) return new NotBegun(result);
       if (typeof result === "string") return failed(why ? `${why}; ${result}` : result, capture.text());
       const error = why ?? result.error ?? capture.cut() ?? result.cut;
       return { success: error === null, executionCount: result.count, text: capture.text(), images: result.images, error };
     } finally {
       interrupt.cancel();
       capture.stop();
+      driver.channel.pending = undefined;
     }
   }
 
@@ -150,44 +177,51 @@ export class Kernel {
   }
 
   private async launch(): Promise<Driver> {
-    const child = spawn(this.options.python ?? "python3", [path.join(__dirname, "kernel.py")], {
-      cwd: this.options.workspace,
-      env: this.options.env,
-      stdio: ["ignore", "pipe", "inherit", "pipe", "pipe"],
-      detached: true, // a group of its own: an interrupt reaches what the code started, and not Ship
-    });
-    const requests = child.stdio[3] as Writable;
-    const results = createInterface({ input: child.stdio[4] as Readable });
-    const output = child.stdout as Readable;
-    for (const stream of [requests, output]) stream.on("error", () => undefined); // the end is reported by `ended`
+    const output = await OutputPipe.make();
+    const complaint = new BoundedBytes(LIMITS.startComplaint);
+    output.sink = (chunk) => { complaint.push(chunk); };
+    let child: ChildProcess;
+    try {
+      child = spawn(this.options.python ?? "python3", [path.join(__dirname, "kernel.py")], {
+        cwd: this.options.workspace, env: this.options.env,
+        stdio: ["ignore", output.writer, output.writer, "pipe", "pipe"],
+        detached: true, // a group of its own: an interrupt reaches what the code started, and not Ship
+      });
+    } finally {
+      output.closeWriter();
+    }
+    letShipGoFirst(child.pid);
     const ended = this.watch(child, output);
-    const driver: Driver = { child, requests, output, ended, onResult: () => undefined };
-    const ready = new Promise<void>((resolve) => results.once("line", () => { resolve(); }));
-    const early = await Promise.race([ready, ended]);
-    if (typeof early === "string") throw new Error(`the Python interpreter did not start: ${early}`);
-    results.on("line", (line) => { driver.onResult(JSON.parse(line) as DriverResult); });
-    output.resume();
+    const [, , , requests, results] = (child.stdio ?? []) as unknown as [null, null, null, Writable?, Readable?];
+    if (!requests || !results) throw new Error(`the Python interpreter did not start: ${await ended}`);
+    // The end is reported by `ended`. The user's code can write here: what nobody reads would hold it.
+    requests.on("error", () => undefined);
+    const driver: Driver = { child, requests, channel: new KernelChannel(results), output, ended };
+    const late = setTimeout(() => { signalGroup(child.pid, "SIGKILL"); }, START_MS);
+    const early = await Promise.race([driver.channel.ready, ended]);
+    clearTimeout(late);
+    if (typeof early === "string") throw new Error(`the Python interpreter did not start: ${[early, complaint.text().trim()].filter(Boolean).join("\n")}`);
+    output.sink = undefined;
     this.driver = driver;
     this.state = "alive";
     return driver;
   }
 
-  private watch(child: ChildProcess, output: Readable): Promise<string> {
+  private watch(child: ChildProcess, output: OutputPipe): Promise<string> {
+    const began = performance.now();
     return new Promise((resolve) => {
       const finish = (reason: string): void => {
-        this.driver = undefined;
+        if (this.driver?.child === child) this.driver = undefined;
         this.state = "dead";
-        signalGroup(child.pid, "SIGKILL"); // what the dead interpreter left must not fill the next one's pipe
-        output.destroy();
+        signalGroup(child.pid, "SIGKILL"); // what the interpreter started ends with it
         resolve(reason);
       };
       child.once("error", (error) => { finish(error.message); });
       child.once("exit", (code, signal) => {
-        const how = signal === "SIGKILL" ? "SIGKILL, as the kernel does when memory runs out" : (signal ?? `exit code ${code}`);
-        const reason = `The Python interpreter ended (${how}) and will be started again; variables are lost`;
-        // What was printed before the end is still in the pipe; a child that holds it open must not hold the answer.
-        const late = setTimeout(() => { finish(reason); }, 200);
-        output.once("end", () => { clearTimeout(late); finish(reason); });
+        const killed = (): string => processLimitKept(Math.max(began, performance.now() - RECENT_MS)) ?? "SIGKILL, as the kernel does when memory runs out";
+        const how = signal === "SIGKILL" ? killed() : (signal ?? `exit code ${code}`);
+        // What was printed before the end is still in the pipe.
+        void rest([output]).then(() => { finish(`The Python interpreter ended (${how}) and will be started again; variables are lost`); });
       });
     });
   }

@@ -1,5 +1,5 @@
-import type { Readable } from "node:stream";
 import { BoundedBytes } from "./bounded-bytes";
+import type { OutputPipe } from "./output-pipe";
 
 /** Collects what stands between a start and an end mark in a stream that never ends. */
 export class MarkedOutput {
@@ -11,15 +11,14 @@ export class MarkedOutput {
   private pending: Buffer = Buffer.alloc(0);
   private started = false;
   private finish: () => void = () => undefined;
-  private readonly listener = (chunk: Buffer): void => { this.take(chunk); };
 
   /** @param limit Bytes kept; the rest is counted. */
-  constructor(private readonly stream: Readable, marks: { start: string; end: string }, limit: number) {
+  constructor(private readonly pipe: Pick<OutputPipe, "sink">, marks: { start: string; end: string }, limit: number) {
     this.kept = new BoundedBytes(limit);
     this.start = Buffer.from(marks.start);
     this.end = Buffer.from(marks.end);
     this.complete = new Promise((resolve) => (this.finish = resolve));
-    stream.on("data", this.listener);
+    pipe.sink = (chunk) => { this.take(chunk); };
   }
 
   text(): string {
@@ -35,8 +34,7 @@ export class MarkedOutput {
 
   /** Stops listening; what comes now belongs to no cell and is dropped. */
   stop(): void {
-    this.stream.off("data", this.listener);
-    if (!this.stream.destroyed) this.stream.resume();
+    this.pipe.sink = undefined;
   }
 
   private take(chunk: Buffer): void {

@@ -74,6 +74,7 @@ def relay(terminal, child_ended):
 
 
 def main(cols, rows, *command):
+    os.set_inheritable(SIZES, False)
     child_ended, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)

@@ -6,8 +6,11 @@ import { clusterName, ownerOf } from "../../../infra/naming";
 const configOf = (config: Record<string, string>) => parse(kindConfig(readConfig(config, "kind"), "/checkout")) as Record<string, unknown>;
 
 describe("kind's configuration", () => {
-  test("is one control plane that only this host reaches, and nothing else by default", () => {
-    expect(configOf({})).toEqual({ kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { apiServerAddress: "127.0.0.1" }, nodes: [{ role: "control-plane" }] });
+  test("is one control plane that only this host reaches, with a limit of processes in each pod, and nothing else by default", () => {
+    expect(configOf({})).toEqual({
+      kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { apiServerAddress: "127.0.0.1" }, nodes: [{ role: "control-plane" }],
+      kubeadmConfigPatches: ["kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\npodPidsLimit: 1024\n"],
+    });
   });
 
   test("has as many workers as the nodes beside the control plane, each with the mounts, relative to the checkout", () => {

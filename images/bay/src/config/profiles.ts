@@ -9,6 +9,8 @@ export interface ContainerSpec {
   resources: { cpus: number; memory: string };
   /** What the pod asks for; by default half the processor time and all of the memory. */
   requests: { cpus: number; memory: string };
+  /** What the container may write outside of its volumes, and to its log; the kubelet evicts a pod that has written more. */
+  ephemeralStorage: string;
   capabilities: string[];
   primaryFor: string[];
   /** Variables of the profile, then those of the proxy. */
@@ -57,11 +59,11 @@ function profileOf(given: ProfileConfig, config: Config): Profile {
   const multi = given.containers !== null;
   const containers: ContainerSpec[] = given.containers
     ? given.containers.map((each) => ({
-        name: each.name, image: each.image, runtimeType: each.runtime_type, port: each.runtime_port, resources: each.resources, requests: requestsOf(each),
+        name: each.name, image: each.image, runtimeType: each.runtime_type, port: each.runtime_port, resources: each.resources, requests: requestsOf(each), ephemeralStorage: each.ephemeral_storage,
         capabilities: each.capabilities, primaryFor: each.primary_for, env: { ...given.env, ...each.env, ...proxyEnv(config.proxy, given.proxy, each.proxy) },
       }))
     : [{
-        name: "ship", image: given.image, runtimeType: given.runtime_type, port: given.runtime_port, resources: given.resources, requests: requestsOf(given),
+        name: "ship", image: given.image, runtimeType: given.runtime_type, port: given.runtime_port, resources: given.resources, requests: requestsOf(given), ephemeralStorage: given.ephemeral_storage,
         capabilities: given.capabilities ?? SINGLE_CAPABILITIES, primaryFor: [], env: { ...given.env, ...proxyEnv(config.proxy, given.proxy) },
       }];
   const union = [...new Set(containers.flatMap(({ capabilities }) => capabilities))].sort();

@@ -16,7 +16,8 @@ import { readDatabaseUrl } from "./database-url";
  *   CAP_SYS_RESOURCE no others can be checkpointed;
  * - a profile's `resource_requests`, what its pod asks of the node (by default the contract's half of the processor and
  *   all of the memory);
- * - the section `recovery`, which another Bay would refuse: what becomes of volumes and pods that the database does not know.
+ * - the section `recovery`, which another Bay would refuse: what becomes of volumes and pods that the database does not know;
+ * - a profile's `ephemeral_storage`, what each of its containers may write outside of its volume (by default 2g).
  */
 
 const MIB = 1024 * 1024;
@@ -55,6 +56,7 @@ const runtime = {
   runtime_type: z.enum(["ship", "gull"]).default("ship"),
   runtime_port: port().default(8123),
   resources,
+  ephemeral_storage: memory().default("2g"),
   resource_requests: z.object({ cpus: number(), memory: memory() }).nullable().default(null),
   env: environment,
   proxy: z.object(proxy).nullable().default(null),

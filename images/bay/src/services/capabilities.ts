@@ -48,7 +48,7 @@ export class Capabilities {
 
   async shell(target: Target, command: string, cwd: string, options: ExecOptions) {
     const { result, row } = await this.execute(target, "shell", command, options, { path: "/shell/exec", body: { command, cwd }, form: this.answers.shell }, (answer) => ({
-      success: answer.return_code === 0, output: answer.stdout.trim(), error: answer.error ?? (answer.stderr.trim() || null),
+      success: answer.return_code === 0, output: answer.stdout.trim(), error: [answer.error, answer.stderr.trim()].filter(Boolean).join("\n") || null,
     }));
     return { row, exitCode: result.return_code };
   }

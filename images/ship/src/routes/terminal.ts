@@ -33,8 +33,8 @@ export function terminalRoutes(app: FastifyInstance, { workspace }: ShipContext)
     const [keys, screen, complaints, sizes] = terminal.stdio as unknown as [Writable, Readable, Readable, Writable];
     const said = new BoundedBytes(LIMITS.terminalComplaint);
     complaints.on("data", (chunk: Buffer) => { said.push(chunk); });
-    // What is written to a terminal that has just ended is lost, as on any other.
-    for (const stream of [keys, sizes]) stream.on("error", () => {});
+    // What is written to a terminal that has just ended is lost, as on any other. That it has ended is told by `close`.
+    for (const stream of [keys, screen, complaints, sizes, socket]) stream.on("error", () => {});
     terminal.once("error", (error) => { close(socket, CLOSE.failed, `no terminal: ${error.message}`); });
     terminal.once("close", (code) => { close(socket, code === 0 ? CLOSE.ended : CLOSE.failed, code === 0 ? "the shell has ended" : `no terminal: ${lastLine(said.text())}`); });
     socket.once("close", () => { keys.destroy(); });

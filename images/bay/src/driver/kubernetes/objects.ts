@@ -33,6 +33,8 @@ export interface ObjectSettings {
 
 /** Seconds that a runtime gets to end; Ship ends at once. */
 export const GRACE_SECONDS = 1;
+/** What a container asks of the disk of its node: what Ship itself writes is less. */
+const EPHEMERAL_REQUEST = "1Mi";
 /** uid and gid of a sandbox's processes. */
 const USER = 1000;
 
@@ -166,7 +168,11 @@ function sessionContainer(container: ContainerSpec, spec: SessionSpec, settings:
     ports: [{ containerPort: container.port }],
     // Kubernetes expands $(NAME) in values; `$$` keeps the user's text as it is.
     env: Object.entries(env).map(([name, value]) => ({ name, value: value.replaceAll("$(", "$$$$(") })),
-    resources: { limits: quantities(container.resources), requests: quantities(container.requests) },
+    resources: {
+      limits: { ...quantities(container.resources), "ephemeral-storage": memoryQuantity(container.ephemeralStorage) },
+      // Without a request it would be as large as the limit, and few sandboxes would fit on a node.
+      requests: { ...quantities(container.requests), "ephemeral-storage": EPHEMERAL_REQUEST },
+    },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
     volumeMounts: [{ name: "workspace", mountPath: "/workspace" }],
   };
