@@ -17,7 +17,6 @@ const (
 	dumpLog      = "dump.log"
 	statsFile    = "stats-dump"
 	stateFolder  = "runc-state"
-	packError    = "pack-error.json"
 	// What CRIU and tar add to memory and files; found with processes of 2 to 500 MB.
 	overheadBytes = 4 << 20
 )
@@ -136,7 +135,7 @@ func (s *store) admit(c *container, maxBytes int64) (trees []tree, archives map[
 	return trees, archives, nil
 }
 
-// dumpTo lets runc and CRIU write a container's memory, and the hook its files while it stands still.
+// dumpTo lets runc and CRIU write a container's memory, and packs its files while it stands still.
 func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
 	runc, err := find("runc")
 	if err != nil {
@@ -147,32 +146,34 @@ func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
 	if err := copyState(runcRoot, c.id, root); err != nil {
 		return err
 	}
-	arguments := append([]string{"--root", root, "checkpoint", "--leave-running", "--image-path", filepath.Join(work, imagesFolder), "--work-path", work}, criuFlags...)
-	command := exec.Command(runc, append(arguments, c.id)...)
 	for i := range trees {
 		trees[i].Archive = filepath.Join(work, trees[i].Archive)
 	}
-	list, err := json.Marshal(trees)
+	still := newStandstill(c, trees)
+	defer still.end()
+	stop, err := hearStages(root, still.at)
 	if err != nil {
 		return err
 	}
-	command.Env = environment(hookTrees+"="+string(list), hookError+"="+filepath.Join(work, packError))
+	arguments := append([]string{"--root", root, "checkpoint", "--leave-running", "--image-path", filepath.Join(work, imagesFolder), "--work-path", work}, criuFlags...)
+	command := exec.Command(runc, append(arguments, c.id)...)
+	command.Env = environment(hookSocket + "=" + root)
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
-	if err := command.Run(); err != nil {
-		return dumpFailure(work, said.String(), err)
+	failed := command.Run()
+	if refused := stop(); refused != nil {
+		return refused
 	}
-	if _, err := os.Stat(filepath.Join(work, rootfsDiff)); err != nil {
+	if failed != nil {
+		return dumpFailure(work, said.String(), failed)
+	}
+	if !still.packed {
 		return failf(codeDumpFailed, "CRIU did not call the hook that packs the container's files: runc or criu is too old for org.criu.config")
 	}
 	return nil
 }
 
 func dumpFailure(work, said string, cause error) error {
-	var ofHook failure
-	if content, err := os.ReadFile(filepath.Join(work, packError)); err == nil && json.Unmarshal(content, &ofHook) == nil {
-		return &ofHook
-	}
 	lines := criuErrors(filepath.Join(work, dumpLog))
 	failed := failf(codeDumpFailed, "runc checkpoint: %v", cause)
 	if len(lines) == 0 {

@@ -28,6 +28,9 @@ func (c *container) inspect() (memory int64, err error) {
 	}
 	limitsReadable := hasCapability(capSysResource)
 	for _, pid := range pids {
+		if !c.inTree(pid) {
+			continue // It was exec'd into the container, and is no part of the checkpoint.
+		}
 		bytes, err := inspectProcess(pid, limitsReadable)
 		if ended(err) {
 			continue
