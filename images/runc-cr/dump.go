@@ -46,7 +46,7 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 		return nil, err
 	}
 	defer unlock()
-	trees, archives, err := s.admit(c, request.maxBytes)
+	plan, err := s.admit(c, request.maxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 	}
 	defer release()
 	steps.Look = watch.lap()
-	if err := c.dumpTo(work, request.runcRoot, trees); err != nil {
+	if err := c.dumpTo(work, request.runcRoot, plan); err != nil {
 		return nil, err
 	}
 	steps.Runc = watch.lap()
-	m, err := c.describe(work, request, archives, begin)
+	m, err := c.describe(work, request, plan.archives, begin)
 	if err != nil {
 		return nil, err
 	}
@@ -102,54 +102,63 @@ func (s *store) lockContainer(id string) (func(), error) {
 	return unlock, err
 }
 
+// dumpPlan is what a dump is to do.
+type dumpPlan struct {
+	trees []tree
+	// archives of volumes by where they are mounted.
+	archives map[string]string
+	// watched are paths that CRIU is told of.
+	watched []string
+}
+
 // admit refuses what cannot be dumped, or finds no room, before anything is frozen.
-func (s *store) admit(c *container, maxBytes int64) (trees []tree, archives map[string]string, err error) {
-	memory, err := c.inspect()
+func (s *store) admit(c *container, maxBytes int64) (*dumpPlan, error) {
+	found, err := c.inspect()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	upper, err := c.upperDir()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	trees, archives = planTrees(upper, c.spec.volumes())
+	trees, archives := planTrees(upper, c.spec.volumes())
 	var files int64
 	for _, one := range trees {
 		size, err := treeSize(one.Folder)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		files += size
 	}
-	wanted := memory + files + overheadBytes
+	wanted := found.memory + files + overheadBytes
 	if maxBytes > 0 && wanted > maxBytes {
-		return nil, nil, failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, memory, files, maxBytes)
+		return nil, failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, found.memory, files, maxBytes)
 	}
 	free, err := s.free()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if wanted > free {
-		return nil, nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
+		return nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
 	}
-	return trees, archives, nil
+	return &dumpPlan{trees, archives, found.watched}, nil
 }
 
 // dumpTo lets runc and CRIU write a container's memory, and packs its files while it stands still.
-func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
+func (c *container) dumpTo(work, runcRoot string, plan *dumpPlan) error {
 	runc, err := find("runc")
 	if err != nil {
 		return err
 	}
 	root := filepath.Join(work, stateFolder)
 	defer os.RemoveAll(root)
-	if err := copyState(runcRoot, c.id, root); err != nil {
+	if err := copyState(runcRoot, c.id, root, plan.watched); err != nil {
 		return err
 	}
-	for i := range trees {
-		trees[i].Archive = filepath.Join(work, trees[i].Archive)
+	for i := range plan.trees {
+		plan.trees[i].Archive = filepath.Join(work, plan.trees[i].Archive)
 	}
-	still := newStandstill(c, trees)
+	still := newStandstill(c, plan.trees)
 	defer still.end()
 	stop, err := hearStages(root, still.at)
 	if err != nil {

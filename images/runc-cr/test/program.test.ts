@@ -22,8 +22,8 @@ describe("runc-cr", () => {
   });
 
   where(name("unpacks no archive to a place outside of its folder, whatever is in it"), () => {
-    const { status, said } = go("go", "test", "-run", "^$", "-fuzz", "^FuzzUnpack$", "-fuzztime", FUZZING, ".");
-    expect({ status, said }).toEqual({ status: 0, said: expect.stringMatching(/execs: [1-9]\d*/) });
+    const { status, said } = go("go", "test", "-run", "^$", "-fuzz", "^FuzzUnpack$", "-fuzztime", FUZZING, "-fuzzminimizetime", "1x", ".");
+    expect({ status, said }).toEqual({ status: 0, said: expect.stringMatching(/execs: \d{3,}/) });
   });
 
   where(name("has nothing that go vet or gofmt would change"), () => {
