@@ -16,9 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// restorableObjects are the kernel's objects without a path that CRIU restores. A kind that is not here cannot be dumped.
+// restorableObjects are the kernel's objects without a path that CRIU restores. A kind that is not here cannot be
+// dumped.
 var restorableObjects = map[string]bool{
-	"[eventfd]": true, "[eventpoll]": true, "[signalfd]": true, "[timerfd]": true, "[pidfd]": true, "inotify": true, "[fanotify]": true,
+	"[eventfd]": true, "[eventpoll]": true, "[signalfd]": true, "[timerfd]": true, "[pidfd]": true, "inotify": true,
+	"[fanotify]": true,
 }
 
 // descriptor is what a process has open under a number.
@@ -102,7 +104,9 @@ func (f *files) object(d *descriptor, kind string, all []*descriptor) error {
 	case kind == "[io_uring]":
 		return failf(codeIOUring, "%s has an io_uring", d.who)
 	case !restorableObjects[kind]:
-		return failf(codeDescriptor, "%s has %s open (descriptor %s), which cannot be restored", d.who, d.target, d.number)
+		return failf(codeDescriptor,
+			"%s has %s open (descriptor %s), which cannot be restored",
+			d.who, d.target, d.number)
 	case kind == "[eventpoll]":
 		return d.epoll(all)
 	case kind == "[timerfd]":
@@ -119,12 +123,18 @@ func (f *files) regular(d *descriptor) error {
 	switch {
 	case strings.HasPrefix(d.target, "/memfd:"):
 		if d.stat.Blksize >= hugePage {
-			return failf(codeDescriptor, "%s has a memfd of huge pages open (descriptor %s), which cannot be restored", d.who, d.number)
+			return failf(codeDescriptor,
+				"%s has a memfd of huge pages open (descriptor %s), which cannot be restored",
+				d.who, d.number)
 		}
 	case f.queues[d.file.device]:
-		return failf(codeDescriptor, "%s has the POSIX message queue %s open, which cannot be restored", d.who, d.target)
+		return failf(codeDescriptor,
+			"%s has the POSIX message queue %s open, which cannot be restored",
+			d.who, d.target)
 	case d.stat.Nlink == 0 && bytes > f.ghostLimit:
-		return failf(codeDeletedFile, "%s has %s open, which was deleted and takes %d bytes; at most %d are kept (ghost-limit in %s)", d.who, d.target, bytes, f.ghostLimit, criuConfig)
+		return failf(codeDeletedFile,
+			"%s has %s open, which was deleted and takes %d bytes; at most %d are kept (ghost-limit in %s)",
+			d.who, d.target, bytes, f.ghostLimit, criuConfig)
 	case d.stat.Nlink == 0:
 		f.deleted += bytes
 	case d.file.device != f.root:
@@ -133,8 +143,8 @@ func (f *files) regular(d *descriptor) error {
 	return nil
 }
 
-// lease refuses a lease on a file of a volume, which holds up whoever else opens it. In the root file system it is of the overlay's
-// file, and not of the one below that is packed.
+// lease refuses a lease on a file of a volume, which holds up whoever else opens it. In the root file system it is of
+// the overlay's file, and not of the one below that is packed.
 func (d *descriptor) lease() error {
 	lines, err := d.lines()
 	for _, line := range lines {
@@ -183,7 +193,8 @@ func fileIn(line string) (file inode, number string, found bool) {
 	return file, number, seen == 2
 }
 
-// timer refuses one that expires again and again and that nobody has read since it did: CRIU takes it for one that is not set.
+// timer refuses one that expires again and again and that nobody has read since it did: CRIU takes it for one that is
+// not set.
 func (d *descriptor) timer() error {
 	lines, err := d.lines()
 	if err != nil {
@@ -196,7 +207,9 @@ func (d *descriptor) timer() error {
 	}
 	const none = "(0, 0)"
 	if told["it_value"] == none && told["it_interval"] != none && told["it_interval"] != "" {
-		return failf(codeDescriptor, "%s has a timer (descriptor %s) that expired and was not read; restored, it would not expire again", d.who, d.number)
+		return failf(codeDescriptor,
+			"%s has a timer (descriptor %s) that expired and was not read; restored, it would not expire again",
+			d.who, d.number)
 	}
 	return nil
 }
@@ -216,14 +229,20 @@ func (d *descriptor) epoll(all []*descriptor) error {
 		}
 		at := seen[number]
 		seen[number]++
-		if !slices.ContainsFunc(all, func(each *descriptor) bool { return each.file == file && d.waitsFor(number, at, each) }) {
-			return failf(codeEpoll, "%s waits by epoll for descriptor %s, which it has closed and another process has open", d.who, number)
+		if !slices.ContainsFunc(all, func(each *descriptor) bool {
+			return each.file == file && d.waitsFor(number, at,
+				each)
+		}) {
+			return failf(codeEpoll,
+				"%s waits by epoll for descriptor %s, which it has closed and another process has open",
+				d.who, number)
 		}
 	}
 	return nil
 }
 
-// waitsFor tells whether what an epoll has under a number is what a descriptor refers to; yes where the kernel does not tell.
+// waitsFor tells whether what an epoll has under a number is what a descriptor refers to; yes where the kernel does
+// not tell.
 func (d *descriptor) waitsFor(number string, at uint32, other *descriptor) bool {
 	const epollTarget = 7 // KCMP_EPOLL_TFD
 	var numbers [3]uint64
@@ -235,7 +254,8 @@ func (d *descriptor) waitsFor(number string, at uint32, other *descriptor) bool 
 		numbers[i] = value
 	}
 	slot := [3]uint32{uint32(numbers[0]), uint32(numbers[1]), at}
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(d.pid), uintptr(d.pid), epollTarget, uintptr(numbers[2]), uintptr(unsafe.Pointer(&slot)), 0)
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(d.pid), uintptr(d.pid), epollTarget, uintptr(numbers[2]),
+		uintptr(unsafe.Pointer(&slot)), 0)
 	return errno == unix.ENOSYS || errno == unix.EOPNOTSUPP || errno == 0 && order == 0
 }
 

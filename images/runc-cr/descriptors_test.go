@@ -18,7 +18,8 @@ func newFilesOf(t *testing.T, root string) *files {
 	t.Helper()
 	var stat unix.Stat_t
 	must(t, unix.Stat(root, &stat))
-	return &files{ghostLimit: 4096, root: stat.Dev, queues: map[uint64]bool{}, watches: map[inode]string{}, inTree: always, namespaces: map[string]string{}}
+	return &files{ghostLimit: 4096, root: stat.Dev, queues: map[uint64]bool{}, watches: map[inode]string{},
+		inTree: always, namespaces: map[string]string{}}
 }
 
 // onlyThis inspects one descriptor of this process.
@@ -51,7 +52,8 @@ func TestObjectsThatCannotBeRestoredAreRefused(t *testing.T) {
 		}
 		must(t, unix.Close(fd))
 	}
-	for _, kind := range []string{"[userfaultfd]", "bpf-map", "bpf-prog", "[perf_event]", "[landlock-ruleset]", "[io_uring]", "kvm-vm", "seccomp notify", "[fscontext]"} {
+	for _, kind := range []string{"[userfaultfd]", "bpf-map", "bpf-prog", "[perf_event]", "[landlock-ruleset]",
+		"[io_uring]", "kvm-vm", "seccomp notify", "[fscontext]"} {
 		err := newFilesOf(t, t.TempDir()).object(&descriptor{target: "anon_inode:" + kind}, kind, nil)
 		wanted := codeDescriptor
 		if kind == "[io_uring]" {
@@ -91,7 +93,8 @@ func TestDeletedFilesCountUpToTheLimit(t *testing.T) {
 
 func TestTheLimitOfDeletedFilesIsCrius(t *testing.T) {
 	for options, wanted := range map[string]int64{
-		"": 1 << 20, "tcp-close\nghost-limit 64M\n": 64 << 20, "ghost-limit 100": 100, "ghost-limit 2G": 2 << 30, "ghost-limit 3K # x": 3 << 10, "# ghost-limit 5M": 1 << 20,
+		"": 1 << 20, "tcp-close\nghost-limit 64M\n": 64 << 20, "ghost-limit 100": 100, "ghost-limit 2G": 2 << 30,
+		"ghost-limit 3K # x": 3 << 10, "# ghost-limit 5M": 1 << 20,
 	} {
 		if got := ghostLimitOf(options); got != wanted {
 			t.Errorf("%q: %d, wanted %d", options, got, wanted)
@@ -138,7 +141,8 @@ func TestWatchedFilesAreFoundByTheirInode(t *testing.T) {
 }
 
 func TestNoNameBecomesAnOption(t *testing.T) {
-	for name, may := range map[string]bool{"/srv/app-1.2_x@y": true, "/a b": false, "/a\naction-script /x": false, "/a\taction": false, "/#": false, "/\"x\"": false, "/ä": false} {
+	for name, may := range map[string]bool{"/srv/app-1.2_x@y": true, "/a b": false, "/a\naction-script /x": false,
+		"/a\taction": false, "/#": false, "/\"x\"": false, "/ä": false} {
 		if plainPath.MatchString(name) != may {
 			t.Errorf("%q may be an option: %t", name, !may)
 		}
@@ -150,7 +154,8 @@ func TestAnEpollOfWhatIsClosedIsRefused(t *testing.T) {
 	must(t, err)
 	defer unix.Close(waits)
 	var pipe [2]int
-	must(t, unix.Pipe(pipe[:]), unix.EpollCtl(waits, unix.EPOLL_CTL_ADD, pipe[0], &unix.EpollEvent{Events: unix.EPOLLIN}))
+	must(t, unix.Pipe(pipe[:]), unix.EpollCtl(waits, unix.EPOLL_CTL_ADD, pipe[0],
+		&unix.EpollEvent{Events: unix.EPOLLIN}))
 	inspect := func() error { return newFilesOf(t, t.TempDir()).inspect(os.Getpid(), "this process") }
 	ours := func(err error) bool { return err != nil && asFailure(err).Code == codeEpoll }
 	if ours(inspect()) {
@@ -194,8 +199,10 @@ func TestSocketsOfOtherKindsAndToOutsideAreRefused(t *testing.T) {
 		family, kind, protocol int
 		code                   string
 	}{
-		{unix.AF_INET, unix.SOCK_STREAM, 0, ""}, {unix.AF_INET6, unix.SOCK_DGRAM, 0, ""}, {unix.AF_UNIX, unix.SOCK_STREAM, 0, ""},
-		{unix.AF_NETLINK, unix.SOCK_RAW, 0, ""}, {unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP, codeSocket}, {unix.AF_VSOCK, unix.SOCK_STREAM, 0, codeSocket},
+		{unix.AF_INET, unix.SOCK_STREAM, 0, ""}, {unix.AF_INET6, unix.SOCK_DGRAM, 0, ""}, {unix.AF_UNIX,
+			unix.SOCK_STREAM, 0, ""},
+		{unix.AF_NETLINK, unix.SOCK_RAW, 0, ""}, {unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP, codeSocket},
+		{unix.AF_VSOCK, unix.SOCK_STREAM, 0, codeSocket},
 		{unix.AF_ALG, unix.SOCK_SEQPACKET, 0, codeSocket},
 	} {
 		fd, err := unix.Socket(c.family, c.kind, c.protocol)

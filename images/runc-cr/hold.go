@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CRIU stops the container's process tree. Processes that were exec'd into the container are in its cgroup and not in its tree:
-// a holder stops these, by ptrace as CRIU does and not by a freezer, because what a tracer holds goes on by itself when the
-// tracer ends, even by kill -9. A cgroup that nobody thaws would stand still for ever.
+// CRIU stops the container's process tree. Processes that were exec'd into the container are in its cgroup and not in
+// its tree: a holder stops these, by ptrace as CRIU does and not by a freezer, because what a tracer holds goes on by
+// itself when the tracer ends, even by kill -9. A cgroup that nobody thaws would stand still for ever.
 
 const (
 	// holdPatience is how long a process may take to stop. The container stands still meanwhile.
@@ -56,7 +56,8 @@ type holder struct {
 }
 
 func newHolder(list func() ([]int, error), started func(pid int) bool) *holder {
-	h := &holder{list: list, started: started, work: make(chan func()), end: make(chan struct{}), threads: map[int]*held{}, others: map[int]bool{}}
+	h := &holder{list: list, started: started, work: make(chan func()), end: make(chan struct{}),
+		threads: map[int]*held{}, others: map[int]bool{}}
 	go h.run()
 	return h
 }
@@ -89,7 +90,8 @@ func (h *holder) release() {
 	<-h.end
 }
 
-// watch holds newcomers while `work` goes on. It tells whether there were any, and whether one was at work before it was held.
+// watch holds newcomers while `work` goes on. It tells whether there were any, and whether one was at work before it
+// was held.
 func (h *holder) watch(criu int, work func() error) (newcomers, ran bool, err error) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	h.do(func() { h.newcomers, h.ran, h.failed = false, false, nil })
@@ -161,7 +163,9 @@ func (h *holder) seizeNew(criu int) (fresh []int, err error) {
 		case tracer == own:
 			continue // A new child of what is held, which `collect` has not heard of yet.
 		case tracer != "0":
-			return nil, failf(codeTraced, "process %d, which was exec'd into the container, is traced by process %s", pid, tracer)
+			return nil, failf(codeTraced,
+				"process %d, which was exec'd into the container, is traced by process %s",
+				pid, tracer)
 		}
 		taken, err := h.seize(pid)
 		if err != nil {
@@ -192,7 +196,9 @@ func (h *holder) seize(pid int) (taken bool, err error) {
 				if gone(tid) {
 					continue
 				}
-				return taken, failf(codeNotStill, "process %d (%s), which was exec'd into the container, cannot be stopped: %v", pid, comm(pid), err)
+				return taken, failf(codeNotStill,
+					"process %d (%s), which was exec'd into the container, cannot be stopped: %v",
+					pid, comm(pid), err)
 			}
 			h.threads[tid] = &held{pid: pid}
 			taken, again = true, true
@@ -273,7 +279,9 @@ func (h *holder) wait(deadline time.Time) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return failf(codeNotStill, "process %d (%s), which was exec'd into the container, did not stop within %v", moving, comm(moving), holdPatience)
+			return failf(codeNotStill,
+				"process %d (%s), which was exec'd into the container, did not stop within %v",
+				moving, comm(moving), holdPatience)
 		}
 		time.Sleep(holdPause)
 		h.collect()
@@ -297,7 +305,8 @@ func waitsForChild(tid int) bool {
 
 // letGo lets all that is held go on, each with the signal that it was about to get.
 func (h *holder) letGo() {
-	for deadline := time.Now().Add(holdPatience); len(h.threads) > 0 && time.Now().Before(deadline); time.Sleep(holdPause) {
+	for deadline := time.Now().Add(holdPatience); len(h.threads) > 0 &&
+		time.Now().Before(deadline); time.Sleep(holdPause) {
 		h.collect()
 		for tid, thread := range h.threads {
 			if thread.stopped {

@@ -320,7 +320,8 @@ func TestFilesThatOthersMovedAreNotTaken(t *testing.T) {
 
 func TestTheProcessorTimeOfACgroupIsRead(t *testing.T) {
 	folder := t.TempDir()
-	write(t, folder, map[string]string{"one/cpuacct.usage": "123456\n", "two/cpu.stat": "usage_usec 789\nuser_usec 700\n"})
+	write(t, folder, map[string]string{"one/cpuacct.usage": "123456\n",
+		"two/cpu.stat": "usage_usec 789\nuser_usec 700\n"})
 	for _, c := range []struct {
 		cgroups map[string]string
 		time    uint64
@@ -339,7 +340,10 @@ func TestTheHookBringsWordAndTheAnswer(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
 	must(t, os.MkdirAll(folder, 0o700))
 	call := func(stage string) int {
-		return runHook(func(name string) string { return map[string]string{hookStage: stage, hookSocket: folder}[name] })
+		return runHook(func(name string) string {
+			return map[string]string{hookStage: stage,
+				hookSocket: folder}[name]
+		})
 	}
 	if call(stageDumped) == 0 {
 		t.Error("without a dump that hears it CRIU may not go on")
@@ -353,7 +357,8 @@ func TestTheHookBringsWordAndTheAnswer(t *testing.T) {
 		return nil
 	})
 	must(t, err)
-	if got := fmt.Sprint(call("pre-dump"), call(stageFrozen), call("post-restore"), call(stageDumped)); got != "0 0 0 1" {
+	if got := fmt.Sprint(call("pre-dump"), call(stageFrozen), call("post-restore"),
+		call(stageDumped)); got != "0 0 0 1" {
 		t.Errorf("exit codes are %s", got)
 	}
 	wantCode(t, stop(), codeNotStill)

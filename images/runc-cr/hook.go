@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CRIU calls its action script (see state.go) at each stage of a dump, with the stage in CRTOOLS_SCRIPT_ACTION, and waits for its
-// end. The script is this program under another name, and only brings word to the dump, which does the work: a dump that is killed
-// takes all that it holds with it, and a script that was left alone would not.
+// CRIU calls its action script (see state.go) at each stage of a dump, with the stage in CRTOOLS_SCRIPT_ACTION, and
+// waits for its end. The script is this program under another name, and only brings word to the dump, which does the
+// work: a dump that is killed takes all that it holds with it, and a script that was left alone would not.
 const (
 	hookStage = "CRTOOLS_SCRIPT_ACTION"
 	// hookSocket is the variable with the folder of the dump's socket.

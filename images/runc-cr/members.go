@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // processes are the ids of all processes of the container, its sub-groups' and exec'd ones too.
@@ -32,7 +35,8 @@ func (c *container) processes() ([]int, error) {
 				pids = append(pids, pid)
 			}
 		}
-		if missing(err) {
+		// In a threaded group of version 2 it cannot be read: the processes are those of the group above.
+		if missing(err) || errors.Is(err, unix.EOPNOTSUPP) {
 			return nil
 		}
 		return err
@@ -55,8 +59,9 @@ func (c *container) inTree(pid int) bool {
 // forkedOnly is the kernel's flag of a process that has not exec'd a program since it was forked.
 const forkedOnly = 0x40
 
-// started tells whether a process that joined the container runs its code. The runtime's own, which brings it there, first stands
-// in the node's process namespace, and then is a fork of a parent outside that has not exec'd the container's program yet.
+// started tells whether a process that joined the container runs its code. The runtime's own, which brings it there,
+// first stands in the node's process namespace, and then is a fork of a parent outside that has not exec'd the
+// container's program yet.
 func (c *container) started(pid int) bool {
 	if namespaceOf(pid, "pid") != namespaceOf(c.pid, "pid") {
 		return false
@@ -74,8 +79,8 @@ func namespaceOf(pid int, kind string) string {
 	return name
 }
 
-// usage is the processor time that the container's processes have had, in the unit of its cgroup; nothing where that is not told.
-// It tells whether all stood still between two looks.
+// usage is the processor time that the container's processes have had, in the unit of its cgroup; nothing where that
+// is not told. It tells whether all stood still between two looks.
 func (c *container) usage() (time uint64, told bool) {
 	if group := c.cgroups["cpuacct"]; group != "" {
 		content, err := os.ReadFile(filepath.Join(group, "cpuacct.usage"))

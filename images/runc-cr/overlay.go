@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// upperDir is the folder in which an overlay keeps what the processes below a root changed. It is taken from the node's own mount of
-// the bundle's root: what is mounted in the container's namespace is up to its processes, which may name any folder there.
+// upperDir is the folder in which an overlay keeps what the processes below a root changed. It is taken from the
+// node's own mount of the bundle's root: what is mounted in the container's namespace is up to its processes, which
+// may name any folder there.
 func (c *container) upperDir() (string, error) {
 	rootfs := c.spec.rootfs(c.bundle)
 	content, err := os.ReadFile("/proc/self/mountinfo")
@@ -50,7 +51,9 @@ func parseUpperDir(mountinfo, folder string) (string, error) {
 
 func upperOf(kind, options string) (string, error) {
 	if kind != "overlay" {
-		return "", failf(codeSnapshotter, "the root file system is %s and no overlay, so its changes cannot be told", kind)
+		return "", failf(codeSnapshotter,
+			"the root file system is %s and no overlay, so its changes cannot be told",
+			kind)
 	}
 	upper := ""
 	for option := range strings.SplitSeq(options, ",") {
@@ -58,7 +61,9 @@ func upperOf(kind, options string) (string, error) {
 		case name == "upperdir":
 			upper = unescape(value)
 		case (name == "metacopy" || name == "redirect_dir") && value == "on":
-			return "", failf(codeSnapshotter, "the overlay is mounted with %s=on, so changes do not stand in its upper folder alone", name)
+			return "", failf(codeSnapshotter,
+				"the overlay is mounted with %s=on, so changes do not stand in its upper folder alone",
+				name)
 		}
 	}
 	if upper == "" {

@@ -38,7 +38,8 @@ func victims(t *testing.T) (folder string) {
 	t.Helper()
 	folder = filepath.Join(t.TempDir(), "outside")
 	write(t, folder, map[string]string{"file": strings.Repeat(secret, 300)})
-	must(t, os.Chmod(filepath.Join(folder, "file"), 0o600), os.Chtimes(filepath.Join(folder, "file"), ancient, ancient), os.Chtimes(folder, ancient, ancient))
+	must(t, os.Chmod(filepath.Join(folder, "file"), 0o600), os.Chtimes(filepath.Join(folder, "file"), ancient,
+		ancient), os.Chtimes(folder, ancient, ancient))
 	return folder
 }
 
@@ -65,13 +66,17 @@ func hostileTree(t *testing.T, root, outside string) (pairs [][2]string) {
 	for _, level := range levels {
 		at := func(name string) string { return filepath.Join(root, level, name) }
 		text := strings.Repeat(honest, 300)
-		write(t, root, map[string]string{level + "/file": text, level + "/one": text, level + "/folder/file": text, level + "/plain": text, level + "/other": text})
+		write(t, root, map[string]string{level + "/file": text, level + "/one": text, level + "/folder/file": text,
+			level + "/plain": text, level + "/other": text})
 		must(t,
-			os.Link(at("one"), at("two")), unix.Mkfifo(at("fifo"), 0o600), unix.Mknod(at("socket"), unix.S_IFSOCK|0o600, 0),
-			os.Symlink(filepath.Join(outside, "file"), at("x-file")), os.Symlink(filepath.Join(outside, "file"), at("x-two")),
+			os.Link(at("one"), at("two")), unix.Mkfifo(at("fifo"), 0o600), unix.Mknod(at("socket"),
+				unix.S_IFSOCK|0o600, 0),
+			os.Symlink(filepath.Join(outside, "file"), at("x-file")), os.Symlink(filepath.Join(outside, "file"),
+				at("x-two")),
 			os.Symlink(outside, at("x-folder")), os.Symlink(filepath.Join(root, "inside"), at("x-other")),
 		)
-		for _, pair := range [][2]string{{"file", "x-file"}, {"two", "x-two"}, {"folder", "x-folder"}, {"plain", "fifo"}, {"one", "socket"}, {"other", "x-other"}} {
+		for _, pair := range [][2]string{{"file", "x-file"}, {"two", "x-two"}, {"folder", "x-folder"}, {"plain",
+			"fifo"}, {"one", "socket"}, {"other", "x-other"}} {
 			pairs = append(pairs, [2]string{at(pair[0]), at(pair[1])})
 		}
 	}
@@ -209,7 +214,8 @@ func TestUnpackingNeverWritesWhereALinkLeadsTo(t *testing.T) {
 		now, err := os.Stat(filepath.Join(target, "inside"))
 		must(t, err)
 		if now.Mode() != inside.Mode() || !now.ModTime().Equal(inside.ModTime()) {
-			t.Fatalf("round %d: a file that is not in the archive got mode %v and time %v by a link", rounds, now.Mode(), now.ModTime())
+			t.Fatalf("round %d: a file that is not in the archive got mode %v and time %v by a link", rounds,
+				now.Mode(), now.ModTime())
 		}
 	}
 	if swaps := stop(); rounds < 5 || swaps < 1000 {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unpackTree applies an archive of packTree to a mounted root file system or a volume. Nothing outside of it can be touched,
-// whatever the archive says and whoever writes to the folder meanwhile (see beneath.go).
+// unpackTree applies an archive of packTree to a mounted root file system or a volume. Nothing outside of it can be
+// touched, whatever the archive says and whoever writes to the folder meanwhile (see beneath.go).
 func unpackTree(file, folder string) error {
 	in, err := os.Open(file)
 	if err != nil {
@@ -76,7 +76,10 @@ func (u *unpacker) apply(header *tar.Header, content io.Reader) error {
 	case header.Typeflag == tar.TypeReg:
 		return u.file(parent, base, header, content)
 	case header.Typeflag == tar.TypeSymlink:
-		return u.node(parent, base, header, unix.S_IFLNK, func() error { return unix.Symlinkat(header.Linkname, parent, base) })
+		return u.node(parent, base, header, unix.S_IFLNK, func() error {
+			return unix.Symlinkat(header.Linkname,
+				parent, base)
+		})
 	case header.Typeflag == tar.TypeFifo:
 		return u.node(parent, base, header, unix.S_IFIFO, func() error { return unix.Mkfifoat(parent, base, 0o600) })
 	case header.Typeflag == tar.TypeLink:
@@ -226,7 +229,8 @@ func setTime(self string, header *tar.Header) error {
 	if err != nil {
 		return unsafeEntry(header.Name, fmt.Sprintf("has the time %v", header.ModTime))
 	}
-	if err := unix.UtimesNanoAt(unix.AT_FDCWD, self, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified}, 0); err != nil {
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, self, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified},
+		0); err != nil {
 		return fmt.Errorf("time of %s: %w", header.Name, err)
 	}
 	return nil

@@ -19,14 +19,18 @@ func seeds(f *testing.F) {
 	}
 	folder := func(name string) tar.Header { return tar.Header{Typeflag: tar.TypeDir, Name: name} }
 	for _, entries := range [][]tar.Header{
-		{folder("./"), folder("a/"), file("a/f", 5), link(tar.TypeLink, "a/g", "a/f"), link(tar.TypeSymlink, "a/s", "f"), {Typeflag: tar.TypeFifo, Name: "p"}},
+		{folder("./"), folder("a/"), file("a/f", 5), link(tar.TypeLink, "a/g", "a/f"), link(tar.TypeSymlink, "a/s",
+			"f"), {Typeflag: tar.TypeFifo, Name: "p"}},
 		{file("../victim", 1)}, {file("/victim", 1)}, {folder("a/"), file("a/../../victim", 1)},
 		{link(tar.TypeSymlink, "a", ".."), file("a/victim", 1)}, {link(tar.TypeLink, "a", "../victim"), file("a", 1)},
 		{link(tar.TypeSymlink, "a", "../victim"), link(tar.TypeLink, "b", "a"), file("b", 1)},
-		{{Typeflag: tar.TypeChar, Name: "old"}}, {{Typeflag: tar.TypeChar, Name: "../victim"}}, {{Typeflag: tar.TypeBlock, Name: "d", Devmajor: 8}},
+		{{Typeflag: tar.TypeChar, Name: "old"}}, {{Typeflag: tar.TypeChar, Name: "../victim"}},
+		{{Typeflag: tar.TypeBlock, Name: "d", Devmajor: 8}},
 		{file("x", 1), link(tar.TypeLink, "x", "x"), folder("x/"), file("x/y", 1)},
-		{{Typeflag: tar.TypeDir, Name: "old/", PAXRecords: map[string]string{paxXattr + opaque: "y", paxXattr + "user.a": "b"}}},
-		{{Typeflag: tar.TypeReg, Name: "s", PAXRecords: map[string]string{"comment": "c"}, ModTime: time.Unix(-1<<40, 0)}},
+		{{Typeflag: tar.TypeDir, Name: "old/", PAXRecords: map[string]string{paxXattr + opaque: "y",
+			paxXattr + "user.a": "b"}}},
+		{{Typeflag: tar.TypeReg, Name: "s", PAXRecords: map[string]string{"comment": "c"}, ModTime: time.Unix(-1<<40,
+			0)}},
 	} {
 		var packed bytes.Buffer
 		archive := tar.NewWriter(&packed)
@@ -55,13 +59,15 @@ func FuzzUnpack(f *testing.F) {
 		base := t.TempDir()
 		root, archive := filepath.Join(base, "root"), filepath.Join(base, "archive")
 		write(t, base, map[string]string{"victim": secret, "root/old/file": honest})
-		must(t, os.Symlink("..", filepath.Join(root, "up")), os.WriteFile(archive, packed, 0o600), os.Chtimes(filepath.Join(base, "victim"), ancient, ancient))
+		must(t, os.Symlink("..", filepath.Join(root, "up")), os.WriteFile(archive, packed, 0o600),
+			os.Chtimes(filepath.Join(base, "victim"), ancient, ancient))
 		_ = unpackTree(archive, root) // It may fail, by any error.
 		entries, err := os.ReadDir(base)
 		must(t, err)
 		victim, err := os.Stat(filepath.Join(base, "victim"))
 		must(t, err)
-		if len(entries) != 3 || victim.Mode() != 0o644 || !victim.ModTime().Equal(ancient) || content(t, filepath.Join(base, "victim")) != secret {
+		if len(entries) != 3 || victim.Mode() != 0o644 || !victim.ModTime().Equal(ancient) || content(t,
+			filepath.Join(base, "victim")) != secret {
 			t.Errorf("outside was changed: %v, %v of %v", entries, victim.Mode(), victim.ModTime())
 		}
 		var bytes int64

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tenant's processes write the trees that this program, which is root on the node, reads and writes. So nothing here is looked
-// at by one path and opened by another: each name is opened in its open folder, links are never followed, and all that is known
-// of a thing (type, size, owner, attributes, content) is read from what was opened. This needs no openat2.
+// A tenant's processes write the trees that this program, which is root on the node, reads and writes. So nothing
+// here is looked at by one path and opened by another: each name is opened in its open folder, links are never
+// followed, and all that is known of a thing (type, size, owner, attributes, content) is read from what was opened.
+// This needs no openat2.
 
 // maxDepth bounds how deep folders are nested, as a walk holds one open file for each level.
 const maxDepth = 1000
@@ -53,8 +54,8 @@ func (e *entry) isRegular() bool { return e.kind() == unix.S_IFREG }
 // self is a path that leads to the very thing that was opened, and no further if that is a link.
 func (e *entry) self() string { return fmt.Sprintf("/proc/self/fd/%d", e.fd) }
 
-// walkTree visits a folder and all below it, in the order of names. What vanishes before it is opened was never there. An entry
-// is open until `visit` returns.
+// walkTree visits a folder and all below it, in the order of names. What vanishes before it is opened was never
+// there. An entry is open until `visit` returns.
 func walkTree(folder string, visit func(*entry) error) error {
 	root, err := openEntry(unix.AT_FDCWD, folder, ".")
 	if err != nil {
@@ -113,7 +114,8 @@ func readFolder(e *entry) (*os.File, []string, error) {
 	return folder, names, nil
 }
 
-// open opens a regular file's content. It does not wait for anything: a lease of a process that stands still would hold it up.
+// open opens a regular file's content. It does not wait for anything: a lease of a process that stands still would
+// hold it up.
 func (e *entry) open() (*os.File, error) {
 	fd, err := unix.Open(e.self(), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.EWOULDBLOCK) {

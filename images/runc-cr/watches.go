@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CRIU finds the name of a watched file (inotify) on an overlay only where it is told to look: an overlay cannot open a file by
-// its handle. So the names are looked up before a dump, and handed on as options.
+// CRIU finds the name of a watched file (inotify) on an overlay only where it is told to look: an overlay cannot open
+// a file by its handle. So the names are looked up before a dump, and handed on as options.
 
 // errFound ends a walk.
 var errFound = errors.New("all is found")
@@ -48,7 +48,9 @@ func pathsOf(watches map[inode]string, rootfs string) (paths []string, err error
 		return nil, err
 	}
 	for _, who := range left {
-		return nil, failf(codeWatch, "%s watches a file of the root file system (inotify) that has no name any more", who)
+		return nil, failf(codeWatch,
+			"%s watches a file of the root file system (inotify) that has no name any more",
+			who)
 	}
 	return paths, nil
 }
@@ -79,7 +81,9 @@ func (c *container) queued(mounts map[uint64]string) error {
 		}
 		_ = file.Close()
 		if len(names) > 0 {
-			return failf(codeDescriptor, "the container has the POSIX message queue /%s, which cannot be restored", names[0])
+			return failf(codeDescriptor,
+				"the container has the POSIX message queue /%s, which cannot be restored",
+				names[0])
 		}
 	}
 	return nil
@@ -101,7 +105,8 @@ func (c *container) newFiles() (*files, error) {
 	if err := c.queued(queues); err != nil {
 		return nil, err
 	}
-	f := &files{ghostLimit: ghostLimitOf(string(options)), queues: map[uint64]bool{}, watches: map[inode]string{}, inTree: c.inTree, namespaces: map[string]string{}}
+	f := &files{ghostLimit: ghostLimitOf(string(options)), queues: map[uint64]bool{}, watches: map[inode]string{},
+		inTree: c.inTree, namespaces: map[string]string{}}
 	for _, kind := range []string{"net", "user"} {
 		f.namespaces[kind] = namespaceOf(c.pid, kind)
 	}
