@@ -152,15 +152,33 @@ func holdForEver(words []string) {
 
 func TestASignalMeanwhileIsDeliveredAfterwards(t *testing.T) {
 	g := startGroup(t, "trap 'echo x >> caught' USR1; while :; do echo x >> lines; done")
-	for range 20 {
+	for range 5 {
 		g.grows(t, "lines")
 		before := g.size("caught")
 		h := newHolder(g.members, always)
-		// One on its way as it is stopped, and one while it stands.
-		must(t, unix.Kill(g.id, unix.SIGUSR1), h.hold(noCriu), unix.Kill(g.id, unix.SIGUSR1))
+		must(t, h.hold(noCriu), unix.Kill(g.id, unix.SIGUSR1))
 		h.release()
 		eventually(t, "the signal", func() bool { return g.size("caught") > before })
 	}
+}
+
+func TestASignalThatStopsWhatIsBeingHeldIsNotLost(t *testing.T) {
+	g := startGroup(t, "trap 'echo x >> caught' USR1; while :; do echo x >> lines; done")
+	g.grows(t, "lines")
+	h := newHolder(g.members, always)
+	h.do(func() {
+		// Between the two calls by which a process is stopped.
+		must(t, ptrace(unix.PTRACE_SEIZE, g.id, traceOptions), unix.Kill(g.id, unix.SIGUSR1))
+		h.threads[g.id] = &held{pid: g.id}
+	})
+	must(t, h.hold(noCriu))
+	h.do(func() {
+		if h.threads[g.id].signal != int(unix.SIGUSR1) {
+			t.Errorf("it was stopped with signal %d on its way", h.threads[g.id].signal)
+		}
+	})
+	h.release()
+	eventually(t, "the signal", func() bool { return g.size("caught") > 0 })
 }
 
 func TestWhatWasStoppedBeforeStaysSo(t *testing.T) {
