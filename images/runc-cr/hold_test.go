@@ -42,6 +42,17 @@ func startGroup(t *testing.T, script string) group {
 	return g
 }
 
+// killGroup ends all of the group, and waits until nothing of it is left but zombies.
+func killGroup(g group) error {
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		_ = unix.Kill(-g.id, unix.SIGKILL)
+		if pids, err := g.members(); err != nil || len(pids) == 0 {
+			return err
+		}
+	}
+	return fmt.Errorf("group %d does not end", g.id)
+}
+
 // members are the processes of the group, as a cgroup would list them.
 func (g group) members() ([]int, error) {
 	entries, err := os.ReadDir("/proc")
