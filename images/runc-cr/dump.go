@@ -109,6 +109,8 @@ type dumpPlan struct {
 	archives map[string]string
 	// watched are paths that CRIU is told of.
 	watched []string
+	// room is how many bytes the files may have in the end.
+	room int64
 }
 
 // admit refuses what cannot be dumped, or finds no room, before anything is frozen.
@@ -141,7 +143,11 @@ func (s *store) admit(c *container, maxBytes int64) (*dumpPlan, error) {
 	if wanted > free {
 		return nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
 	}
-	return &dumpPlan{trees, archives, found.watched}, nil
+	room := free - found.memory - overheadBytes
+	if maxBytes > 0 {
+		room = min(room, maxBytes-found.memory-overheadBytes)
+	}
+	return &dumpPlan{trees, archives, found.watched, room}, nil
 }
 
 // dumpTo lets runc and CRIU write a container's memory, and packs its files while it stands still.
@@ -158,7 +164,7 @@ func (c *container) dumpTo(work, runcRoot string, plan *dumpPlan) error {
 	for i := range plan.trees {
 		plan.trees[i].Archive = filepath.Join(work, plan.trees[i].Archive)
 	}
-	still := newStandstill(c, plan.trees)
+	still := newStandstill(c, plan)
 	defer still.end()
 	stop, err := hearStages(root, still.at)
 	if err != nil {

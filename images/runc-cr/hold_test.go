@@ -303,7 +303,7 @@ func inStandstill(t *testing.T) (s *standstill, exec group) {
 	t.Cleanup(criu.release)
 	c := &container{pid: first.id, cgroups: map[string]string{"cpuacct": t.TempDir()}}
 	archive := filepath.Join(t.TempDir(), rootfsDiff)
-	s = &standstill{container: c, trees: []tree{{Folder: exec.folder, Archive: archive}}}
+	s = &standstill{container: c, trees: []tree{{Folder: exec.folder, Archive: archive}}, room: 1 << 20}
 	s.holder = newHolder(func() ([]int, error) {
 		one, _ := first.members()
 		two, err := exec.members()
@@ -332,6 +332,13 @@ func TestFilesArePackedWhileNothingMoves(t *testing.T) {
 	if !s.packed {
 		t.Error("it does not say so")
 	}
+}
+
+func TestFilesThatGrewMeanwhileDoNotFillTheDisk(t *testing.T) {
+	s, exec := inStandstill(t)
+	must(t, s.at(stageFrozen), os.WriteFile(filepath.Join(exec.folder, "grown"), nil, 0o600))
+	must(t, os.Truncate(filepath.Join(exec.folder, "grown"), 1<<40))
+	wantCode(t, s.at(stageDumped), codeTooLarge)
 }
 
 func TestFilesThatOthersMovedAreNotTaken(t *testing.T) {

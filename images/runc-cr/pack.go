@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -23,13 +24,20 @@ const (
 
 // packTree writes a folder as a tar archive: owners, modes, times, extended attributes, hard links, and overlay's own
 // signs of what was deleted (devices 0/0) and replaced (opaque folders). Sockets are left out: CRIU makes them anew.
-func packTree(folder, file string) (err error) {
+func packTree(folder, file string) error {
+	most := int64(math.MaxInt64)
+	return packAtMost(folder, file, &most)
+}
+
+// packAtMost is packTree of files that have no more bytes than are left, and takes theirs from what is left: what is
+// packed may be more than it was when a dump was admitted.
+func packAtMost(folder, file string, left *int64) (err error) {
 	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	buffer := bufio.NewWriterSize(out, 1<<20)
-	p := packer{archive: tar.NewWriter(buffer), seen: map[inode]string{}}
+	p := packer{archive: tar.NewWriter(buffer), left: left, seen: map[inode]string{}}
 	err = walkTree(folder, p.add)
 	for _, end := range []func() error{p.archive.Close, buffer.Flush, out.Close} {
 		err = errors.Join(err, end())
@@ -41,6 +49,7 @@ type inode struct{ device, number uint64 }
 
 type packer struct {
 	archive *tar.Writer
+	left    *int64
 	// The first name of each file that has several.
 	seen map[inode]string
 }
@@ -58,6 +67,9 @@ func (p *packer) add(e *entry) error {
 	}
 	if e.isRegular() && p.linked(header, e) {
 		return p.archive.WriteHeader(header)
+	}
+	if *p.left -= header.Size; *p.left < 0 {
+		return failf(codeTooLarge, "the container's files grew to more than there is room for, with /%s", e.name)
 	}
 	if err := p.archive.WriteHeader(header); err != nil || !e.isRegular() {
 		return err

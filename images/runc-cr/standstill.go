@@ -12,13 +12,15 @@ const packTries = 3
 type standstill struct {
 	container *container
 	// trees are packed while all stand still; their archives are whole paths.
-	trees  []tree
+	trees []tree
+	// room is how many bytes the files may have.
+	room   int64
 	holder *holder
 	packed bool
 }
 
-func newStandstill(c *container, trees []tree) *standstill {
-	return &standstill{container: c, trees: trees, holder: newHolder(c.processes, c.started)}
+func newStandstill(c *container, plan *dumpPlan) *standstill {
+	return &standstill{container: c, trees: plan.trees, room: plan.room, holder: newHolder(c.processes, c.started)}
 }
 
 // at does what is to be done at a stage of CRIU's.
@@ -73,11 +75,12 @@ func (s *standstill) pack(criu int) error {
 }
 
 func (s *standstill) packOnce() error {
+	left := s.room
 	for _, one := range s.trees {
 		if err := os.Remove(one.Archive); err != nil && !missing(err) {
 			return err
 		}
-		if err := packTree(one.Folder, one.Archive); err != nil {
+		if err := packAtMost(one.Folder, one.Archive, &left); err != nil {
 			return err
 		}
 	}
