@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Owner } from "../../infra/naming";
 import { tryRun } from "../../infra/support/exec";
 import { thingsOf } from "../clean-up/docker-things";
@@ -46,24 +47,37 @@ async function gatherNode(name: string, into: EvidenceFolder, signal: AbortSigna
     keep("docker.log", ["docker", "logs", "--timestamps", "--tail", "5000", name]),
     keep("inspect.json", ["docker", "inspect", name]),
     into.part(`logs in node ${name}`, async () => {
-      const { stdout, stderr, exitCode } = await ask(["docker", "exec", name, "sh", "-c", TAILS]);
+      const mark = `===== ${randomUUID()}`;
+      const { stdout, stderr, exitCode } = await ask(["docker", "exec", name, "sh", "-c", logTails(mark)]);
       // Of a node that ended there is no inside; its own last words are in docker.log.
       if (exitCode !== 0 && stdout === "") throw new Error(stderr.split("\n").at(-1));
-      for (const [file, text] of sections(stdout)) into.write(`nodes/${name}/logs/${file.replace(/^\/+/, "").replace(/^var\/log\//, "")}`, text);
+      for (const [file, text] of logSections(stdout, mark)) into.write(`nodes/${name}/logs/${file.replace(/^\/+/, "").replace(/^var\/log\//, "")}`, text);
     }),
   ]);
 }
 
-const MARK = "=====bay-e2e-file";
+/**
+ * Folders of a node in which only the node's own programs write logs. Containers' own files are elsewhere below k3s' folder, in
+ * `snapshots`: whatever a container names `x.log` there is not to be read by root.
+ */
+const LOG_FOLDERS = ["/var/log", "/var/lib/rancher/k3s/agent/logs"];
+const LOG_FILES = ["/var/lib/rancher/k3s/agent/containerd/containerd.log"];
 
-/** A node of systemd has a journal; the others write files. */
-const TAILS = [
-  `if command -v journalctl > /dev/null; then for unit in kubelet containerd; do echo "${MARK} journal/$unit.log"; journalctl --no-pager --unit "$unit" --lines 5000; done; fi`,
-  `find /var/log /var/lib/rancher/k3s/agent/containerd /var/lib/rancher/k3s/agent/logs -type f -name '*.log' 2> /dev/null | while read -r file; do echo "${MARK} $file"; tail -c ${LOG_BYTES} "$file"; echo; done`,
-].join("; ");
+/**
+ * A command for `sh` that prints the ends of a node's logs, each after a line with the mark and the file's name. A node of systemd
+ * has a journal; the others write files. Links are not followed, and names stay one word whatever is in them.
+ * @param mark a line that begins with it begins a file, so it must be one that no log can know
+ */
+export function logTails(mark: string, { folders = LOG_FOLDERS, files = LOG_FILES }: { folders?: readonly string[]; files?: readonly string[] } = {}): string {
+  return [
+    `if command -v journalctl > /dev/null; then for unit in kubelet containerd; do echo "${mark} journal/$unit.log"; journalctl --no-pager --unit "$unit" --lines 5000; done; fi`,
+    `find ${[...folders, ...files].join(" ")} -type f -name '*.log' -exec sh -c 'for file; do echo "${mark} $(printf %s "$file" | tr "\\n" _)"; tail -c ${LOG_BYTES} -- "$file"; echo; done' sh {} + 2> /dev/null`,
+  ].join("; ");
+}
 
-function sections(text: string): [string, string][] {
-  return text.split(new RegExp(`^${MARK} `, "m")).slice(1).map((section) => {
+/** What `logTails` printed, by file. */
+export function logSections(text: string, mark: string): [file: string, text: string][] {
+  return text.split(new RegExp(`^${mark} `, "m")).slice(1).map((section) => {
     const end = section.indexOf("\n");
     return [section.slice(0, end), section.slice(end + 1)];
   });

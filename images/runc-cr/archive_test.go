@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -228,6 +229,27 @@ func TestAnArchiveThatIsCutOffIsRefused(t *testing.T) {
 	if err := unpackTree(archive, rootfs); err == nil {
 		t.Error("half an archive was taken for whole")
 	}
+}
+
+func TestAnArchiveOfHolesDoesNotFillTheDisk(t *testing.T) {
+	path := archiveOf(t, tar.Header{
+		Typeflag: tar.TypeReg, Name: "bomb", Size: 512, Format: tar.FormatPAX,
+		PAXRecords: map[string]string{
+			"GNX.sparse.major": "1", "GNX.sparse.minor": "0", "GNX.sparse.name": "bomb", "GNX.sparse.realsize": "1099511627776",
+		},
+	})
+	// What Go does not write: a file of one hole, in the form of GNU's tar.
+	archive := bytes.ReplaceAll([]byte(content(t, path)), []byte("GNX.sparse"), []byte("GNU.sparse"))
+	body := 0
+	for ; !bytes.Equal(archive[body:body+512], make([]byte, 512)); body += 512 {
+	}
+	copy(archive[body:], "1\n1099511627776\n0\n")
+	must(t, os.WriteFile(path, archive, 0o600))
+	reader := tar.NewReader(bytes.NewReader(archive))
+	if header, err := reader.Next(); err != nil || header.Size != 1<<40 {
+		t.Fatalf("the archive is none of holes: %+v, %v", header, err)
+	}
+	wantCode(t, unpackTree(path, t.TempDir()), codeUnsafeArchive)
 }
 
 func TestThePodsOwnVolumesComeAlong(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -162,29 +161,4 @@ func frozen(cgroups map[string]string) bool {
 	}
 	state, _ := os.ReadFile(filepath.Join(cgroups[""], "cgroup.freeze"))
 	return strings.TrimSpace(string(state)) == "1"
-}
-
-// processes are the ids of all processes of the container, its sub-groups' too.
-func (c *container) processes() ([]int, error) {
-	group := c.cgroups[""]
-	for _, controller := range []string{"freezer", "pids", "memory"} {
-		if c.cgroups[controller] != "" {
-			group = c.cgroups[controller]
-			break
-		}
-	}
-	var pids []int
-	err := filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Name() != "cgroup.procs" {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		for _, line := range strings.Fields(string(content)) {
-			if pid, err := strconv.Atoi(line); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-		return err
-	})
-	return pids, err
 }

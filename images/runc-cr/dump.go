@@ -17,7 +17,6 @@ const (
 	dumpLog      = "dump.log"
 	statsFile    = "stats-dump"
 	stateFolder  = "runc-state"
-	packError    = "pack-error.json"
 	// What CRIU and tar add to memory and files; found with processes of 2 to 500 MB.
 	overheadBytes = 4 << 20
 )
@@ -47,7 +46,7 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 		return nil, err
 	}
 	defer unlock()
-	trees, archives, err := s.admit(c, request.maxBytes)
+	plan, err := s.admit(c, request.maxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +64,11 @@ func (s *store) dump(request dumpRequest) (*manifest, error) {
 	}
 	defer release()
 	steps.Look = watch.lap()
-	if err := c.dumpTo(work, request.runcRoot, trees); err != nil {
+	if err := c.dumpTo(work, request.runcRoot, plan); err != nil {
 		return nil, err
 	}
 	steps.Runc = watch.lap()
-	m, err := c.describe(work, request, archives, begin)
+	m, err := c.describe(work, request, plan.archives, begin)
 	if err != nil {
 		return nil, err
 	}
@@ -103,76 +102,93 @@ func (s *store) lockContainer(id string) (func(), error) {
 	return unlock, err
 }
 
+// dumpPlan is what a dump is to do.
+type dumpPlan struct {
+	trees []tree
+	// archives of volumes by where they are mounted.
+	archives map[string]string
+	// watched are paths that CRIU is told of.
+	watched []string
+	// room is how many bytes the files may have in the end.
+	room int64
+}
+
 // admit refuses what cannot be dumped, or finds no room, before anything is frozen.
-func (s *store) admit(c *container, maxBytes int64) (trees []tree, archives map[string]string, err error) {
-	memory, err := c.inspect()
+func (s *store) admit(c *container, maxBytes int64) (*dumpPlan, error) {
+	found, err := c.inspect()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	upper, err := c.upperDir()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	trees, archives = planTrees(upper, c.spec.volumes())
+	trees, archives := planTrees(upper, c.spec.volumes())
 	var files int64
 	for _, one := range trees {
 		size, err := treeSize(one.Folder)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		files += size
 	}
-	wanted := memory + files + overheadBytes
+	wanted := found.memory + files + overheadBytes
 	if maxBytes > 0 && wanted > maxBytes {
-		return nil, nil, failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, memory, files, maxBytes)
+		return nil, failf(codeTooLarge, "about %d bytes (memory %d, files %d), and at most %d are allowed", wanted, found.memory, files, maxBytes)
 	}
 	free, err := s.free()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if wanted > free {
-		return nil, nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
+		return nil, failf(codeStoreFull, "about %d bytes, and %s has %d free", wanted, s.path, free)
 	}
-	return trees, archives, nil
+	room := free - found.memory - overheadBytes
+	if maxBytes > 0 {
+		room = min(room, maxBytes-found.memory-overheadBytes)
+	}
+	return &dumpPlan{trees, archives, found.watched, room}, nil
 }
 
-// dumpTo lets runc and CRIU write a container's memory, and the hook its files while it stands still.
-func (c *container) dumpTo(work, runcRoot string, trees []tree) error {
+// dumpTo lets runc and CRIU write a container's memory, and packs its files while it stands still.
+func (c *container) dumpTo(work, runcRoot string, plan *dumpPlan) error {
 	runc, err := find("runc")
 	if err != nil {
 		return err
 	}
 	root := filepath.Join(work, stateFolder)
 	defer os.RemoveAll(root)
-	if err := copyState(runcRoot, c.id, root); err != nil {
+	if err := copyState(runcRoot, c.id, root, plan.watched); err != nil {
+		return err
+	}
+	for i := range plan.trees {
+		plan.trees[i].Archive = filepath.Join(work, plan.trees[i].Archive)
+	}
+	still := newStandstill(c, plan)
+	defer still.end()
+	stop, err := hearStages(root, still.at)
+	if err != nil {
 		return err
 	}
 	arguments := append([]string{"--root", root, "checkpoint", "--leave-running", "--image-path", filepath.Join(work, imagesFolder), "--work-path", work}, criuFlags...)
 	command := exec.Command(runc, append(arguments, c.id)...)
-	for i := range trees {
-		trees[i].Archive = filepath.Join(work, trees[i].Archive)
-	}
-	list, err := json.Marshal(trees)
-	if err != nil {
-		return err
-	}
-	command.Env = environment(hookTrees+"="+string(list), hookError+"="+filepath.Join(work, packError))
+	command.Env = environment(hookSocket + "=" + root)
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
-	if err := command.Run(); err != nil {
-		return dumpFailure(work, said.String(), err)
+	failed := command.Run()
+	if refused := stop(); refused != nil {
+		return refused
 	}
-	if _, err := os.Stat(filepath.Join(work, rootfsDiff)); err != nil {
+	if failed != nil {
+		return dumpFailure(work, said.String(), failed)
+	}
+	if !still.packed {
 		return failf(codeDumpFailed, "CRIU did not call the hook that packs the container's files: runc or criu is too old for org.criu.config")
 	}
 	return nil
 }
 
 func dumpFailure(work, said string, cause error) error {
-	var ofHook failure
-	if content, err := os.ReadFile(filepath.Join(work, packError)); err == nil && json.Unmarshal(content, &ofHook) == nil {
-		return &ofHook
-	}
 	lines := criuErrors(filepath.Join(work, dumpLog))
 	failed := failf(codeDumpFailed, "runc checkpoint: %v", cause)
 	if len(lines) == 0 {

@@ -23,6 +23,15 @@ const (
 	codeTraced              = "traced"
 	codeDeletedMapping      = "deleted_mapping"
 	codeDevice              = "device"
+	codeDescriptor          = "descriptor"
+	codeDeletedFile         = "deleted_file"
+	codeWatch               = "watch"
+	codeEpoll               = "epoll"
+	codeSocket              = "socket"
+	codeNamespace           = "namespace"
+	codeLease               = "lease"
+	codeNestedMount         = "nested_mount"
+	codeNotStill            = "not_still"
 	codeNotPermitted        = "not_permitted"
 	codeSnapshotter         = "snapshotter"
 	codeTooLarge            = "too_large"
@@ -40,7 +49,7 @@ const (
 // codes is every code.
 var codes = []string{
 	codeUsage, codeNotRoot, codeContainerNotFound, codeContainerNotRunning, codeBusy, codeExists, codeTTY, codeUserNamespace, codeIOUring,
-	codeTraced, codeDeletedMapping, codeDevice, codeNotPermitted, codeSnapshotter, codeTooLarge, codeStoreFull, codeDumpFailed, codeNotFound,
+	codeTraced, codeDeletedMapping, codeDevice, codeDescriptor, codeDeletedFile, codeWatch, codeEpoll, codeSocket, codeNamespace, codeLease, codeNestedMount, codeNotStill, codeNotPermitted, codeSnapshotter, codeTooLarge, codeStoreFull, codeDumpFailed, codeNotFound,
 	codeBroken, codeWrongContainer, codeUnsafeArchive, codeRestoreFailed, codeIncomplete, codeInternal,
 }
 

@@ -6,38 +6,56 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
+// inspection is what was learned of a container's processes.
+type inspection struct {
+	// memory that would be written, with deleted files, in bytes.
+	memory int64
+	// watched are paths of the root file system that are watched.
+	watched []string
+}
+
 // inspect looks for what CRIU cannot dump, or dumps and cannot restore, and estimates the memory that would be written.
 // It sees a moment of a running container: what begins afterwards is CRIU's to refuse.
-func (c *container) inspect() (memory int64, err error) {
+func (c *container) inspect() (found inspection, err error) {
 	if c.spec.Process.Terminal {
-		return 0, failf(codeTTY, "the container has a terminal (tty: true), which cannot be restored")
+		return found, failf(codeTTY, "the container has a terminal (tty: true), which cannot be restored")
 	}
 	if c.spec.hasNamespace("user") {
-		return 0, failf(codeUserNamespace, "the pod has a user namespace (hostUsers: false)")
+		return found, failf(codeUserNamespace, "the pod has a user namespace (hostUsers: false)")
 	}
 	pids, err := c.processes()
 	if err != nil {
-		return 0, err
+		return found, err
+	}
+	open, err := c.newFiles()
+	if err != nil {
+		return found, err
 	}
 	limitsReadable := hasCapability(capSysResource)
 	for _, pid := range pids {
-		bytes, err := inspectProcess(pid, limitsReadable)
+		if !c.inTree(pid) {
+			continue // It was exec'd into the container, and is no part of the checkpoint.
+		}
+		bytes, err := inspectProcess(pid, limitsReadable, open)
 		if ended(err) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return found, err
 		}
-		memory += bytes
+		found.memory += bytes
 	}
-	return memory, nil
+	found.memory += open.deleted
+	if len(open.watches) > 0 {
+		found.watched, err = pathsOf(open.watches, c.spec.rootfs(c.bundle))
+	}
+	return found, err
 }
 
 // ended tells whether an error only says that a process ended while it was looked at.
@@ -45,7 +63,7 @@ func ended(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
 }
 
-func inspectProcess(pid int, limitsReadable bool) (int64, error) {
+func inspectProcess(pid int, limitsReadable bool, open *files) (int64, error) {
 	folder := fmt.Sprintf("/proc/%d", pid)
 	name, err := os.ReadFile(folder + "/comm")
 	if err != nil {
@@ -68,7 +86,15 @@ func inspectProcess(pid int, limitsReadable bool) (int64, error) {
 			return 0, failf(codeNotPermitted, "%s is of uid %s, and this node lacks CAP_SYS_RESOURCE, which reading its limits needs; run it as uid 0", who, real)
 		}
 	}
-	if err := inspectFiles(folder, who); err != nil {
+	for _, kind := range []string{"net", "user"} {
+		if own := namespaceOf(pid, kind); own != "" && own != open.namespaces[kind] {
+			return 0, failf(codeNamespace, "%s has a %s namespace of its own, which cannot be restored", who, kind)
+		}
+	}
+	if program, err := os.Readlink(folder + "/exe"); err == nil && strings.HasPrefix(program, "/memfd:") {
+		return 0, failf(codeDeletedMapping, "%s runs a program in a memfd", who)
+	}
+	if err := open.inspect(pid, who); err != nil {
 		return 0, err
 	}
 	maps, err := os.Open(folder + "/maps")
@@ -83,29 +109,6 @@ func inspectProcess(pid int, limitsReadable bool) (int64, error) {
 		}
 	}
 	return anonymousMemory(pid)
-}
-
-// inspectFiles looks at what a process has open.
-func inspectFiles(folder, who string) error {
-	entries, err := os.ReadDir(folder + "/fd")
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		path := filepath.Join(folder, "fd", entry.Name())
-		target, err := os.Readlink(path)
-		if err != nil {
-			continue // It was closed meanwhile.
-		}
-		if target == "anon_inode:[io_uring]" {
-			return failf(codeIOUring, "%s has an io_uring", who)
-		}
-		var info unix.Stat_t
-		if unix.Stat(path, &info) == nil && info.Mode&unix.S_IFMT == unix.S_IFCHR && !restorableDevice(uint64(info.Rdev)) {
-			return failf(codeDevice, "%s has the device %s open", who, target)
-		}
-	}
-	return nil
 }
 
 // restorableDevice tells whether CRIU opens a character device anew at a restore: those without a state, and terminals.
@@ -130,8 +133,8 @@ func inspectMapping(line, who string) *failure {
 	path := strings.TrimLeft(fields[5], " ")
 	kept, deleted := strings.CutSuffix(path, " (deleted)")
 	switch {
-	// Memory that has no file: shared anonymous, System V's, memfd's, and what is no path.
-	case kept == "/dev/zero", strings.HasPrefix(kept, "/SYSV"), strings.HasPrefix(kept, "/memfd:"), !strings.HasPrefix(kept, "/"):
+	// Memory that has no file: shared anonymous, System V's, memfd's, rings of AIO, and what is no path.
+	case kept == "/dev/zero", strings.HasPrefix(kept, "/SYSV"), strings.HasPrefix(kept, "/memfd:"), kept == "/[aio]", !strings.HasPrefix(kept, "/"):
 		return nil
 	case deleted:
 		return failf(codeDeletedMapping, "%s maps %s, which was deleted", who, kept)

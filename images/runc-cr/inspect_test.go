@@ -47,22 +47,25 @@ func TestDevicesWithoutAStateMayBeOpen(t *testing.T) {
 }
 
 func TestOwnFilesAreNoReasonToRefuse(t *testing.T) {
-	if err := inspectFiles("/proc/self", "this process"); err != nil {
+	if err := (&files{ghostLimit: 1 << 20, watches: map[inode]string{}, inTree: always}).inspect(os.Getpid(), "this process"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestTheUpperFolderOfTheRootIsFound(t *testing.T) {
 	const rest = "lowerdir=/a:/b,upperdir=/var/lib/x\\0401/fs,workdir=/w"
+	const at = "2 1 0:51 / /run/b\\040x/rootfs rw,relatime shared:3 - "
 	for mountinfo, wanted := range map[string]string{
-		"1 0 0:50 / /old rw - overlay overlay rw,lowerdir=/no,upperdir=/no\n2 1 0:51 / / rw,relatime master:3 - overlay overlay rw," + rest: "/var/lib/x 1/fs",
-		"2 1 0:51 / / rw - ext4 /dev/vda rw":                           codeSnapshotter,
-		"2 1 0:51 / / rw - overlay overlay ro,lowerdir=/a":             codeSnapshotter,
-		"2 1 0:51 / / rw - overlay overlay rw,metacopy=on," + rest:     codeSnapshotter,
-		"2 1 0:51 / / rw - overlay overlay rw,redirect_dir=on," + rest: codeSnapshotter,
+		"1 0 0:50 / / rw - overlay overlay rw,lowerdir=/no,upperdir=/no\n" + at + "overlay overlay rw," + rest: "/var/lib/x 1/fs",
+		at + "overlay overlay rw,lowerdir=/a,upperdir=/below,workdir=/w\n" + at + "overlay overlay rw," + rest: "/var/lib/x 1/fs",
+		at + "ext4 /dev/vda rw":                              codeSnapshotter,
+		at + "overlay overlay ro,lowerdir=/a":                codeSnapshotter,
+		at + "overlay overlay rw,metacopy=on," + rest:        codeSnapshotter,
+		at + "overlay overlay rw,redirect_dir=on," + rest:    codeSnapshotter,
+		"2 1 0:51 / / rw - overlay overlay rw,upperdir=/etc": codeSnapshotter,
 		"": codeSnapshotter,
 	} {
-		got, err := parseUpperDir(mountinfo)
+		got, err := parseUpperDir(mountinfo, "/run/b x/rootfs")
 		if err != nil {
 			got = asFailure(err).Code
 		}

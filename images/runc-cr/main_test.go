@@ -20,6 +20,8 @@ func TestMain(m *testing.M) {
 		os.Exit(fakeRunc(os.Args[1:]))
 	case "runc-cr":
 		main()
+	case "holder":
+		holdForEver(os.Args[1:])
 	default:
 		os.Exit(m.Run())
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 const manifestFile = "manifest.json"
@@ -140,18 +141,21 @@ func recordFiles(folder string) (map[string]fileRecord, error) {
 }
 
 func recordFile(path string) (fileRecord, error) {
-	info, err := os.Lstat(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return fileRecord{}, failf(codeBroken, "%s is a link", filepath.Base(path))
+	}
+	if err != nil {
+		return fileRecord{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return fileRecord{}, err
 	}
 	if !info.Mode().IsRegular() {
 		return fileRecord{}, failf(codeBroken, "%s is no regular file", filepath.Base(path))
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return fileRecord{}, err
-	}
-	defer file.Close()
 	digest := sha256.New()
 	bytes, err := io.CopyBuffer(digest, onlyReader{file}, make([]byte, 1<<20))
 	return fileRecord{Bytes: bytes, SHA256: hex.EncodeToString(digest.Sum(nil))}, err

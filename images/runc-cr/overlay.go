@@ -5,43 +5,71 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// upperDir is the folder in which an overlay keeps what the processes below a root changed.
+// upperDir is the folder in which an overlay keeps what the processes below a root changed. It is taken from the
+// node's own mount of the bundle's root: what is mounted in the container's namespace is up to its processes, which
+// may name any folder there.
 func (c *container) upperDir() (string, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", c.pid))
+	rootfs := c.spec.rootfs(c.bundle)
+	content, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return "", err
 	}
-	return parseUpperDir(string(content))
+	upper, err := parseUpperDir(string(content), rootfs)
+	if err != nil {
+		return "", err
+	}
+	var mounted, seen unix.Stat_t
+	if err := unix.Stat(rootfs, &mounted); err != nil {
+		return "", err
+	}
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/root", c.pid), &seen); err != nil {
+		return "", err
+	}
+	if mounted.Dev != seen.Dev || mounted.Ino != seen.Ino {
+		return "", failf(codeSnapshotter, "the container's first process has another root than the runtime gave it")
+	}
+	return upper, nil
 }
 
-// parseUpperDir finds the upper folder of the overlay that is mounted on / in the text of a mountinfo file.
-func parseUpperDir(mountinfo string) (string, error) {
+// parseUpperDir finds the upper folder of the overlay that is mounted on a folder in the text of a mountinfo file.
+func parseUpperDir(mountinfo, folder string) (string, error) {
+	upper, err := "", error(failf(codeSnapshotter, "no root file system is mounted on %s", folder))
 	for line := range strings.Lines(mountinfo) {
 		mount, system, found := strings.Cut(strings.TrimSpace(line), " - ")
 		fields, options := strings.Fields(mount), strings.Fields(system)
-		if !found || len(fields) < 5 || fields[4] != "/" || len(options) < 3 {
+		if !found || len(fields) < 5 || unescape(fields[4]) != folder || len(options) < 3 {
 			continue
 		}
-		if options[0] != "overlay" {
-			return "", failf(codeSnapshotter, "the root file system is %s and no overlay, so its changes cannot be told", options[0])
-		}
-		upper := ""
-		for option := range strings.SplitSeq(options[2], ",") {
-			switch name, value, _ := strings.Cut(option, "="); {
-			case name == "upperdir":
-				upper = unescape(value)
-			case (name == "metacopy" || name == "redirect_dir") && value == "on":
-				return "", failf(codeSnapshotter, "the overlay is mounted with %s=on, so changes do not stand in its upper folder alone", name)
-			}
-		}
-		if upper == "" {
-			return "", failf(codeSnapshotter, "the overlay has no upper folder")
-		}
-		return upper, nil
+		upper, err = upperOf(options[0], options[2]) // The last one lies on top.
 	}
-	return "", failf(codeSnapshotter, "no root file system is mounted")
+	return upper, err
+}
+
+func upperOf(kind, options string) (string, error) {
+	if kind != "overlay" {
+		return "", failf(codeSnapshotter,
+			"the root file system is %s and no overlay, so its changes cannot be told",
+			kind)
+	}
+	upper := ""
+	for option := range strings.SplitSeq(options, ",") {
+		switch name, value, _ := strings.Cut(option, "="); {
+		case name == "upperdir":
+			upper = unescape(value)
+		case (name == "metacopy" || name == "redirect_dir") && value == "on":
+			return "", failf(codeSnapshotter,
+				"the overlay is mounted with %s=on, so changes do not stand in its upper folder alone",
+				name)
+		}
+	}
+	if upper == "" {
+		return "", failf(codeSnapshotter, "the overlay has no upper folder")
+	}
+	return upper, nil
 }
 
 // unescape undoes the octal escapes of mountinfo, and overlay's own of colons and commas.

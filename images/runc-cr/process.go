@@ -12,6 +12,7 @@ import (
 type process struct {
 	state   byte
 	parent  int
+	flags   uint64
 	started uint64
 }
 
@@ -26,7 +27,7 @@ func readProcess(pid int) (process, error) {
 // parseStat reads a line of /proc/PID/stat; the program's name in it may hold blanks and brackets.
 func parseStat(line string) (process, error) {
 	fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
-	const startField = 22 - 3
+	const flagsField, startField = 9 - 3, 22 - 3
 	if len(fields) <= startField {
 		return process{}, errors.New("/proc/PID/stat is too short")
 	}
@@ -34,8 +35,12 @@ func parseStat(line string) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
+	flags, err := strconv.ParseUint(fields[flagsField], 10, 64)
+	if err != nil {
+		return process{}, err
+	}
 	started, err := strconv.ParseUint(fields[startField], 10, 64)
-	return process{state: fields[0][0], parent: parent, started: started}, err
+	return process{state: fields[0][0], parent: parent, flags: flags, started: started}, err
 }
 
 // statusField reads a field of /proc/PID/status.

@@ -20,7 +20,7 @@ const (
 // It has no freezer: CRIU looks only ten times a second whether that is done, so half of all dumps would stand still
 // for 100 ms more; without one it stops each process by ptrace, at once. With cgroups of version 2 runc finds the
 // freezer by itself. And it has CRIU's options of this node with our hook added, which a restore does not need.
-func copyState(runcRoot, id, folder string) error {
+func copyState(runcRoot, id, folder string, watched []string) error {
 	content, err := os.ReadFile(filepath.Join(runcRoot, id, "state.json"))
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func copyState(runcRoot, id, folder string) error {
 	if err := os.WriteFile(filepath.Join(folder, id, "state.json"), content, 0o600); err != nil {
 		return err
 	}
-	return writeOptions(folder, options)
+	return writeOptions(folder, options, watched)
 }
 
 func changeState(content []byte, options string) ([]byte, error) {
@@ -61,8 +61,9 @@ func changeState(content []byte, options string) ([]byte, error) {
 	return json.Marshal(state)
 }
 
-// writeOptions writes the node's options with one more: CRIU calls this program, by the hook's name, at each stage.
-func writeOptions(folder, options string) error {
+// writeOptions writes the node's options with more: CRIU calls this program, by the hook's name, at each stage, and looks for
+// watched files under these paths.
+func writeOptions(folder, options string, watched []string) error {
 	own, err := os.Executable()
 	if err != nil {
 		return err
@@ -75,5 +76,10 @@ func writeOptions(folder, options string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.WriteFile(options, append(content, "\naction-script "+hook+"\n"...), 0o600)
+	// link-remap: an open file whose name was deleted, and that has others, is kept under a name that CRIU removes again.
+	content = append(content, "\naction-script "+hook+"\nlink-remap\n"...)
+	for _, path := range watched {
+		content = append(content, "irmap-scan-path "+path+"\n"...)
+	}
+	return os.WriteFile(options, content, 0o600)
 }

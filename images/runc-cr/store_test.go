@@ -202,7 +202,7 @@ func TestADumpsOwnSettingsStayOutOfRuncsState(t *testing.T) {
 	root, folder := t.TempDir(), filepath.Join(t.TempDir(), stateFolder)
 	const state = `{"id":"c1","init_process_start":9007199254740993,"cgroup_paths":{"freezer":"/f","pids":"/p"},"config":{"rootfs":"/r","labels":["bundle=/b","org.criu.config=/other"]}}`
 	write(t, root, map[string]string{"c1/state.json": state})
-	must(t, copyState(root, "c1", folder))
+	must(t, copyState(root, "c1", folder, []string{"/watched"}))
 	changed, err := readState(folder, "c1")
 	must(t, err)
 	if changed.Cgroups["freezer"] != "" || changed.Cgroups["pids"] != "/p" || changed.Started != 9007199254740993 || changed.bundle() != "/b" {
@@ -213,7 +213,7 @@ func TestADumpsOwnSettingsStayOutOfRuncsState(t *testing.T) {
 		t.Errorf("labels are %q", changed.Config.Labels)
 	}
 	hook := filepath.Join(folder, hookName)
-	if !strings.HasSuffix(content(t, options), "\naction-script "+hook+"\n") {
+	if !strings.HasSuffix(content(t, options), "\naction-script "+hook+"\nlink-remap\nirmap-scan-path /watched\n") {
 		t.Errorf("options are %q", content(t, options))
 	}
 	if _, err := os.Stat(hook); err != nil {

@@ -5,31 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// unpackTree applies an archive of packTree to a mounted root file system. Nothing outside of it can be touched,
-// whatever the archive says: every path is resolved below an open folder (os.Root), and a folder on the way to an
-// entry must be one and no symbolic link.
+// unpackTree applies an archive of packTree to a mounted root file system or a volume. Nothing outside of it can be
+// touched, whatever the archive says and whoever writes to the folder meanwhile (see beneath.go).
 func unpackTree(file, folder string) error {
 	in, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	root, err := os.OpenRoot(folder)
+	info, err := in.Stat()
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	u := unpacker{root: root}
+	root, err := openBeneath(folder)
+	if err != nil {
+		return err
+	}
+	defer root.close()
+	u := unpacker{root: root, size: info.Size()}
 	archive := tar.NewReader(in)
 	for {
 		header, err := archive.Next()
@@ -46,157 +47,206 @@ func unpackTree(file, folder string) error {
 }
 
 type unpacker struct {
-	root *os.Root
+	root *beneath
+	// size of the archive.
+	size int64
 	// Folders get their times last, as writing into them changes these.
 	folders []*tar.Header
 }
 
 func (u *unpacker) apply(header *tar.Header, content io.Reader) error {
-	name, err := u.place(header.Name)
-	if err != nil {
+	name := strings.TrimSuffix(header.Name, "/")
+	if name == "." && header.Typeflag == tar.TypeDir {
+		return u.dressFolder(u.root.fd, header)
+	}
+	if err := checkName(name); err != nil {
 		return err
 	}
+	parent, err := u.root.folder(path.Dir(name))
+	if err != nil {
+		return unsafeEntry(header.Name, err.Error())
+	}
+	defer unix.Close(parent)
+	base := path.Base(name)
 	switch {
 	case header.Typeflag == tar.TypeDir:
-		err = u.folder(name, header)
+		return u.folder(parent, base, header)
 	case isWhiteout(header):
-		return u.root.RemoveAll(name)
+		return removeAt(parent, base)
 	case header.Typeflag == tar.TypeReg:
-		err = u.file(name, header, content)
+		return u.file(parent, base, header, content)
 	case header.Typeflag == tar.TypeSymlink:
-		err = u.replace(name, func() error { return u.root.Symlink(header.Linkname, name) })
-	case header.Typeflag == tar.TypeLink:
-		return u.hardLink(name, header.Linkname)
-	case header.Typeflag == tar.TypeFifo:
-		err = u.replace(name, func() error {
-			return u.inFolderOf(name, func(fd int, base string) error { return unix.Mkfifoat(fd, base, 0o600) })
+		return u.node(parent, base, header, unix.S_IFLNK, func() error {
+			return unix.Symlinkat(header.Linkname,
+				parent, base)
 		})
+	case header.Typeflag == tar.TypeFifo:
+		return u.node(parent, base, header, unix.S_IFIFO, func() error { return unix.Mkfifoat(parent, base, 0o600) })
+	case header.Typeflag == tar.TypeLink:
+		return u.hardLink(parent, base, header)
 	default:
 		return unsafeEntry(header.Name, fmt.Sprintf("has the type %q", header.Typeflag))
 	}
-	if err != nil {
-		return err
-	}
-	return u.dress(name, header)
 }
 
-// place checks an entry's name and that all folders on the way to it are folders.
-func (u *unpacker) place(name string) (string, error) {
-	clean := strings.TrimSuffix(name, "/")
-	if clean == "." {
-		return clean, nil
+func checkName(name string) error {
+	if name == "." || !filepath.IsLocal(name) || path.Clean(name) != name {
+		return unsafeEntry(name, "is no path below a root")
 	}
-	if !filepath.IsLocal(clean) || path.Clean(clean) != clean {
-		return "", unsafeEntry(name, "is no path below a root")
-	}
-	for at := path.Dir(clean); at != "."; at = path.Dir(at) {
-		info, err := u.root.Lstat(at)
-		if err != nil {
-			return "", unsafeEntry(name, fmt.Sprintf("has no folder: %v", err))
-		}
-		if !info.IsDir() {
-			return "", unsafeEntry(name, fmt.Sprintf("leads through %s, which is no folder", at))
-		}
-	}
-	return clean, nil
+	return nil
 }
 
 func unsafeEntry(name, why string) error {
 	return failf(codeUnsafeArchive, "entry %q of the root file system's changes %s", name, why)
 }
 
-func (u *unpacker) folder(name string, header *tar.Header) error {
-	u.folders = append(u.folders, header)
-	if name == "." {
-		return nil
-	}
-	info, err := u.root.Lstat(name)
-	if err == nil && (!info.IsDir() || header.PAXRecords[paxXattr+opaque] == "y") {
-		if err := u.root.RemoveAll(name); err != nil {
-			return err
-		}
-		err = fs.ErrNotExist
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return u.root.Mkdir(name, 0o700)
-	}
-	return err
+// replaced says that a name does not hold any more what was just put there.
+func replaced(name string, err error) error {
+	return failf(codeNotStill, "%s was replaced by another process while it was unpacked: %v", name, err)
 }
 
-func (u *unpacker) file(name string, header *tar.Header, content io.Reader) error {
-	return u.replace(name, func() error {
-		file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
+func (u *unpacker) folder(parent int, base string, header *tar.Header) error {
+	fd, err := openFolder(parent, base)
+	if err == nil && header.PAXRecords[paxXattr+opaque] == "y" {
+		_ = unix.Close(fd)
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		if err := removeAt(parent, base); err != nil {
 			return err
 		}
-		_, err = io.CopyN(file, content, header.Size)
-		return errors.Join(err, file.Close())
-	})
+		if err := unix.Mkdirat(parent, base, 0o700); err != nil {
+			return replaced(header.Name, err)
+		}
+		if fd, err = openFolder(parent, base); err != nil {
+			return replaced(header.Name, err)
+		}
+	}
+	defer unix.Close(fd)
+	return u.dressFolder(fd, header)
+}
+
+func (u *unpacker) dressFolder(fd int, header *tar.Header) error {
+	u.folders = append(u.folders, header)
+	return dress(fd, header)
+}
+
+func (u *unpacker) file(parent int, base string, header *tar.Header, content io.Reader) error {
+	// An archive of ours has no holes; one that has could write more than there is room for.
+	if header.Size > u.size {
+		return unsafeEntry(header.Name, fmt.Sprintf("has %d bytes, more than the archive", header.Size))
+	}
+	if err := removeAt(parent, base); err != nil {
+		return err
+	}
+	fd, err := unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return replaced(header.Name, err)
+	}
+	file := os.NewFile(uintptr(fd), header.Name)
+	if _, err = io.CopyN(file, content, header.Size); err == nil {
+		err = dress(fd, header)
+	}
+	return errors.Join(err, file.Close())
+}
+
+// node makes a link or a fifo.
+func (u *unpacker) node(parent int, base string, header *tar.Header, kind uint32, make func() error) error {
+	if err := removeAt(parent, base); err != nil {
+		return err
+	}
+	if err := make(); err != nil {
+		return replaced(header.Name, err)
+	}
+	made, err := openEntry(parent, base, header.Name)
+	if err != nil {
+		return replaced(header.Name, err)
+	}
+	defer made.close()
+	if made.kind() != kind {
+		return replaced(header.Name, errors.New("it has another type"))
+	}
+	return dress(made.fd, header)
 }
 
 // hardLink ties a name to a file that the archive, or the image, has under another one.
-func (u *unpacker) hardLink(name, target string) error {
-	from, err := u.place(target)
+func (u *unpacker) hardLink(parent int, base string, header *tar.Header) error {
+	if err := checkName(header.Linkname); err != nil {
+		return err
+	}
+	folder, err := u.root.folder(path.Dir(header.Linkname))
 	if err != nil {
+		return unsafeEntry(header.Name, fmt.Sprintf("is a link to %s: %v", header.Linkname, err))
+	}
+	defer unix.Close(folder)
+	from, err := openEntry(folder, path.Base(header.Linkname), header.Linkname)
+	if err != nil {
+		return unsafeEntry(header.Name, fmt.Sprintf("is a link to %s: %v", header.Linkname, err))
+	}
+	defer from.close()
+	if !from.isRegular() {
+		return unsafeEntry(header.Name, fmt.Sprintf("is a link to %s, which is no file", header.Linkname))
+	}
+	if header.Linkname == strings.TrimSuffix(header.Name, "/") {
+		return nil
+	}
+	if err := removeAt(parent, base); err != nil {
 		return err
 	}
-	info, err := u.root.Lstat(from)
-	if err != nil || !info.Mode().IsRegular() {
-		return unsafeEntry(name, fmt.Sprintf("is a link to %s, which is no file", target))
+	// The file that was opened, whatever its name holds by now.
+	if err := unix.Linkat(unix.AT_FDCWD, from.self(), parent, base, unix.AT_SYMLINK_FOLLOW); err != nil {
+		return replaced(header.Name, err)
 	}
-	return u.replace(name, func() error { return u.root.Link(from, name) })
+	return nil
 }
 
-// replace makes something where something else may be.
-func (u *unpacker) replace(name string, make func() error) error {
-	if err := u.root.RemoveAll(name); err != nil {
-		return err
-	}
-	return make()
-}
-
-// dress gives an entry its owner, attributes, mode and times; in this order, as a new owner takes modes away.
-func (u *unpacker) dress(name string, header *tar.Header) error {
-	if err := u.root.Lchown(name, header.Uid, header.Gid); err != nil {
-		return err
+// dress gives what is open its owner, attributes, mode and times; in this order, as a new owner takes modes away.
+func dress(fd int, header *tar.Header) error {
+	self := fmt.Sprintf("/proc/self/fd/%d", fd)
+	if err := unix.Fchownat(fd, "", header.Uid, header.Gid, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("owner of %s: %w", header.Name, err)
 	}
 	for record, value := range header.PAXRecords {
 		attribute, found := strings.CutPrefix(record, paxXattr)
 		if !found || strings.HasPrefix(attribute, ownXattrs) {
 			continue
 		}
-		err := u.inFolderOf(name, func(fd int, base string) error {
-			return unix.Lsetxattr(fmt.Sprintf("/proc/self/fd/%d/%s", fd, base), attribute, []byte(value), 0)
-		})
-		if err != nil {
-			return fmt.Errorf("attribute %s of %s: %w", attribute, name, err)
+		if err := unix.Setxattr(self, attribute, []byte(value), 0); err != nil {
+			return fmt.Errorf("attribute %s of %s: %w", attribute, header.Name, err)
 		}
 	}
 	if header.Typeflag == tar.TypeSymlink {
 		return nil
 	}
-	if err := u.root.Chmod(name, header.FileInfo().Mode()); err != nil {
-		return err
+	if err := unix.Chmod(self, uint32(header.Mode)&0o7777); err != nil {
+		return fmt.Errorf("mode of %s: %w", header.Name, err)
 	}
-	return u.root.Chtimes(name, time.Time{}, header.ModTime)
+	return setTime(self, header)
 }
 
-func (u *unpacker) finish() error {
-	for _, header := range u.folders {
-		name := strings.TrimSuffix(header.Name, "/")
-		if err := u.root.Chtimes(name, time.Time{}, header.ModTime); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+func setTime(self string, header *tar.Header) error {
+	modified, err := unix.TimeToTimespec(header.ModTime)
+	if err != nil {
+		return unsafeEntry(header.Name, fmt.Sprintf("has the time %v", header.ModTime))
+	}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, self, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified},
+		0); err != nil {
+		return fmt.Errorf("time of %s: %w", header.Name, err)
 	}
 	return nil
 }
 
-// inFolderOf runs a system call that os.Root does not have, on the open folder of an entry.
-func (u *unpacker) inFolderOf(name string, call func(fd int, base string) error) error {
-	folder, err := u.root.Open(path.Dir(name))
-	if err != nil {
-		return err
+func (u *unpacker) finish() error {
+	for _, header := range u.folders {
+		fd, err := u.root.folder(strings.TrimSuffix(header.Name, "/"))
+		if err != nil {
+			continue // A later entry took its place.
+		}
+		err = setTime(fmt.Sprintf("/proc/self/fd/%d", fd), header)
+		_ = unix.Close(fd)
+		if err != nil {
+			return err
+		}
 	}
-	defer folder.Close()
-	return call(int(folder.Fd()), path.Base(name))
+	return nil
 }

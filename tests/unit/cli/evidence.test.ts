@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeAfter } from "../../../cli/evidence/collect";
 import { archive, EvidenceFolder } from "../../../cli/evidence/files";
+import { logSections, logTails } from "../../../cli/evidence/host";
 import { redScreen } from "../../../cli/evidence/screen";
 import { secretsOf } from "../../../cli/stack/stack-state";
 import { UserError } from "../../../infra/support/errors";
@@ -14,6 +15,29 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 let folder: string;
 beforeEach(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-evidence-")); });
 afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
+
+describe("a node's logs", () => {
+  test("are those below the folders, whatever names, links and lines are in them", () => {
+    const secret = join(folder, "secret.yaml");
+    const logs = join(folder, "logs");
+    mkdirSync(logs);
+    writeFileSync(secret, "planted");
+    writeFileSync(join(logs, "own.log"), "own\n===== guess /etc/forged\nforged\n");
+    symlinkSync(secret, join(logs, "link.log"));
+    // As two lines, its path is that of the secret.
+    mkdirSync(join(logs, "evil\n", folder), { recursive: true });
+    writeFileSync(join(logs, "evil\n", `${secret}\n.log`), "of a container");
+    const mark = "===== unguessed";
+    const sections = logSections(execFileSync("sh", ["-c", logTails(mark, { folders: [logs], files: [] })], { encoding: "utf8" }), mark);
+    const own = sections.filter(([file]) => !file.startsWith("journal/"));
+    expect(own.map(([file]) => file).sort()).toEqual([join(logs, "evil_", `${secret}_.log`), join(logs, "own.log")].sort());
+    expect(JSON.stringify(own)).not.toContain("planted");
+  });
+
+  test("are not looked for where containers write", () => {
+    expect(logTails("mark")).not.toMatch(/agent\/containerd(?!\/containerd\.log)/);
+  });
+});
 
 describe("evidence", () => {
   test("holds no secret, in clear or in base64, in the folder or in the archive, and only its owner may read it", async () => {

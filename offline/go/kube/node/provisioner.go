@@ -220,9 +220,12 @@ func (p *provisioner) remove(ctx context.Context, name string) error {
 		return nil
 	}
 	// A path that an edited volume points elsewhere is not ours to remove.
-	if path := volume.Spec.HostPath; path != nil && filepath.Dir(filepath.Clean(path.Path)) == p.folder {
-		if err := os.RemoveAll(p.root + path.Path); err != nil {
-			return err
+	if source := volume.Spec.HostPath; source != nil {
+		if path := filepath.Clean(source.Path); filepath.Dir(path) == p.folder {
+			// It follows no link in the volume, whose files are a tenant's.
+			if err := os.RemoveAll(p.root + path); err != nil {
+				return err
+			}
 		}
 	}
 	err = p.client.CoreV1().PersistentVolumes().Delete(ctx, name, meta.DeleteOptions{})
