@@ -19,6 +19,9 @@ export const LABELS = {
 /** Annotation of such a namespace: host, process id and start of the run, to see whether it still lives. */
 export const RUN_ANNOTATION = "bay-e2e.dev/run";
 
+/** On an image that the runner builds for itself: what it is for. */
+export const IMAGE_LABEL = "bay-e2e.dev/image";
+
 /** On an image whose nodes can checkpoint and restore pods: the name of containerd's handler for it. */
 export const CHECKPOINT_LABEL = "dev.runc-cr.handler";
 

@@ -7,7 +7,7 @@ import { tail, tryRun } from "../../infra/support/exec";
 import { cacheFolder } from "../tools/cache";
 import { type InUse, lookForUse, reasonToKeep } from "../clean-up/in-use";
 import { OFFLINE, ROOT } from "../paths";
-import { isBuilt, type Stored, storedThings } from "../tools/stored";
+import { isBuilt, isProven, labelledImages, type Stored, storedThings } from "../tools/stored";
 import { bytes, table } from "../table";
 
 /** What a clean may remove. */
@@ -43,7 +43,11 @@ async function clean(what: { images: boolean; tools: boolean }): Promise<void> {
   const use = await lookForUse();
   const say = (line: string) => { process.stdout.write(`${line}\n`); };
   if (what.images) {
-    for (const image of (await storedThings()).filter(isBuilt)) await removeImage(image, use, say);
+    const labelled = await labelledImages();
+    for (const image of (await storedThings()).filter(isBuilt)) {
+      if (isProven(image, labelled)) await removeImage(image, use, say);
+      else say(`kept image ${describe(image)}: only its name is like one of this project's   (docker image rm ${image.places.join(" ")})`);
+    }
   }
   if (what.tools && use.stacks.length > 0) {
     say(`kept the tools, the stand-ins and Docker's daemon: ${use.stacks.length === 1 ? "a stack is" : "stacks are"} up: ${use.stacks.join(", ")}   (npm run status, npm run down)`);
