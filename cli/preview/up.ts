@@ -4,7 +4,7 @@ import { quotaOf, quotaProblems } from "../../infra/quota";
 import { UserError } from "../../infra/support/errors";
 import { run } from "../../infra/support/exec";
 import { underMark } from "../clean-up/marks";
-import { removeNamespaces } from "../cluster/namespaces";
+import { isOfThisHost, ownedNamespace, removeNamespaces } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { phase, type Tell } from "../progress";
 import { prepare, up } from "../session";
@@ -135,7 +135,7 @@ async function requireFree(stack: string, namespace: string, { stack: template, 
   const known = (await stateOf(stack))?.resources.some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace);
   if (!known) {
     tell(`removing namespace ${namespace}, which a run of this checkout made and no state knows`);
-    await removeNamespaces(kubeconfig, [namespace]);
+    await removeNamespaces(kubeconfig, [ownedNamespace(found)], { tell });
   }
   return server;
 }

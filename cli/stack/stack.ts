@@ -71,6 +71,11 @@ export async function findDrift(stack: Stack, operation: Operation): Promise<Dri
   return driftOf(events);
 }
 
+/** Destroys some of a stack's resources, and all that depends on them. @param only their URNs */
+export async function destroyOnly(stack: Stack, only: string[], operation: Operation): Promise<void> {
+  await withOutput(stack.name, operation, (options) => stack.destroy({ ...options, target: only, targetDependents: true }));
+}
+
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
 export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
   // Of one stack among several that a command removes the cluster may be gone, and of the next merely slow.

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkpointMode, imageSources, type Settings } from "../config";
-import { annotationsOf, labelsOf, type Owner } from "../naming";
+import { labelsOf, namespaceAnnotationsOf, type Owner } from "../naming";
 import type { CheckpointOutput } from "../outputs";
 import { UserError } from "../support/errors";
 import { openKubeApi, type KubeList } from "../support/kube-api";
@@ -14,7 +14,7 @@ import type { Source } from "./checkpoint/source";
 import type { Cluster } from "./cluster";
 import { Component, type ComponentOptions } from "./component";
 import { Images } from "./images";
-import { freeNamespace, Namespace } from "./namespace";
+import { Namespace, type WantedNamespace } from "./namespace";
 import { PullSecret, type Registry } from "./registry";
 
 export interface CheckpointArgs {
@@ -24,6 +24,8 @@ export interface CheckpointArgs {
   root: string;
   cluster: Cluster;
   registry: Registry | undefined;
+  /** Known once the names of all the stack's namespaces are nobody else's. */
+  free: pulumi.Output<unknown>;
 }
 
 /** What a stack has of checkpoints. */
@@ -44,7 +46,7 @@ export function declareCheckpoints(args: CheckpointArgs): Checkpoints {
   const { settings, cluster } = args;
   const mode = checkpointMode(settings);
   if (mode === false) return none("the configuration says checkpoint: false");
-  if (sourceOf(settings) === local && !existsSync(join(args.root, "charts", "propagator", "Chart.yaml"))) return none("this checkout has no charts/propagator");
+  if (sourceOf(settings) === local && !hasChart(args.root)) return none("this checkout has no charts/propagator");
   if (mode === true) return new Checkpoint("checkpoint", args, inOwn(cluster));
   const decided = pulumi.output(cluster.kubeconfig.apply(nodesWithout)).apply((missing): Checkpoints => (missing === undefined ? new Checkpoint("checkpoint", args, inOwn(cluster)) : none(missing)));
   return { output: pulumi.unsecret(decided.apply(({ output }) => output)), token: pulumi.secret(decided.apply(({ token }) => token)) };
@@ -81,12 +83,11 @@ export class Checkpoint extends Component implements Checkpoints {
     return { image: images.propagator.reference, pullPolicy: pullPolicy.propagator };
   }
 
-  private declareNamespace(source: Source, { settings, owner, cluster }: CheckpointArgs, options: ComponentOptions): Namespace {
-    const name = settings.checkpointNamespace || source.namespace(settings);
+  private declareNamespace(source: Source, { settings, owner, free }: CheckpointArgs, options: ComponentOptions): Namespace {
     return new Namespace("checkpoint-namespace", {
-      name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name, owner, timeout: settings.readyTimeout, key: "checkpointNamespace" }))),
+      name: pulumi.unsecret(free.apply(() => settings.checkpointNamespace || source.namespace(settings))),
       // Its agents see the processes of their node.
-      labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" }, annotations: annotationsOf(owner),
+      labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" }, annotations: namespaceAnnotationsOf(owner),
     }, { parent: this, ...deletedWith(options) });
   }
 
@@ -97,6 +98,19 @@ export class Checkpoint extends Component implements Checkpoints {
       atomic: true, cleanupOnFail: true, timeout: args.settings.checkpointTimeout, maxHistory: 3,
     }, this.child({ ignoreChanges: keep, customTimeouts: { create: `${args.settings.checkpointTimeout}s`, update: `${args.settings.checkpointTimeout}s`, delete: `${args.settings.checkpointTimeout}s` } }));
   }
+}
+
+/** The namespaces that a stack would make: Bay's, and the propagator's where it gets one. */
+export async function plannedNamespaces(settings: Settings, root: string, kubeconfig: string): Promise<WantedNamespace[]> {
+  const own = { name: settings.namespace, key: "namespace" };
+  const mode = checkpointMode(settings);
+  const source = sourceOf(settings);
+  const none = mode === false || (source === local && !hasChart(root)) || (mode === "auto" && (await nodesWithout(kubeconfig)) !== undefined);
+  return none ? [own] : [own, { name: settings.checkpointNamespace || source.namespace(settings), key: "checkpointNamespace" }];
+}
+
+function hasChart(root: string): boolean {
+  return existsSync(join(root, "charts", "propagator", "Chart.yaml"));
 }
 
 function sourceOf({ cedanaToken }: Settings): Source {
