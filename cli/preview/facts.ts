@@ -21,6 +21,8 @@ export interface PreviewFacts extends Preview {
   terminating: boolean;
   /** Folder of the checkout that made it; empty where nobody knows. */
   checkout: string;
+  /** Host that made it; empty where it does not say. */
+  host: string;
   /** Who works on it now, in words. */
   busy?: string;
 }

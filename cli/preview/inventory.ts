@@ -94,7 +94,7 @@ function stackFacts({ stack, preview, known, cluster: named }: OwnStack, all: re
   return {
     ...preview, ...(live ? { ...live, owner: preview.owner || live.owner } : {}), lastUsed: live?.lastUsed ?? "", stack, condition: known?.condition ?? "not up", whole: known?.condition === "up" || known?.cluster !== undefined,
     cluster: preview.template || (cluster?.name ?? ""), clusterState: clusterState(preview.template, all, namespaces !== undefined),
-    terminating: namespace?.metadata.deletionTimestamp !== undefined, checkout: ROOT,
+    terminating: namespace?.metadata.deletionTimestamp !== undefined, checkout: ROOT, host: namespace?.metadata.annotations?.[LABELS.host] ?? "",
     ...(namespace ? { namespace: namespace.metadata.name, live: ownedNamespace(namespace) } : {}), ...(cluster ? { kubeconfig: cluster.kubeconfig } : {}), ...(busy ? { busy } : {}),
   };
 }
@@ -106,7 +106,7 @@ function namespaceFacts({ metadata }: ApiNamespace, cluster: PreviewCluster, all
   if (!preview) return undefined;
   return {
     ...preview, condition: "elsewhere", whole: true, cluster: all.some(({ name: stack }) => stack === cluster.stack && !isPreviewStack(stack)) ? cluster.stack : cluster.name,
-    clusterState: "answers", namespace: name, live: ownedNamespace({ metadata }), terminating: deletionTimestamp !== undefined, checkout: annotations[LABELS.checkout] ?? "", kubeconfig: cluster.kubeconfig,
+    clusterState: "answers", namespace: name, live: ownedNamespace({ metadata }), terminating: deletionTimestamp !== undefined, checkout: annotations[LABELS.checkout] ?? "", host: annotations[LABELS.host] ?? "", kubeconfig: cluster.kubeconfig,
   };
 }
 
