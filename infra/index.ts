@@ -19,8 +19,11 @@ import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
+import { onLongWait } from "./support/wait";
 
 knowFormerNames();
+// Shown while the program waits for a node or a cluster, and kept nowhere.
+onLongWait((reason, seconds) => { void pulumi.log.info(`${reason} (${seconds} s)`, undefined, undefined, true); });
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
 const preview = previewIn(settings);

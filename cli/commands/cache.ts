@@ -2,6 +2,7 @@ import { execa } from "execa";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isOwnCacheFolder } from "../../infra/support/cache-folder";
 import { UserError } from "../../infra/support/errors";
 import { tail, tryRun } from "../../infra/support/exec";
 import { cacheFolder } from "../tools/cache";
@@ -70,8 +71,10 @@ async function removeTools(): Promise<void> {
   const offline = join(OFFLINE, "main.ts");
   const loader = pathToFileURL(require.resolve("tsx")).href;
   if (existsSync(offline)) await execa(process.execPath, ["--import", loader, offline, "clean"], { cwd: ROOT, stdio: "inherit" });
-  rmSync(join(cacheFolder(), "official"), { recursive: true, force: true });
-  rmSync(join(cacheFolder(), "fallback.json"), { force: true });
+  for (const path of ["official", "fallback.json"].map((name) => join(cacheFolder(), name)).filter((each) => existsSync(each))) {
+    if (isOwnCacheFolder(cacheFolder())) rmSync(path, { recursive: true, force: true });
+    else process.stdout.write(`kept ${path}: the folder above it was not made by this project\n`);
+  }
 }
 
 /** An image by its first name and how many more it has; a folder by its name. */
