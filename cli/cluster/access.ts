@@ -98,14 +98,16 @@ async function request(config: KubeConfig, url: string, { method, agent, signal,
   await config.applyToHTTPSOptions(options);
   // Its own agent would be thrown away after each call, with its connection.
   if (!config.getCurrentCluster()?.proxyUrl) options.agent = agent;
-  if (fields) options.headers = { ...options.headers, "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
+  const text = fields && JSON.stringify(fields);
+  // Node sends a DELETE's body without saying how long it is, and the server takes it for the next request.
+  if (text !== undefined) options.headers = { ...options.headers, "content-length": Buffer.byteLength(text), "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => { reject(deadline.aborted ? new Error(`${url} did not answer within ${CALL_DEADLINE / 1000} s`) : error); };
     https.request(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
         .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }); });
-    }).on("error", failed).end(fields ? JSON.stringify(fields) : undefined);
+    }).on("error", failed).end(text);
   });
 }
 

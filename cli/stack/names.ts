@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { chooseContext } from "../../infra/backends/contexts";
 import { IN_STATE_VARIABLE, requireFreeNames } from "../../infra/backends/docker-names";
+import { plannedNamespaces } from "../../infra/components/checkpoint/planned";
+import { freeNamespaces } from "../../infra/components/free-namespaces";
 import { DOCKER_DESKTOP_CONTEXTS } from "../../infra/backends/local-contexts";
 import { kubeconfigFile, LABELS, ownerOf } from "../../infra/naming";
 import { UserError } from "../../infra/support/errors";
@@ -31,9 +33,6 @@ export async function requireNames(stack: string, tell: Tell): Promise<void> {
   const candidates = settings.backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : [];
   const { kubeconfig } = chooseContext({ settings, root: ROOT }, candidates);
   if (state) await forgetLostNamespaces(stack, kubeconfig, tell);
-  // Half a second of Pulumi's packages, which an `up` loads anyway.
-  const { plannedNamespaces } = await import("../../infra/components/checkpoint");
-  const { freeNamespaces } = await import("../../infra/components/namespace");
   const planned = await plannedNamespaces(settings, ROOT, kubeconfig);
   await freeNamespaces(kubeconfig, planned, { owner, timeout: settings.readyTimeout, tell, kubectl: kubectlFor(stack) });
   const known = new Set((state?.resources ?? []).filter(({ type }) => type === "kubernetes:core/v1:Namespace").map(({ id }) => id));

@@ -1,20 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { checkpointMode, imageSources, type Settings } from "../config";
 import { labelsOf, namespaceAnnotationsOf, type Owner } from "../naming";
 import type { CheckpointOutput } from "../outputs";
 import { UserError } from "../support/errors";
 import { openKubeApi, type KubeList } from "../support/kube-api";
 import { waitFor } from "../support/wait";
-import { cedana } from "./checkpoint/cedana";
 import { local } from "./checkpoint/local";
+import { hasChart, nodesWithout, sourceOf } from "./checkpoint/planned";
 import type { Source } from "./checkpoint/source";
 import type { Cluster } from "./cluster";
 import { Component, type ComponentOptions } from "./component";
 import { Images } from "./images";
-import { Namespace, type WantedNamespace } from "./namespace";
+import { Namespace } from "./namespace";
 import { PullSecret, type Registry } from "./registry";
 
 export interface CheckpointArgs {
@@ -34,9 +32,6 @@ export interface Checkpoints {
   /** Bearer token of the API; empty where there is none. Secret. */
   token: pulumi.Output<string>;
 }
-
-/** containerd's handler that checkpoints and restores; a node lists it when it has the runtime. */
-const HANDLER = "checkpoint";
 
 /**
  * The propagator of a stack, if it has one. On a cluster that is not the stack's own the nodes decide, unless the
@@ -100,23 +95,6 @@ export class Checkpoint extends Component implements Checkpoints {
   }
 }
 
-/** The namespaces that a stack would make: Bay's, and the propagator's where it gets one. */
-export async function plannedNamespaces(settings: Settings, root: string, kubeconfig: string): Promise<WantedNamespace[]> {
-  const own = { name: settings.namespace, key: "namespace" };
-  const mode = checkpointMode(settings);
-  const source = sourceOf(settings);
-  const none = mode === false || (source === local && !hasChart(root)) || (mode === "auto" && (await nodesWithout(kubeconfig)) !== undefined);
-  return none ? [own] : [own, { name: settings.checkpointNamespace || source.namespace(settings), key: "checkpointNamespace" }];
-}
-
-function hasChart(root: string): boolean {
-  return existsSync(join(root, "charts", "propagator", "Chart.yaml"));
-}
-
-function sourceOf({ cedanaToken }: Settings): Source {
-  return cedanaToken === "" ? local : cedana;
-}
-
 function none(reason: string): Checkpoints {
   return { output: pulumi.output({ source: "none", reason, url: "", forward: null, clusterId: "", namespace: "", release: "", chart: "" }), token: pulumi.secret("") };
 }
@@ -128,20 +106,6 @@ function inOwn({ provider, owns }: Cluster): ComponentOptions {
 
 function deletedWith({ deletedWith: owner }: ComponentOptions): Pick<ComponentOptions, "deletedWith"> {
   return owner ? { deletedWith: owner } : {};
-}
-
-interface Node { metadata: { name: string }; status: { runtimeHandlers?: { name: string }[] } }
-
-/** Why the nodes of a cluster cannot checkpoint; nothing when all can. */
-async function nodesWithout(kubeconfig: string): Promise<string | undefined> {
-  const api = await openKubeApi(kubeconfig);
-  try {
-    const nodes = (await api.get<KubeList<Node>>("/api/v1/nodes"))?.items ?? [];
-    const without = nodes.filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER)).map(({ metadata }) => metadata.name);
-    return without.length === 0 ? undefined : `containerd on ${without.join(", ")} has no handler "${HANDLER}"`;
-  } finally {
-    api.close();
-  }
 }
 
 interface DaemonSet { metadata: { name: string; generation: number }; status: { desiredNumberScheduled: number; numberReady: number; observedGeneration?: number } }
