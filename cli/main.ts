@@ -108,8 +108,9 @@ command("sweep", "show what killed runs left, here and in local clusters, and re
   ["--yes", "remove it; exit code 0 when nothing is left"],
   ["--stack k3s", "only what is of that stack of this checkout"],
   ["--all --yes", "also stacks of this checkout that are up on purpose"],
-]).option("--stack <name>", "only this stack of this checkout").option("--yes", "remove without asking", false).option("--all", "also what is up on purpose", false).option("--json", "print JSON", false)
-  .action((options: { stack?: string; yes: boolean; all: boolean; json: boolean }) => end(import("./commands/sweep").then(({ sweepCommand }) => sweepCommand(options))));
+  ["--checkout /media/disk/app", "also what this checkout made, which cannot be looked for from here"],
+]).option("--stack <name>", "only this stack of this checkout").option("--checkout <folder>", "also what a checkout made that is on no disk of this host; name it only if it is gone").option("--yes", "remove without asking", false).option("--all", "also what is up on purpose", false).option("--json", "print JSON", false)
+  .action((options: { stack?: string; checkout?: string; yes: boolean; all: boolean; json: boolean }) => end(import("./commands/sweep").then(({ sweepCommand }) => sweepCommand(options))));
 
 command("cache [action]", "list what stays between runs, with sizes; with the word clean, remove it", [
   ["", "what stays, what uses it, what removes it"], ["clean --images", "the images of Bay and Ship"], ["clean --tools", "downloaded and built tools, stand-ins, their Docker daemon"], ["clean --all", "both"],

@@ -27,9 +27,13 @@ export async function phase<T>(title: string, work: (tell: Tell) => Promise<T>):
   const list = new Listr([{
     title,
     task: async (_, task) => {
-      const clock = setInterval(() => { task.title = `${title} (${elapsed(start)})`; }, 1_000);
+      let told = start;
+      const clock = setInterval(() => {
+        task.title = `${title} (${elapsed(start)})`;
+        if (Date.now() - told > SILENCE) task.output = waitingFor() ?? task.output;
+      }, 1_000);
       try {
-        result = { value: await work((line) => { task.output = line; }) };
+        result = { value: await work((line) => { told = Date.now(); task.output = line; }) };
         task.title = `${title} (${elapsed(start)})`;
       } finally {
         clearInterval(clock);
@@ -44,11 +48,12 @@ export async function phase<T>(title: string, work: (tell: Tell) => Promise<T>):
 async function plain<T>(title: string, work: (tell: Tell) => Promise<T>): Promise<T> {
   const start = Date.now();
   let told = start;
+  let last = title;
   const say = (line: string) => { told = Date.now(); process.stderr.write(`${line}\n`); };
   say(`> ${title}`);
-  const tick = setInterval(() => { if (Date.now() - told > 20_000) say(`  still at it, ${elapsed(start)} so far`); }, 5_000);
+  const tick = setInterval(() => { if (Date.now() - told > SILENCE) say(`  waiting for: ${waitingFor() ?? last}  [${elapsed(start)}]`); }, SILENCE / 4);
   try {
-    const value = await work((line) => { say(`  ${line}  [${elapsed(start)}]`); });
+    const value = await work((line) => { last = line; say(`  ${line}  [${elapsed(start)}]`); });
     say(`ok ${title} (${elapsed(start)})`);
     return value;
   } catch (error) {
@@ -57,6 +62,26 @@ async function plain<T>(title: string, work: (tell: Tell) => Promise<T>): Promis
   } finally {
     clearInterval(tick);
   }
+}
+
+/** Milliseconds without a line after which a phase says in a log what it waits for. */
+const SILENCE = 20_000;
+
+/** What is under way and can say what it waits for; the innermost counts. */
+const waits: (() => string | undefined)[] = [];
+
+/** Runs `work`; a phase that has been silent for a while says meanwhile what `describe` gives. */
+export async function describedBy<T>(describe: () => string | undefined, work: () => Promise<T>): Promise<T> {
+  waits.push(describe);
+  try {
+    return await work();
+  } finally {
+    waits.splice(waits.indexOf(describe), 1);
+  }
+}
+
+function waitingFor(): string | undefined {
+  return [...waits].reverse().map((describe) => describe()).find((text) => text !== undefined);
 }
 
 /** Time since `start` for people: `4.2 s`, `3 min 05 s`. */

@@ -3,7 +3,9 @@ import { problemsOfOutputs, type StackOutputs } from "../infra/outputs";
 import { type ErrorCode, UserError } from "../infra/support/errors";
 import { run } from "../infra/support/exec";
 import { kubeconfigFile, ownerOf } from "../infra/naming";
-import { kubeconfigOf } from "./cluster/access";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { kubeconfigOf, openCluster } from "./cluster/access";
+import { kubectlFor } from "./cluster/kubectl";
 import { dropImageNames } from "./clean-up/docker-things";
 import { describeLeftovers, leftoversOf, removeByLabel } from "./clean-up/leftovers";
 import { underMark } from "./clean-up/marks";
@@ -14,7 +16,10 @@ import { phase, type Tell } from "./progress";
 import { settleReleases } from "./cluster/helm-releases";
 import { recover, removePending } from "./stack/recover";
 import { prepareTools, type SetupOptions, type Tools } from "./tools/setup";
-import { bringUp, clearPending, openStack, stackExists, tearDown } from "./stack/stack";
+import { forgetImpostors, outlivingReleases, removeStateNamespaces } from "./stack/identity";
+import { bringUp, clearPending, destroyOnly, openStack, type Operation, stackExists, tearDown } from "./stack/stack";
+import { isStackKubeconfig } from "./stack/kubeconfig";
+import { requireNames } from "./stack/names";
 import { removeMadeStackFile } from "./stack/stack-file";
 import { kindImageOf } from "./stack/stack-settings";
 import { stateOf } from "./stack/stack-state";
@@ -49,6 +54,7 @@ export async function up(stackName: string, options: { signal?: AbortSignal; fac
     process.env[OWNER_VARIABLE] = ownerOf(ROOT, stackName).id;
     await preflight(stackName);
     return phase(`Stack ${stackName}: up`, async (tell) => {
+      await requireNames(stackName, tell);
       await recover(stackName, tell);
       const stack = await openStack(stackName);
       if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;
@@ -62,8 +68,8 @@ export async function up(stackName: string, options: { signal?: AbortSignal; fac
   });
 }
 
-/** Failures after which nothing is removed by its label: another run has the stack, or somebody else's key does. */
-const NOT_OURS_NOW: readonly ErrorCode[] = ["E_STACK_LOCKED", "E_PASSPHRASE"];
+/** Failures after which nothing is removed by its label: another run has the stack, or another key does, or it was tried already. */
+const NOT_OURS_NOW: readonly ErrorCode[] = ["E_STACK_LOCKED", "E_PASSPHRASE", "E_DESTROY"];
 
 export interface DownOptions {
   signal?: AbortSignal;
@@ -81,22 +87,46 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
     await recover(stackName, tell);
     if (clusterGone) await sayForgotten(stackName, tell);
     // Of a cluster that outlives the stack, and that nobody knows how to reach once the state is gone.
-    const kubeconfig = clusterGone ? undefined : await outsideKubeconfig(stackName);
+    const outside = await outsideKubeconfig(stackName);
+    const kubeconfig = outside !== undefined && clusterGone && !(await answers(outside)) ? undefined : outside;
+    await forgetImpostors(stackName, kubeconfig, tell);
     if (kubeconfig) await settleReleases(kubeconfig, await stateOf(stackName), tell);
-    const destroy = async () => { if (await stackExists(stackName)) await tearDown(await openStack(stackName), { tell, clusterGone, ...(signal ? { signal } : {}) }); };
+    const operation = { tell, clusterGone, ...(signal ? { signal } : {}) };
+    const destroy = async () => {
+      if (!(await stackExists(stackName))) return;
+      const stack = await openStack(stackName);
+      if (kubeconfig && await answers(kubeconfig)) await removeOutside(stack, kubeconfig, operation);
+      await tearDown(stack, operation);
+    };
     const failure = await destroy().then(() => undefined, (error: unknown) => error as Error);
     if (failure instanceof UserError && NOT_OURS_NOW.includes(failure.code)) throw failure;
-    const unknown = await removeByLabel(stackName, kubeconfig);
+    const unknown = await removeByLabel(stackName, kubeconfig, tell);
     for (const { kind, name } of unknown) tell(`removed ${kind} ${name}, which the state did not know`);
     // A container that a killed run made and no state knows holds volumes that the state does know.
     if (failure && unknown.length > 0) await destroy();
     else if (failure) throw failure;
     removeMadeStackFile(stackName);
     // kind removes its own with the cluster, unless the making of the cluster was cut off.
-    rmSync(kubeconfigFile(ROOT, stackName), { force: true });
+    if (isStackKubeconfig(stackName)) rmSync(kubeconfigFile(ROOT, stackName), { force: true });
     await dropImageNames(stackName);
     await requireNothingLeft(stackName, kubeconfig);
   }));
+}
+
+/**
+ * Removes what a stack has in a cluster that outlives it. Helm uninstalls its releases first, with their hooks; the namespaces go by
+ * their uids, which Pulumi does not look at, and what holds them is told.
+ */
+async function removeOutside(stack: Stack, kubeconfig: string, operation: Operation): Promise<void> {
+  const releases = outlivingReleases(await stateOf(stack.name));
+  if (releases.length > 0) await destroyOnly(stack, releases, operation);
+  await removeStateNamespaces(stack.name, kubeconfig, { tell: operation.tell, kubectl: kubectlFor(stack.name) });
+}
+
+/** Whether a cluster answers; one that was said to be gone may be there all the same. */
+async function answers(kubeconfig: string): Promise<boolean> {
+  const cluster = await openCluster(kubeconfig);
+  return cluster.get("/version").then(() => true, () => false).finally(() => { cluster.close(); });
 }
 
 /** The stack's outputs when it is up, without making anything: for tests, status and others that only look. */

@@ -4,23 +4,28 @@ import { Bay } from "./components/bay";
 import { BayConfig } from "./components/bay-config";
 import { declareCheckpoints } from "./components/checkpoint";
 import { CheckpointRuntime } from "./components/checkpoint-runtime";
+import { plannedNamespaces } from "./components/checkpoint/planned";
 import { Cluster } from "./components/cluster";
+import { freeNamespaces } from "./components/free-namespaces";
 import { apiServerOf, Guard } from "./components/guard";
 import { Images } from "./components/images";
-import { freeNamespace, Namespace } from "./components/namespace";
+import { Namespace } from "./components/namespace";
 import { Network } from "./components/network";
 import { PROFILES, profileOutputs } from "./components/profiles";
 import { PullSecret, registryOf } from "./components/registry";
 import { rehearsed } from "./components/rehearsal";
 import { checkpointMode, imageSources } from "./config";
 import { knowFormerNames } from "./former-names";
-import { annotationsOf, labelsOf, ownerOf } from "./naming";
+import { annotationsOf, labelsOf, namespaceAnnotationsOf, ownerOf } from "./naming";
 import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
+import { onLongWait } from "./support/wait";
 
 knowFormerNames();
+// Shown while the program waits for a node or a cluster, and kept nowhere.
+onLongWait((reason, seconds) => { void pulumi.log.info(`${reason} (${seconds} s)`, undefined, undefined, true); });
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);
 const preview = previewIn(settings);
@@ -30,10 +35,13 @@ const sources = imageSources(settings);
 const cluster = new Cluster("cluster", { settings, owner, root });
 const registry = registryOf(settings);
 const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: { bay: sources.bay, ship: sources.ship }, load: (list) => cluster.load(list) });
+const free = cluster.kubeconfig.apply(async (kubeconfig) => freeNamespaces(kubeconfig, await plannedNamespaces(settings, root, kubeconfig), {
+  owner, timeout: settings.readyTimeout, tell: (line) => { void pulumi.log.info(line, undefined, undefined, true); },
+}));
 const { namespace, nodes } = new Namespace("namespace", {
   // What is made from a secret is one too, unless it is said that it is none.
-  name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name: settings.namespace, owner, timeout: settings.readyTimeout }))),
-  labels: { ...labelsOf(owner), ...(preview ? previewLabels(preview, settings.bayPodSecurity) : {}) }, annotations: { ...annotationsOf(owner), ...(preview ? previewAnnotations(preview) : {}) },
+  name: pulumi.unsecret(free.apply(() => settings.namespace)),
+  labels: { ...labelsOf(owner), ...(preview ? previewLabels(preview, settings.bayPodSecurity) : {}) }, annotations: { ...namespaceAnnotationsOf(owner), ...(preview ? previewAnnotations(preview) : {}) },
 }, { provider: cluster.provider, deletedWith: cluster.owns });
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
@@ -56,7 +64,7 @@ const bay = new Bay("bay", {
 }, { ...inCluster, ...(guard ? { dependsOn: guard } : {}) });
 const checkpointRuntime = checkpointMode(settings) === true && cluster.owns
   ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;
-const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry });
+const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry, free });
 
 const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   backend: settings.backend, namespace, pod: bay.pod, port: settings.bayPort, apiKey: bay.apiKey, kubeconfig: cluster.kubeconfig,

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 import { join } from "node:path";
 
 /** Prefix of every name and label that this project makes outside the cluster. */
@@ -12,12 +13,17 @@ export const LABELS = {
   stack: "bay-e2e.dev/stack",
   /** Folder of the checkout. On Docker's things a label; in a cluster, whose labels are short, an annotation. */
   checkout: "bay-e2e.dev/checkout",
+  /** Annotation: name of the host that made a namespace. The folder of a checkout means nothing on another. */
+  host: "bay-e2e.dev/host",
   /** On a namespace that one run of tests made for itself: the suite. */
   tests: "bay-e2e.dev/tests",
 } as const;
 
 /** Annotation of such a namespace: host, process id and start of the run, to see whether it still lives. */
 export const RUN_ANNOTATION = "bay-e2e.dev/run";
+
+/** On an image that the runner builds for itself: what it is for. */
+export const IMAGE_LABEL = "bay-e2e.dev/image";
 
 /** On an image whose nodes can checkpoint and restore pods: the name of containerd's handler for it. */
 export const CHECKPOINT_LABEL = "dev.runc-cr.handler";
@@ -58,6 +64,11 @@ export function labelsOf(owner: Owner): Record<string, string> {
 /** The annotations of such an object: what does not fit into a label. */
 export function annotationsOf(owner: Owner): Record<string, string> {
   return { [LABELS.checkout]: owner.checkout };
+}
+
+/** The annotations of a namespace that `owner` makes: checkout and host, for whoever finds it from elsewhere. */
+export function namespaceAnnotationsOf(owner: Owner): Record<string, string> {
+  return { ...annotationsOf(owner), [LABELS.host]: hostname() };
 }
 
 /** The labels of something that `owner` makes in Docker. */

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { claimCacheFolder } from "../infra/support/cache-folder";
 import { UserError } from "../infra/support/errors";
 
 /** The folder of everything that is made here: `$BAY_E2E_CACHE`, else `bay-e2e` below the user's cache folder. */
@@ -63,6 +64,7 @@ export function leftovers(name = "", root = cacheRoot()): string[] {
  * @throws UserError E_TOOL_MISSING without the `flock` program (package util-linux)
  */
 export async function withLock<T>(name: string, work: () => Promise<T>, root = cacheRoot()): Promise<T> {
+  claimCacheFolder(root);
   const file = join(root, "locks", name);
   mkdirSync(dirname(file), { recursive: true });
   // A session of its own: Ctrl-C in a terminal must not take the lock away before this process has cleaned up.

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isOwnCacheFolder } from "../infra/support/cache-folder";
 import { tryRun } from "../infra/support/exec";
 import { cacheRoot } from "./cache";
 import { engineStatus, stopEngine } from "./docker/engine";
@@ -31,12 +32,19 @@ export async function clean(print: (line: string) => void): Promise<void> {
     rmSync(join(cacheRoot(), name), { recursive: true, force: true });
     print(`removed ${join(cacheRoot(), name)}`);
   }
+  for (const name of ["pulumi", "docker", "locks"].filter((each) => existsSync(join(cacheRoot(), each)))) {
+    print(`kept ${join(cacheRoot(), name)}: the folder above it was not made by this project`);
+  }
 }
 
-/** What of the cache's folder the fallback made; the folder itself may be one that the user chose for more. */
-function ownEntries(): string[] {
-  const ours = /^(pulumi-cli|kind-cli|helm|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^(pulumi|docker|locks)$|^\.building-/;
-  return existsSync(cacheRoot()) ? readdirSync(cacheRoot()).filter((name) => ours.test(name)).sort() : [];
+/**
+ * What of the cache's folder the fallback made. In a folder that the user has for more, `pulumi` or `docker` may be the user's: there
+ * only names with a recipe's digest are ours.
+ */
+export function ownEntries(root = cacheRoot()): string[] {
+  const ours = /^(pulumi-cli|kind-cli|helm|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^\.building-/;
+  const inOwn = isOwnCacheFolder(root) ? /^(pulumi|docker|locks)$/ : undefined;
+  return existsSync(root) ? readdirSync(root).filter((name) => ours.test(name) || inOwn?.test(name)).sort() : [];
 }
 
 /**

@@ -1,8 +1,8 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { hostname } from "node:os";
 import { LABELS, ownerOf } from "../../infra/naming";
 import { ROOT } from "../paths";
 import type { KnownStack } from "../stack/known-stacks";
+import { presenceOf } from "./checkouts";
 import { liveLock } from "./locks";
 import { runsOf } from "./marks";
 
@@ -27,10 +27,16 @@ export interface SweepOptions {
   stack?: string;
   /** Also stacks of this checkout that are up on purpose. */
   all: boolean;
+  /** Folder of a checkout that cannot be looked for from here; what it made goes because it was named. */
+  checkout?: string;
 }
 
 /** What is known of the stacks of this checkout, and who may be swept. */
 export interface Claims {
+  /** Checkouts that were met and could not be looked for: what they made stays. */
+  unknown: ReadonlySet<string>;
+  /** Why a checkout that is not this one may be swept; nothing where it may not. */
+  whyGone(mark: Pick<Mark, "checkout" | "host">): string | undefined;
   /** Why what carries this owner's mark may go as a whole; nothing where it may not. */
   whyOf(owner: Mark): string | undefined;
   /** The stack of this checkout that an owner id is of. */
@@ -42,17 +48,35 @@ export interface Mark {
   id: string;
   stack: string;
   checkout: string;
+  /** Host that made it; nothing where it does not say, as of things of this host's Docker. */
+  host?: string;
+  /** Whether hosts share the place where it was found, so that one which does not say its host may be of any. */
+  shared?: boolean;
 }
 
-/** Who may be swept: a pure look at what the stacks of this checkout are and which checkouts exist. */
-export function claimsOf(names: readonly string[], known: readonly KnownStack[], interrupted: readonly { stack: string; why: string }[], { all }: Pick<SweepOptions, "all">): Claims {
+/** Who may be swept: a look at what the stacks of this checkout are and which checkouts exist. */
+export function claimsOf(names: readonly string[], known: readonly KnownStack[], interrupted: readonly { stack: string; why: string }[], { all, checkout: named }: Pick<SweepOptions, "all" | "checkout">): Claims {
   const ids = new Map(names.map((name) => [ownerOf(ROOT, name).id, name]));
+  const unknown = new Set<string>();
   const ownStack = (id: string) => ids.get(id);
+  const whyGone = ({ checkout, host, shared }: Pick<Mark, "checkout" | "host" | "shared">) => {
+    if (checkout === "") return undefined;
+    const elsewhere = host === undefined ? shared === true : host !== hostname();
+    const presence = elsewhere ? "unknown" : presenceOf(checkout);
+    if (presence === "gone") return "its checkout is gone";
+    if (presence === "here") return undefined;
+    if (checkout === named) return "its checkout was named by --checkout";
+    unknown.add(checkout);
+    return undefined;
+  };
   return {
-    ownStack,
-    whyOf: ({ id, stack: label, checkout }) => {
-      const stack = ownStack(id) ?? (checkout === ROOT ? label : undefined);
-      if (stack === undefined) return checkout !== "" && isGone(checkout) ? "its checkout is gone" : undefined;
+    ownStack, unknown, whyGone,
+    whyOf: (mark) => {
+      const { id, stack: label, checkout, host } = mark;
+      // The same folder on another host has the same ids.
+      const ofThisHost = host === undefined || host === hostname();
+      const stack = ofThisHost ? ownStack(id) ?? (checkout === ROOT ? label : undefined) : undefined;
+      if (stack === undefined) return whyGone(mark);
       if (inUse(stack)) return undefined;
       const cut = interrupted.find((one) => one.stack === stack);
       if (cut) return cut.why;
@@ -63,9 +87,15 @@ export function claimsOf(names: readonly string[], known: readonly KnownStack[],
   };
 }
 
-/** Whose something with this project's labels is. */
-export function markOf(labels: Record<string, string>, annotations: Record<string, string> = labels): Mark {
-  return { id: labels[LABELS.owner] ?? "", stack: labels[LABELS.stack] ?? "", checkout: annotations[LABELS.checkout] ?? "" };
+/** Whose something in Docker is, as its labels say. */
+export function markOf(labels: Record<string, string>): Mark {
+  return { id: labels[LABELS.owner] ?? "", stack: labels[LABELS.stack] ?? "", checkout: labels[LABELS.checkout] ?? "" };
+}
+
+/** Whose a namespace is. Hosts share clusters, and a folder means nothing without its host. */
+export function markOfNamespace({ labels, annotations }: { labels: Record<string, string>; annotations: Record<string, string> }): Mark {
+  const host = annotations[LABELS.host];
+  return { ...markOf({ ...labels, [LABELS.checkout]: annotations[LABELS.checkout] ?? "" }), shared: true, ...(host === undefined ? {} : { host }) };
 }
 
 /** Stack and checkout for the table: a stack of this checkout has its full name. */
@@ -76,20 +106,4 @@ export function place(mark: Mark, own: string | undefined): { stack: string; che
 /** Whether somebody works on a stack now: a run of ours, or a Pulumi that was called by hand. */
 export function inUse(stack: string): boolean {
   return runsOf(stack).length > 0 || liveLock(stack) !== undefined;
-}
-
-/** Whether this checkout may remove what another one made for a run that is over: its own things, and those of nobody. */
-export function mayGo(checkout: string): boolean {
-  return checkout === ROOT || isGone(checkout);
-}
-
-/** Only what is certainly not there counts as gone, not what may not be read. */
-function isGone(checkout: string): boolean {
-  if (checkout === "") return false;
-  try {
-    statSync(join(checkout, "Pulumi.yaml"));
-    return false;
-  } catch (error) {
-    return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
-  }
 }

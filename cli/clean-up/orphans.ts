@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ownerOf } from "../../infra/naming";
 import { ROOT } from "../paths";
-import { ancestors, descendsFrom, environmentsWith, isAlive, type ProcessFacts } from "./procfs";
+import { ancestors, descendsFrom, environmentsWith, isAlive, type ProcessFacts, startOf } from "./procfs";
 import type { Tell } from "../progress";
 
 /** Set in the environment of a run, and so of every process that it starts, to the id of its owner. */
@@ -31,12 +31,14 @@ export async function endOrphans(stack: string, tell: Tell): Promise<void> {
   await endProcesses(orphans.map(({ pid }) => pid));
 }
 
-/** Interrupts processes, and kills those that are still there after a while. */
+/** Interrupts processes, and kills those that are still there after a while. An id that another process has by then is left alone. */
 export async function endProcesses(pids: readonly number[]): Promise<void> {
-  for (const pid of pids) signal(pid, "SIGINT");
-  for (const start = Date.now(); pids.some(isAlive) && Date.now() - start < GRACE;) await delay(50);
-  for (const pid of pids) signal(pid, "SIGKILL");
-  for (const start = Date.now(); pids.some(isAlive) && Date.now() - start < GRACE;) await delay(20);
+  const found = pids.map((pid) => ({ pid, started: startOf(pid) }));
+  const still = () => found.filter(({ pid, started }) => isAlive(pid) && startOf(pid) === started);
+  for (const { pid } of still()) signal(pid, "SIGINT");
+  for (const start = Date.now(); still().length > 0 && Date.now() - start < GRACE;) await delay(50);
+  for (const { pid } of still()) signal(pid, "SIGKILL");
+  for (const start = Date.now(); still().length > 0 && Date.now() - start < GRACE;) await delay(20);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -1,5 +1,6 @@
 import { isLocalContext, isLocalServer } from "../../infra/backends/local-contexts";
 import { contextOf, kubeconfigFiles, readKubeconfigs, type OneContext } from "../../infra/support/kubeconfig";
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { LABELS, ownerOf, RUN_ANNOTATION } from "../../infra/naming";
 import { PREVIEW_LABELS } from "../../infra/preview";
@@ -10,7 +11,7 @@ import { namespacesIn, namespacesWith, type OwnedNamespace, removeNamespaces } f
 import { ROOT } from "../paths";
 import { readStackFile, stacksWithFile } from "../stack/stack-file";
 import type { StackState } from "../stack/stack-state";
-import { type Claims, type Finding, markOf, mayGo, place as whose } from "./claims";
+import { type Claims, type Finding, markOfNamespace, place as whose } from "./claims";
 
 /** A cluster that is looked at, by the name that people know it by. */
 interface Place {
@@ -29,7 +30,7 @@ export async function sweptNamespaces(known: readonly KnownStack[], claims: Clai
   const found = await Promise.all(places.map(async (place): Promise<Finding[]> => {
     const cluster = await openCluster(place.kubeconfig);
     try {
-      return [...await ofStacks(cluster, place, claims, states), ...await ofTests(cluster, place)];
+      return [...await ofStacks(cluster, place, claims, states), ...await ofTests(cluster, place, claims)];
     } catch {
       return [];
     } finally {
@@ -41,22 +42,24 @@ export async function sweptNamespaces(known: readonly KnownStack[], claims: Clai
 
 async function ofStacks(cluster: ClusterAccess, place: Place, claims: Claims, states: ReadonlyMap<string, StackState | undefined>): Promise<Finding[]> {
   return (await namespacesIn(cluster)).flatMap((namespace): Finding[] => {
-    const mark = markOf(namespace.labels, namespace.annotations);
+    const mark = markOfNamespace(namespace);
     const own = claims.ownStack(mark.id);
     const why = claims.whyOf(mark);
     // Where a preview was made says nothing of its time: those of others are for `npm run preview -- gc`.
     if (why === undefined || (own === undefined && PREVIEW_LABELS.preview in namespace.labels)) return [];
     const inState = own !== undefined && (states.get(own)?.resources ?? []).some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace.name);
-    return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace.name]) }) }];
+    return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace]) }) }];
   });
 }
 
 /** Namespaces that a run of tests made for itself and could not remove, because it was killed. */
-async function ofTests(cluster: ClusterAccess, place: Place): Promise<Finding[]> {
+async function ofTests(cluster: ClusterAccess, place: Place, claims: Claims): Promise<Finding[]> {
   const made = (await namespacesWith(cluster, LABELS.tests)).filter(({ annotations }) => isOver(annotations[RUN_ANNOTATION] ?? ""));
+  // That their run is over was told by its process, which only its own host can tell.
+  const mayGo = (checkout: string) => checkout === ROOT || claims.whyGone({ checkout, host: hostname() }) !== undefined;
   return made.filter(({ annotations }) => mayGo(annotations[LABELS.checkout] ?? "")).map((namespace): Finding => ({
     ...finding(place, namespace), stack: place.stack ?? namespace.labels[LABELS.stack] ?? "", checkout: namespace.annotations[LABELS.checkout] ?? "",
-    why: `its run of the ${namespace.labels[LABELS.tests] ?? ""} tests was killed`, remove: () => removeNamespaces(place.kubeconfig, [namespace.name]),
+    why: `its run of the ${namespace.labels[LABELS.tests] ?? ""} tests was killed`, remove: () => removeNamespaces(place.kubeconfig, [namespace]),
   }));
 }
 

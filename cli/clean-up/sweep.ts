@@ -19,7 +19,7 @@ import { unknownThings } from "../stack/recover";
  * Finds what killed runs left on this host and in its clusters, by label. Nothing that a live run uses, that is
  * up on purpose, or that belongs to a checkout that still exists.
  */
-export async function findLeft(options: SweepOptions): Promise<Finding[]> {
+export async function findLeft(options: SweepOptions): Promise<Left> {
   const known = await knownStacks();
   const interrupted = await interruptedStacks();
   const names = [...new Set([...known.map(({ name }) => name), ...interrupted.map(({ stack }) => stack), ...stacksWithFile()])];
@@ -28,7 +28,15 @@ export async function findLeft(options: SweepOptions): Promise<Finding[]> {
   const found = [
     ...dockerFindings(await thingsOfAll(), claims, states), ...await sweptNamespaces(known, claims, states), ...processFindings(claims), ...names.flatMap((stack) => stackFindings(stack, claims, states)), ...fileFindings(names, known), ...markFindings(names, claims),
   ];
-  return options.stack === undefined ? found : found.filter((finding) => finding.checkout === ROOT && finding.stack === options.stack);
+  const wanted = options.stack === undefined ? found : found.filter((finding) => finding.checkout === ROOT && finding.stack === options.stack);
+  return { found: wanted, unknown: options.stack === undefined ? [...claims.unknown].sort() : [] };
+}
+
+/** What a sweep found. */
+export interface Left {
+  found: Finding[];
+  /** Checkouts that made something and cannot be looked for from here, so that it stays. */
+  unknown: string[];
 }
 
 /** Stacks of this checkout that are up on purpose, which a sweep without `--all` passes over. */

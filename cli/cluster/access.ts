@@ -19,9 +19,20 @@ export interface ClusterAccess {
   text(path: string): Promise<string>;
   /** Merges fields into what stands at a path. */
   merge(path: string, fields: object): Promise<void>;
-  /** Deletes what stands at a path; what is gone already is no error. */
-  remove(path: string): Promise<void>;
+  /**
+   * Deletes what stands at a path; what is gone already is no error.
+   * @returns false when it is not the one that `preconditions` describe, and nothing was deleted
+   */
+  remove(path: string, options?: DeleteOptions): Promise<boolean>;
   close(): void;
+}
+
+/** How something is deleted, in the API's own words (`DeleteOptions`). */
+export interface DeleteOptions {
+  /** Only this very object, in this very version. */
+  preconditions?: { uid?: string; resourceVersion?: string };
+  gracePeriodSeconds?: number;
+  propagationPolicy?: "Background" | "Foreground" | "Orphan";
 }
 
 /**
@@ -49,6 +60,7 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
   const demand = async (method: Method, path: string, fields?: object): Promise<string | undefined> => {
     const { status, body } = await request(config, `${server}${path}`, { method, agent, signal, fields });
     if (status === 404) return undefined;
+    if (status === 409 && method === "DELETE") return CONFLICT;
     if (status >= 300) throw new Error(`${path} answered ${status}: ${messageOf(body)}`);
     return body;
   };
@@ -57,7 +69,7 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
     get: async <T>(path: string) => { const body = await demand("GET", path); return body === undefined ? undefined : JSON.parse(body) as T; },
     text: async (path) => (await demand("GET", path)) ?? "",
     merge: async (path, fields) => { await demand("PATCH", path, fields); },
-    remove: async (path) => { await demand("DELETE", path); },
+    remove: async (path, options) => (await demand("DELETE", path, options && { kind: "DeleteOptions", apiVersion: "v1", ...options })) !== CONFLICT,
     close: () => { agent.destroy(); },
   };
 }
@@ -77,20 +89,25 @@ async function fromNode(stack: string, signal: AbortSignal | undefined): Promise
 
 type Method = "GET" | "PATCH" | "DELETE";
 
+/** In place of the body of a deletion whose preconditions do not hold. */
+const CONFLICT = "conflict";
+
 async function request(config: KubeConfig, url: string, { method, agent, signal, fields }: { method: Method; agent: https.Agent; signal: AbortSignal | undefined; fields: object | undefined }): Promise<{ status: number; body: string }> {
   const deadline = AbortSignal.timeout(CALL_DEADLINE);
   const options: https.RequestOptions = { method, agent, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
   await config.applyToHTTPSOptions(options);
   // Its own agent would be thrown away after each call, with its connection.
   if (!config.getCurrentCluster()?.proxyUrl) options.agent = agent;
-  if (fields) options.headers = { ...options.headers, "content-type": "application/merge-patch+json" };
+  const text = fields && JSON.stringify(fields);
+  // Node sends a DELETE's body without saying how long it is, and the server takes it for the next request.
+  if (text !== undefined) options.headers = { ...options.headers, "content-length": Buffer.byteLength(text), "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => { reject(deadline.aborted ? new Error(`${url} did not answer within ${CALL_DEADLINE / 1000} s`) : error); };
     https.request(url, options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
         .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }); });
-    }).on("error", failed).end(fields ? JSON.stringify(fields) : undefined);
+    }).on("error", failed).end(text);
   });
 }
 

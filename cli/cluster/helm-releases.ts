@@ -1,4 +1,5 @@
 import { parseAllDocuments } from "yaml";
+import { LABELS } from "../../infra/naming";
 import { decodeRecord, type HelmRecord, isCutOff, OWNER_LABEL, type RecordSecret, recordSelector, withStatus } from "../../infra/support/helm-record";
 import { type ClusterAccess, openCluster } from "./access";
 import { type ObjectAddress, objectPath } from "./object-path";
@@ -26,10 +27,19 @@ export async function settleReleases(kubeconfig: string, state: StackState | und
   const cluster = await openCluster(kubeconfig);
   try {
     if (!(await cluster.get("/version").then(() => true, () => false))) return;
-    for (const release of releasesOf(state)) await settle(cluster, release, tell);
+    for (const release of releasesOf(state)) if (await isOwn(cluster, release, state)) await settle(cluster, release, tell);
   } finally {
     cluster.close();
   }
+}
+
+/** Whether a release's namespace carries the label that the stack's state gave it: another release may have the same names. */
+async function isOwn(cluster: ClusterAccess, { namespace }: PlannedRelease, state: StackState | undefined): Promise<boolean> {
+  const declared = [...state?.resources ?? [], ...(state?.pending ?? []).map(({ resource }) => resource)].filter(({ type }) => type === "kubernetes:core/v1:Namespace")
+    .map(({ inputs }) => inputs?.["metadata"] as { name?: string; labels?: Record<string, string> } | undefined).find((metadata) => metadata?.name === namespace);
+  const live = await cluster.get<{ metadata: { labels?: Record<string, string> } }>(`/api/v1/namespaces/${namespace}`);
+  const owner = declared?.labels?.[LABELS.owner];
+  return owner !== undefined && live?.metadata.labels?.[LABELS.owner] === owner;
 }
 
 async function settle(cluster: ClusterAccess, { name, namespace, known }: PlannedRelease, tell: Tell): Promise<void> {
@@ -61,17 +71,18 @@ export async function removeOutsideOf(cluster: ClusterAccess, namespace: string)
   for (const record of (await secretsOf(cluster, namespace)).map(decodeRecord)) await removeObjects(cluster, record, (path) => !path.includes(`/namespaces/${namespace}/`));
 }
 
-interface Found { metadata: { annotations?: Record<string, string> } }
+interface Found { metadata: { uid: string; annotations?: Record<string, string> } }
 
 /** What carries the release's annotations, and the hooks in its namespace, which carry none. */
 async function removeObjects(cluster: ClusterAccess, { name, namespace, manifest, hooks }: HelmRecord, wanted: (path: string) => boolean): Promise<void> {
   for (const address of [manifest, ...hooks].flatMap(objectsIn)) {
     const path = await objectPath(cluster.get, address, namespace);
     if (!path || !wanted(path)) continue;
-    const annotations = (await cluster.get<Found>(path))?.metadata.annotations ?? {};
+    const found = await cluster.get<Found>(path);
+    const annotations = found?.metadata.annotations ?? {};
     const own = annotations[RELEASE_NAME] === name && annotations[RELEASE_NAMESPACE] === namespace;
     const hook = "helm.sh/hook" in annotations && path.includes(`/namespaces/${namespace}/`);
-    if (own || hook) await cluster.remove(`${path}?propagationPolicy=Background`);
+    if (found && (own || hook)) await cluster.remove(path, { propagationPolicy: "Background", preconditions: { uid: found.metadata.uid } });
   }
 }
 

@@ -2,12 +2,13 @@ import { execa } from "execa";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isOwnCacheFolder } from "../../infra/support/cache-folder";
 import { UserError } from "../../infra/support/errors";
 import { tail, tryRun } from "../../infra/support/exec";
 import { cacheFolder } from "../tools/cache";
 import { type InUse, lookForUse, reasonToKeep } from "../clean-up/in-use";
 import { OFFLINE, ROOT } from "../paths";
-import { isBuilt, type Stored, storedThings } from "../tools/stored";
+import { isBuilt, isProven, labelledImages, type Stored, storedThings } from "../tools/stored";
 import { bytes, table } from "../table";
 
 /** What a clean may remove. */
@@ -43,7 +44,11 @@ async function clean(what: { images: boolean; tools: boolean }): Promise<void> {
   const use = await lookForUse();
   const say = (line: string) => { process.stdout.write(`${line}\n`); };
   if (what.images) {
-    for (const image of (await storedThings()).filter(isBuilt)) await removeImage(image, use, say);
+    const labelled = await labelledImages();
+    for (const image of (await storedThings()).filter(isBuilt)) {
+      if (isProven(image, labelled)) await removeImage(image, use, say);
+      else say(`kept image ${describe(image)}: only its name is like one of this project's   (docker image rm ${image.places.join(" ")})`);
+    }
   }
   if (what.tools && use.stacks.length > 0) {
     say(`kept the tools, the stand-ins and Docker's daemon: ${use.stacks.length === 1 ? "a stack is" : "stacks are"} up: ${use.stacks.join(", ")}   (npm run status, npm run down)`);
@@ -66,8 +71,10 @@ async function removeTools(): Promise<void> {
   const offline = join(OFFLINE, "main.ts");
   const loader = pathToFileURL(require.resolve("tsx")).href;
   if (existsSync(offline)) await execa(process.execPath, ["--import", loader, offline, "clean"], { cwd: ROOT, stdio: "inherit" });
-  rmSync(join(cacheFolder(), "official"), { recursive: true, force: true });
-  rmSync(join(cacheFolder(), "fallback.json"), { force: true });
+  for (const path of ["official", "fallback.json"].map((name) => join(cacheFolder(), name)).filter((each) => existsSync(each))) {
+    if (isOwnCacheFolder(cacheFolder())) rmSync(path, { recursive: true, force: true });
+    else process.stdout.write(`kept ${path}: the folder above it was not made by this project\n`);
+  }
 }
 
 /** An image by its first name and how many more it has; a folder by its name. */

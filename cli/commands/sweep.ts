@@ -5,6 +5,7 @@ import { ROOT } from "../paths";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
 import { stateEnvironment } from "../stack/state";
+import { presenceOf } from "../clean-up/checkouts";
 import type { Finding, SweepOptions } from "../clean-up/claims";
 import { findLeft, keptStacks } from "../clean-up/sweep";
 import { table } from "../table";
@@ -23,19 +24,34 @@ const NOTHING = "Nothing is left of any run that was killed.";
  */
 export async function sweepCommand(options: SweepCommandOptions): Promise<number> {
   Object.assign(process.env, stateEnvironment());
-  const found = await findLeft(options);
+  requireGone(options.checkout);
+  const { found, unknown } = await findLeft(options);
   if (options.json) process.stdout.write(`${JSON.stringify(found.map(({ kind, name, stack, checkout, created, why }) => ({ kind, name, stack, checkout, created, why })), null, 2)}\n`);
   else process.stdout.write(found.length === 0 ? `${NOTHING}\n` : `${overview(found)}\n`);
+  sayUnknown(unknown);
   if (found.length === 0) return sayWhatStays(options);
   if (!options.yes && !(await agreed(found.length, options.json))) {
     process.stderr.write("Nothing was removed. To remove it: npm run sweep -- --yes\n");
     return 2;
   }
   await removeAll(found);
-  const left = await findLeft(options);
+  const { found: left } = await findLeft(options);
   if (left.length > 0) throw new UserError("E_DESTROY", { seen: `${left.length} left:\n${overview(left)}`, wanted: "nothing", next: "npm run sweep -- --yes" });
   process.stderr.write(`Removed ${found.length}. ${NOTHING}\n`);
   return sayWhatStays(options);
+}
+
+/** What a checkout that exists made is that checkout's to remove. @throws UserError E_USAGE */
+function requireGone(checkout: string | undefined): void {
+  if (checkout === undefined || presenceOf(checkout) !== "here") return;
+  throw new UserError("E_USAGE", { seen: `--checkout ${checkout}, which is there`, wanted: "the folder of a checkout that is not there any more", next: `cd ${checkout} && npm run sweep` });
+}
+
+/** A disk that is not mounted, or another host, may have these checkouts. */
+function sayUnknown(checkouts: readonly string[]): void {
+  if (checkouts.length === 0) return;
+  process.stderr.write(`What these checkouts made stays, because nobody can tell from here whether they still exist: ${checkouts.join(", ")}\n`);
+  process.stderr.write(`To remove it if they do not: npm run sweep -- --checkout ${checkouts[0]!}\n`);
 }
 
 /** A stack that is up on purpose is no leftover, and still something that is there. */

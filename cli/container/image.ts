@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PREFIX } from "../../infra/naming";
+import { IMAGE_LABEL, PREFIX } from "../../infra/naming";
 import { UserError } from "../../infra/support/errors";
 import { pasteable, run, tail, tryRun } from "../../infra/support/exec";
 import { ROOT } from "../paths";
@@ -78,7 +78,7 @@ async function buildTools(folder: string, options: BuildOptions): Promise<{ tool
 
 /** Builds an image of what `tar` gives: nothing is copied on the host's own disk first. */
 async function build(tag: string, { base, dockerfile }: { base: string; dockerfile: string }, files: string[], { signal }: BuildOptions): Promise<void> {
-  const argv = ["build", "--quiet", "--force-rm", "--tag", tag, "--file", dockerfile, "--build-arg", `BASE=${base}`, "--build-arg", `PLACE=${ROOT}`, "-"];
+  const argv = ["build", "--quiet", "--force-rm", "--tag", tag, "--label", `${IMAGE_LABEL}=runner`, "--file", dockerfile, "--build-arg", `BASE=${base}`, "--build-arg", `PLACE=${ROOT}`, "-"];
   const common = { reject: false, signal, timeout: BUILT_WITHIN, detached: true } as const;
   const tar = execa("tar", ["--create", ...files], { ...common, buffer: false, stdin: "ignore", stderr: "ignore" });
   const [packed, built] = await Promise.all([tar, execa("docker", argv, { ...common, input: tar.stdout!, all: true })]);

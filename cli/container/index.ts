@@ -59,6 +59,8 @@ export async function inContainer(options: E2eOptions, words: readonly string[])
 /** The container of one run. */
 class Runner {
   readonly #name: string;
+  /** Once it was made; what merely has its name is somebody else's. */
+  #id: string | undefined;
 
   constructor(private readonly stack: string, private readonly tools: Tools) {
     this.#name = `${PREFIX}-runner-${stack}`;
@@ -74,7 +76,7 @@ class Runner {
     const labels = Object.entries(dockerLabelsOf(ownerOf(ROOT, this.stack))).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
     const passed = { [SELF_VARIABLE]: this.#name, [GIVEN_TOOLS_VARIABLE]: JSON.stringify({ env: {}, notes: this.tools.notes }), BAY_E2E_IMAGES: process.env["BAY_E2E_IMAGES"] ?? "{}" };
     const variables = [...Object.keys(passed), ...passedVariables()].flatMap((name) => ["--env", name]);
-    await run([
+    this.#id = await run([
       "docker", "create", "--name", this.#name, "--hostname", shorten(this.#name), "--init", "--network", "host", ...labels, ...variables, ...await wayToDocker(), "--workdir", ROOT, runnerImage(this.stack), ...command,
     ], { env: passed });
     process.stderr.write(`> In container ${this.#name}, on stack ${this.stack}\n`);
@@ -102,8 +104,7 @@ class Runner {
 
   /** Removes container and image. Of a run that was killed, `down` or `sweep` does the same by label and name. */
   async remove(): Promise<void> {
-    const { exitCode } = await tryRun(["docker", "container", "inspect", "--format", "{{.Id}}", this.#name]);
-    if (exitCode === 0) await removeThings([{ kind: "container", name: this.#name, labels: {}, created: "" }]);
+    if (this.#id !== undefined) await removeThings([{ kind: "container", id: this.#id, name: this.#name, labels: {}, created: "" }]);
     await dropImageNames(this.stack);
   }
 }

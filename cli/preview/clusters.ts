@@ -5,8 +5,11 @@ import { kubeconfigFile } from "../../infra/naming";
 import { BACKENDS } from "../../infra/outputs";
 import { openKubeApi, type KubeList } from "../../infra/support/kube-api";
 import { contextOf, type Kubeconfig, kubeconfigFiles, type OneContext, readKubeconfigs } from "../../infra/support/kubeconfig";
+import type { ApiNamespace } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { readStackFile } from "../stack/stack-file";
+
+export type { ApiNamespace };
 
 /** A cluster that previews may be on. */
 export interface PreviewCluster extends OneContext {
@@ -14,8 +17,6 @@ export interface PreviewCluster extends OneContext {
   stack: string;
 }
 
-/** A namespace as the API server tells it. */
-export interface ApiNamespace { metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string>; deletionTimestamp?: string } }
 
 /**
  * Finds ways into stacks' clusters by files alone: no Pulumi is asked. Each kubeconfig is read once, for a hundred previews name

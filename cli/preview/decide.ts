@@ -17,16 +17,21 @@ export interface Judge {
   now: number;
   /** Whose previews may go. */
   owner: string;
+  /** Another owner whose previews may go if their state is here: what older versions called this one. */
+  formerOwner?: string;
   /** Names of the open pull requests' previews, and numbers of the open pull requests; nothing where nobody asked. */
   open?: ReadonlySet<string>;
   /** This checkout: what it made and has no state of is nobody's. */
   checkout: string;
+  /** This host: the folder of a checkout means nothing on another. */
+  host: string;
 }
 
 /** Whether a preview may go, and why; a pure function over what was found. */
 export function decide(facts: PreviewFacts, judge: Judge): Verdict {
   const stay = (why: string): Verdict => ({ action: "stay", why });
-  if (facts.owner !== judge.owner) return stay(`of another owner, ${facts.owner || "nobody"}`);
+  const former = facts.stack !== undefined && facts.owner === judge.formerOwner;
+  if (facts.owner !== judge.owner && !former) return stay(`of another owner, ${facts.owner || "nobody"}`);
   if (facts.busy) return stay(facts.busy);
   if (facts.clusterState === "gone") return { action: "forget", why: "its cluster is gone" };
   if (facts.clusterState === "silent") return stay("its cluster does not answer");
@@ -38,8 +43,8 @@ export function decide(facts: PreviewFacts, judge: Judge): Verdict {
 }
 
 /** One half of it is missing. */
-function orphaned({ stack, namespace, whole, checkout, condition }: PreviewFacts, judge: Judge): string | undefined {
-  if (stack === undefined) return checkout === judge.checkout ? "a namespace of this checkout that no state knows" : undefined;
+function orphaned({ stack, namespace, whole, checkout, host, condition }: PreviewFacts, judge: Judge): string | undefined {
+  if (stack === undefined) return checkout === judge.checkout && (host === "" || host === judge.host) ? "a namespace of this checkout that no state knows" : undefined;
   if (namespace === undefined) return condition === "not up" || condition === "elsewhere" ? "nothing of it was made" : "its namespace is gone";
   return whole ? undefined : "its up did not come to its end";
 }

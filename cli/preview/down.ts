@@ -35,7 +35,7 @@ export async function previewDown(name: string, { from, clusterGone, signal }: D
 export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
   dropDeadSources();
   if (action === "namespace") {
-    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, () => removeNamespaces(found.kubeconfig!, [found.namespace!]));
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, (tell) => removeNamespaces(found.kubeconfig!, [found.live!], { tell }));
     return;
   }
   const stack = found.stack!;
@@ -51,11 +51,11 @@ export async function remove(found: FoundPreview, action: Exclude<Verdict["actio
  * Begins what takes longest while Pulumi starts. Not where somebody may have the stack: a Pulumi that lives has its lock, and of a
  * state elsewhere no lock is seen from here.
  */
-async function removeEarly(stack: string, { kubeconfig, namespace }: FoundPreview): Promise<void> {
-  if (kubeconfig === undefined || namespace === undefined || localStack(stack) === undefined || liveLock(stack)) return;
+async function removeEarly(stack: string, { kubeconfig, live }: FoundPreview): Promise<void> {
+  if (kubeconfig === undefined || live === undefined || localStack(stack) === undefined || liveLock(stack)) return;
   const cluster = await openCluster(kubeconfig);
   try {
-    await beginRemoval(cluster, namespace);
+    await beginRemoval(cluster, live);
   } finally {
     cluster.close();
   }

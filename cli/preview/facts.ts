@@ -1,4 +1,5 @@
 import type { Preview } from "../../infra/preview";
+import type { OwnedNamespace } from "../cluster/namespaces";
 
 /** A preview as it was found: by its namespace, by its stack in this checkout, or by both. */
 export interface PreviewFacts extends Preview {
@@ -20,15 +21,17 @@ export interface PreviewFacts extends Preview {
   terminating: boolean;
   /** Folder of the checkout that made it; empty where nobody knows. */
   checkout: string;
+  /** Host that made it; empty where it does not say. */
+  host: string;
   /** Who works on it now, in words. */
   busy?: string;
 }
 
-/** A preview with the way into its cluster, which is secret. */
-export interface FoundPreview extends PreviewFacts { kubeconfig?: string }
+/** A preview with the way into its cluster, which is secret, and its namespace as it was found. */
+export interface FoundPreview extends PreviewFacts { kubeconfig?: string; live?: OwnedNamespace }
 
-/** The same without the secret, for JSON. */
-export function openFacts({ kubeconfig, ...facts }: FoundPreview): PreviewFacts {
-  void kubeconfig;
+/** The same without the secret and the namespace, for JSON. */
+export function openFacts({ kubeconfig, live, ...facts }: FoundPreview): PreviewFacts {
+  void [kubeconfig, live];
   return facts;
 }

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { ROOT } from "../paths";
 import { table } from "../table";
 import { decide, type Judge, type Verdict } from "./decide";
@@ -5,7 +6,7 @@ import { remove } from "./down";
 import { type FoundPreview, openFacts } from "./facts";
 import { type OpenSource, openOnes } from "./forge";
 import { findPreviews } from "./inventory";
-import { previewOwner } from "./names";
+import { formerPreviewOwner, previewOwner } from "./names";
 
 export interface GcOptions extends OpenSource {
   /** Stacks whose clusters are looked at too. */
@@ -30,7 +31,7 @@ export function planGc(previews: readonly FoundPreview[], judge: Judge): Planned
  */
 export async function gc(options: GcOptions): Promise<number> {
   const open = await openOnes(options);
-  const plan = planGc(await findPreviews(options.from), { now: Date.now(), owner: previewOwner(), checkout: ROOT, ...(open ? { open } : {}) });
+  const plan = planGc(await findPreviews(options.from), { now: Date.now(), owner: previewOwner(), formerOwner: formerPreviewOwner(), checkout: ROOT, host: hostname(), ...(open ? { open } : {}) });
   const doomed = plan.filter(({ verdict }) => verdict.action !== "stay");
   if (options.json) process.stdout.write(`${JSON.stringify(plan.map(({ found, verdict }) => ({ ...openFacts(found), ...verdict })), null, 2)}\n`);
   else process.stdout.write(`${planText(plan)}\n`);

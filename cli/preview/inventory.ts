@@ -3,6 +3,7 @@ import { isPreviewStack, PREVIEW_LABELS, type Preview, previewIn, previewOfNames
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
 import { type KnownStack, knownStacks } from "../stack/known-stacks";
+import { ownedNamespace } from "../cluster/namespaces";
 import { liveLock } from "../clean-up/locks";
 import { runsOf } from "../clean-up/marks";
 import { ROOT } from "../paths";
@@ -93,8 +94,8 @@ function stackFacts({ stack, preview, known, cluster: named }: OwnStack, all: re
   return {
     ...preview, ...(live ? { ...live, owner: preview.owner || live.owner } : {}), lastUsed: live?.lastUsed ?? "", stack, condition: known?.condition ?? "not up", whole: known?.condition === "up" || known?.cluster !== undefined,
     cluster: preview.template || (cluster?.name ?? ""), clusterState: clusterState(preview.template, all, namespaces !== undefined),
-    terminating: namespace?.metadata.deletionTimestamp !== undefined, checkout: ROOT,
-    ...(namespace ? { namespace: namespace.metadata.name } : {}), ...(cluster ? { kubeconfig: cluster.kubeconfig } : {}), ...(busy ? { busy } : {}),
+    terminating: namespace?.metadata.deletionTimestamp !== undefined, checkout: ROOT, host: namespace?.metadata.annotations?.[LABELS.host] ?? "",
+    ...(namespace ? { namespace: namespace.metadata.name, live: ownedNamespace(namespace) } : {}), ...(cluster ? { kubeconfig: cluster.kubeconfig } : {}), ...(busy ? { busy } : {}),
   };
 }
 
@@ -105,7 +106,7 @@ function namespaceFacts({ metadata }: ApiNamespace, cluster: PreviewCluster, all
   if (!preview) return undefined;
   return {
     ...preview, condition: "elsewhere", whole: true, cluster: all.some(({ name: stack }) => stack === cluster.stack && !isPreviewStack(stack)) ? cluster.stack : cluster.name,
-    clusterState: "answers", namespace: name, terminating: deletionTimestamp !== undefined, checkout: annotations[LABELS.checkout] ?? "", kubeconfig: cluster.kubeconfig,
+    clusterState: "answers", namespace: name, live: ownedNamespace({ metadata }), terminating: deletionTimestamp !== undefined, checkout: annotations[LABELS.checkout] ?? "", host: annotations[LABELS.host] ?? "", kubeconfig: cluster.kubeconfig,
   };
 }
 

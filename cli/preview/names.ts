@@ -1,8 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { shorten } from "../../infra/naming";
 import { UserError } from "../../infra/support/errors";
-import { ROOT } from "../paths";
+import { writeWhole } from "../../infra/support/files";
+import { ROOT, STATE } from "../paths";
 
 /** The number of the pull request that a preview is of, by its name; nothing for any other preview. */
 export function pullRequestOf(name: string): number | undefined {
@@ -17,12 +21,27 @@ export function requirePreviewName(name: string): string {
 }
 
 /**
- * Whose previews this checkout makes: what `BAY_E2E_PREVIEW_OWNER` says, else the repository that it was cloned from, else the
- * user; in the form of a label. All checkouts of one repository have the same, so that a nightly job clears away what jobs of
- * pull requests made.
+ * Whose previews this checkout makes: what `BAY_E2E_PREVIEW_OWNER` says, else the repository that it was cloned from, in the form of a
+ * label. All checkouts of one repository have the same, so that a nightly job clears away what jobs of pull requests made. A
+ * checkout of no repository has an owner of its own: users of one name, on two hosts or in two folders, are not the same.
  */
 export function previewOwner(env: NodeJS.ProcessEnv = process.env): string {
-  return shorten(env["BAY_E2E_PREVIEW_OWNER"] || repositoryOf(originUrl()) || userInfo().username);
+  const url = originUrl().trim();
+  // A folder of this host names no repository: another host may have one of that name, too.
+  const repository = /^(file:|[./~])/.test(url) ? "" : repositoryOf(url);
+  return shorten(env["BAY_E2E_PREVIEW_OWNER"] || repository || checkoutOwner());
+}
+
+/** What older versions called the owner where no repository was known; a preview whose state is here goes on under it. */
+export function formerPreviewOwner(): string {
+  return shorten(userInfo().username);
+}
+
+/** The user's name with digits that are made once for this checkout, and lie beside its state. */
+function checkoutOwner(): string {
+  const file = join(STATE, "preview-owner");
+  if (!existsSync(file)) writeWhole(file, randomBytes(4).toString("hex"), 0o600);
+  return `${userInfo().username}-${readFileSync(file, "utf8").trim()}`;
 }
 
 /** `owner/name` of a clone's URL, or of its path. */

@@ -50,7 +50,11 @@ export async function commitOf(ref: string): Promise<string> {
 /** Takes away what killed runs unpacked. */
 export function dropDeadSources(): void {
   if (!existsSync(FOLDER)) return;
-  for (const name of readdirSync(FOLDER)) if (!isAlive(Number(name.split("-")[1]))) rmSync(join(FOLDER, name), { recursive: true, force: true });
+  for (const name of readdirSync(FOLDER)) {
+    // `COMMIT-PID`, and while it is unpacked its archive; whatever else is there is not of a run.
+    const [, pid] = /^[0-9a-f]{12}-(\d+)(?:\.tar)?$/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(FOLDER, name), { recursive: true, force: true });
+  }
 }
 
 /**

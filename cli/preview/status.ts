@@ -12,7 +12,7 @@ export function statusText(facts: PreviewFacts, details: Details | string, now: 
     ["Bay", details.bay ? `pod ${details.bay.name}, ${details.bay.phase}, ${details.bay.ready ? "ready" : "NOT ready"}` : "GONE: there is no such pod"],
     ...(details.bay ? [["image", details.bay.image]] : []), ["takes", costText(details.cost)], ["quota", quotaText(details)],
   ];
-  const verdict = decide(facts, { now, owner, checkout });
+  const verdict = decide(facts, { now, owner, checkout, host: facts.host });
   return table([{ title: `preview ${name}` }, { title: stateText(facts) }], [
     ["cluster", cluster], ["namespace", namespace ?? "none"], ["stack", stack ?? `none here; made by ${checkout || "another checkout"}`], ["template", template], ["owner", owner],
     ["made of", commit === "" ? "the files of the checkout, as they were" : `commit ${commit}`], ["made", created], ["last used", lastUsed], ["ends", endText(facts, now)],

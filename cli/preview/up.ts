@@ -1,14 +1,16 @@
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
 import { LABELS, ownerOf } from "../../infra/naming";
 import { namespaceOfPreview, type Preview, previewOfNamespace, stackOfPreview } from "../../infra/preview";
 import { quotaOf, quotaProblems } from "../../infra/quota";
 import { UserError } from "../../infra/support/errors";
 import { run } from "../../infra/support/exec";
 import { underMark } from "../clean-up/marks";
-import { removeNamespaces } from "../cluster/namespaces";
+import { ownedNamespace, removeNamespaces } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { phase, type Tell } from "../progress";
 import { prepare, up } from "../session";
-import { readStackFile, writeMadeStackFile } from "../stack/stack-file";
+import { isMadeStackFile, readStackFile, stackFilePath, writeMadeStackFile } from "../stack/stack-file";
 import { stateOf } from "../stack/stack-state";
 import { openStack } from "../stack/stack";
 import { namespaceOf, serverOf } from "./clusters";
@@ -58,6 +60,7 @@ interface Plan { template: Template; preview: Preview; config: Record<string, un
 export async function previewUp(name: string, options: UpOptions): Promise<PreviewUp> {
   const stack = stackOfPreview(requirePreviewName(name));
   if (options.from !== undefined) requireTemplate(options.from);
+  requireOwnFile(stack, name);
   return underMark(stack, "preview up", "setup", async () => {
     await prepare({ stack, ...(options.signal ? { signal: options.signal } : {}) });
     const before = await previewOfStack(stack);
@@ -103,6 +106,15 @@ export function described(name: string, template: string, commit: string, before
   };
 }
 
+/** @throws UserError E_FILE_FOREIGN for a stack file of that name which a person wrote */
+function requireOwnFile(stack: string, name: string): void {
+  const file = stackFilePath(stack);
+  if (!existsSync(file) || isMadeStackFile(stack)) return;
+  throw new UserError("E_FILE_FOREIGN", {
+    seen: `${file}, which no \`preview up\` wrote`, wanted: "no such file: the preview's configuration goes there", next: `npm run preview -- up ${name}-2   (or move the file: mv ${file} ${file}.mine)`,
+  });
+}
+
 function requireQuota(stack: string, { stack: template, config }: Template): void {
   const settings = settingsFor(stack, config);
   const quota = quotaOf(settings.previewQuota);
@@ -133,9 +145,16 @@ async function requireFree(stack: string, namespace: string, { stack: template, 
     });
   }
   const known = (await stateOf(stack))?.resources.some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace);
+  const host = annotations[LABELS.host] ?? hostname();
+  if (!known && host !== hostname()) {
+    throw new UserError("E_NAMESPACE_FOREIGN", {
+      seen: `namespace ${namespace} exists, made by the same folder on the host ${host}, and the state here does not know it`, wanted: "a name that nobody has in this cluster",
+      next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2   (or, if it is not used: npm run preview -- down ${stack.replace(/^preview-/, "")})`,
+    });
+  }
   if (!known) {
     tell(`removing namespace ${namespace}, which a run of this checkout made and no state knows`);
-    await removeNamespaces(kubeconfig, [namespace]);
+    await removeNamespaces(kubeconfig, [ownedNamespace(found)], { tell });
   }
   return server;
 }

@@ -1,17 +1,18 @@
 import { rmSync } from "node:fs";
-import { ownerOf } from "../../infra/naming";
+import { LABELS, ownerOf } from "../../infra/naming";
 import { type DockerThing, KIND_LABEL, removeThings, thingsOf } from "../clean-up/docker-things";
 import { hasReleases, settleReleases } from "../cluster/helm-releases";
-import { kubeconfigOf, openCluster } from "../cluster/access";
+import { type ClusterAccess, kubeconfigOf, openCluster } from "../cluster/access";
 import { deadFiles } from "../clean-up/leftovers";
 import { removeStaleLocks, requireNoLock } from "../clean-up/locks";
 import { deadRuns, forgetDeadRuns } from "../clean-up/marks";
-import { namespacesBy, removeNamespaces } from "../cluster/namespaces";
+import { kubectlFor } from "../cluster/kubectl";
+import { namespaceNow, namespacesBy, removeNamespaces } from "../cluster/namespaces";
 import { endOrphans } from "../clean-up/orphans";
 import { type ObjectAddress, objectPath } from "../cluster/object-path";
 import { ROOT } from "../paths";
 import type { Tell } from "../progress";
-import { type StackState, stateOf } from "./stack-state";
+import { type StackState, type StateResource, stateOf } from "./stack-state";
 import { localStack } from "./state";
 import { repairState } from "./state-repair";
 
@@ -47,13 +48,23 @@ export async function removePending(stack: string, tell: Tell): Promise<void> {
   try {
     for (const { resource } of cutOff) {
       const path = await objectPath(cluster.get, resource.inputs as unknown as ObjectAddress);
-      if (!path || (await cluster.get(path)) === undefined) continue;
+      const found = path === undefined ? undefined : await cluster.get<{ metadata: Labelled & { uid: string } }>(path);
+      if (path === undefined || found === undefined || !(await isOwn(cluster, path, found.metadata, stack))) continue;
       tell(`removing ${path}, whose creation was cut off`);
-      await cluster.remove(`${path}?gracePeriodSeconds=0`);
+      await cluster.remove(path, { gracePeriodSeconds: 0, preconditions: { uid: found.metadata.uid } });
     }
   } finally {
     cluster.close();
   }
+}
+
+interface Labelled { labels?: Record<string, string> }
+
+/** Whether an object is in a namespace that the stack made, or carries the stack's label itself. */
+async function isOwn(cluster: ClusterAccess, path: string, { labels }: Labelled, stack: string): Promise<boolean> {
+  const { id } = ownerOf(ROOT, stack);
+  const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1];
+  return (namespace === undefined ? labels : (await namespaceNow(cluster, namespace))?.labels)?.[LABELS.owner] === id;
 }
 
 async function removeUnknown(stack: string, state: StackState | undefined, tell: Tell): Promise<void> {
@@ -61,11 +72,12 @@ async function removeUnknown(stack: string, state: StackState | undefined, tell:
   const unknown = unknownThings(await thingsOf(owner), state);
   for (const { kind, name } of unknown) tell(`removing ${kind} ${name}, which a killed run made and no state knows`);
   await removeThings(unknown);
-  if (!state?.pending.some(({ resource }) => resource.type === "kubernetes:core/v1:Namespace")) return;
+  const begun = (state?.pending ?? []).filter(({ resource }) => resource.type === "kubernetes:core/v1:Namespace").map(({ resource }) => metadataName(resource));
+  if (begun.length === 0) return;
   const kubeconfig = await kubeconfigOf(stack);
-  const names = (await namespacesBy(kubeconfig, owner)).map(({ name }) => name).filter((name) => !knownNames(state).has(name));
-  for (const name of names) tell(`removing namespace ${name}, which a killed run made and no state knows`);
-  if (kubeconfig && names.length > 0) await removeNamespaces(kubeconfig, names);
+  const found = (await namespacesBy(kubeconfig, owner, new Set(begun))).filter(({ name }) => !knownNames(state).has(name));
+  for (const { name } of found) tell(`removing namespace ${name}, which a killed run made and no state knows`);
+  if (kubeconfig && found.length > 0) await removeNamespaces(kubeconfig, found, { tell, kubectl: kubectlFor(stack) });
 }
 
 /** What of these things is not in a state. A kind node stands in none by itself: it belongs to its cluster. */
@@ -77,5 +89,9 @@ export function unknownThings(things: readonly DockerThing[], state: StackState 
 
 /** Names that the state's resources have outside of Pulumi. */
 function knownNames(state: StackState | undefined): Set<string> {
-  return new Set((state?.resources ?? []).flatMap(({ inputs }) => [inputs?.["name"], (inputs?.["metadata"] as { name?: string } | undefined)?.name]).filter((name) => typeof name === "string"));
+  return new Set((state?.resources ?? []).flatMap((resource) => [resource.inputs?.["name"], metadataName(resource)]).filter((name) => typeof name === "string"));
+}
+
+function metadataName({ inputs }: StateResource): string {
+  return (inputs?.["metadata"] as { name?: string } | undefined)?.name ?? "";
 }

@@ -6,7 +6,8 @@ import { type Drift, driftOf } from "./drift";
 import { CONFIG_TYPE, explain } from "../explain";
 import { allSecrets } from "../evidence/known-secrets";
 import { ROOT } from "../paths";
-import { isVerbose, type Tell } from "../progress";
+import { describedBy, isVerbose, type Tell } from "../progress";
+import { InFlight, nameOf } from "./in-flight";
 import { detachedPulumi } from "./pulumi-command";
 import { stackFilePath } from "./stack-file";
 import { settingsOf } from "./stack-settings";
@@ -71,6 +72,11 @@ export async function findDrift(stack: Stack, operation: Operation): Promise<Dri
   return driftOf(events);
 }
 
+/** Destroys some of a stack's resources, and all that depends on them. @param only their URNs */
+export async function destroyOnly(stack: Stack, only: string[], operation: Operation): Promise<void> {
+  await withOutput(stack.name, operation, (options) => stack.destroy({ ...options, target: only, targetDependents: true }));
+}
+
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
 export async function tearDown(stack: Stack, operation: Operation): Promise<void> {
   // Of one stack among several that a command removes the cluster may be gone, and of the next merely slow.
@@ -91,14 +97,16 @@ type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent)
 async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (options: Options) => Promise<T>): Promise<T> {
   let output = "";
   let done = 0;
+  const flight = new InFlight(stack);
   const onEvent = (event: EngineEvent) => {
+    flight.onEvent(event);
     const started = event.resourcePreEvent?.metadata;
     const ended = event.resOutputsEvent?.metadata;
     if (ended) done += 1;
     if (started && started.op !== "same") tell(`${done} resources done, ${started.op} ${nameOf(started.urn)}`);
   };
   try {
-    return await work({ onOutput: (text) => { output += text; if (isVerbose()) process.stderr.write(text); }, onEvent, color: "never", ...(signal ? { signal } : {}) });
+    return await describedBy(() => flight.text(), () => work({ onOutput: (text) => { output += text; if (isVerbose()) process.stderr.write(text); }, onEvent, color: "never", ...(signal ? { signal } : {}) }));
   } catch (error) {
     if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
     // An error carries words of pods and plugins, which Pulumi shows as they are.
@@ -119,12 +127,6 @@ async function guarded<T>(stack: string, work: () => Promise<T>): Promise<T> {
 
 function valuesOf(outputs: Record<string, { value: unknown }>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value]));
-}
-
-/** `urn:pulumi:k3s::bay-e2e::…$kubernetes:core/v1:Pod::pod` as `Pod pod`. */
-function nameOf(urn: string): string {
-  const [, , type = "", name = ""] = urn.split("::");
-  return `${type.split(":").pop() ?? ""} ${name}`;
 }
 
 /** Pulumi writes a salt into the stack's file, which is under version control; it is worth nothing without the stack. */

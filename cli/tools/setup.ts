@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import semver from "semver";
+import { claimCacheFolder } from "../../infra/support/cache-folder";
 import { UserError } from "../../infra/support/errors";
 import { tryRun } from "../../infra/support/exec";
 import { writeWhole } from "../../infra/support/files";
@@ -160,6 +161,7 @@ function readDecision(): Need[] {
 }
 
 function writeDecision(needs: Need[]): void {
+  claimCacheFolder(cacheFolder());
   // Whole: of ten runs that start at once one reads while another writes.
   writeWhole(decisionFile(), JSON.stringify(needs));
 }

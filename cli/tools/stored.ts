@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { PREFIX } from "../../infra/naming";
+import { CHECKPOINT_LABEL, IMAGE_LABEL, PREFIX } from "../../infra/naming";
 import { tryRun } from "../../infra/support/exec";
 import { cacheFolder } from "./cache";
 import { ARTIFACTS } from "../paths";
@@ -27,6 +27,24 @@ export async function storedThings(): Promise<Stored[]> {
 /** Whether an image was built by a stack, and not made by offline/. */
 export function isBuilt(image: Stored): boolean {
   return image.kind === "image" && image.places.some((place) => BUILT.some((name) => place.startsWith(`${name}:`)));
+}
+
+/**
+ * Whether an image is proven to be of this project, and not merely named like one: it carries a label of ours, or one of its
+ * names is its own content id, which `load` gave it.
+ * @param labelled content ids of the images that carry such a label
+ */
+export function isProven({ name, places }: Pick<Stored, "name" | "places">, labelled: ReadonlySet<string>): boolean {
+  const digits = name.replace("sha256:", "").slice(0, 12);
+  return labelled.has(name) || places.some((place) => place.startsWith(`${PREFIX}/`) && place.endsWith(`:${digits}`));
+}
+
+/** Content ids of the images that carry a label by which this project knows its own; none where no Docker answers. */
+export async function labelledImages(): Promise<Set<string>> {
+  const found = await Promise.all([IMAGE_LABEL, CHECKPOINT_LABEL].map(async (label) => (
+    (await tryRun(["docker", "image", "ls", "--quiet", "--no-trunc", "--filter", `label=${label}`], { timeout: 8_000 }).catch(() => ({ stdout: "" }))).stdout
+  )));
+  return new Set(found.join("\n").split("\n").filter(Boolean));
 }
 
 /** Images below this project's prefix, one entry an image with all its names; none where no Docker answers. */

@@ -3,14 +3,16 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../config";
-import { clusterName, dockerLabelsOf, type Owner } from "../naming";
+import { clusterName, dockerLabelsOf, LABELS, type Owner } from "../naming";
 import type { ClusterOutput } from "../outputs";
 import { execIn, inspectContainer, recreateVolume } from "../support/docker";
+import { inspectNow } from "../support/docker-inspect";
 import { UserError } from "../support/errors";
 import { record } from "../support/facts";
 import { freePort, requirePort } from "../support/ports";
 import { type Look, waitFor } from "../support/wait";
 import { type Backend, type BackendArgs, type Cluster, POD_PIDS_LIMIT } from "./backend";
+import { nameTaken, nodeName, requireFreeNames, volumeName } from "./docker-names";
 import { requireRunning, startIfStopped, type NodeContainer } from "./node-containers";
 import { nodeImage } from "./node-image";
 import { loadInto } from "./node-images";
@@ -24,6 +26,7 @@ export const k3s: Backend = {
   name: "k3s",
 
   declare(args: BackendArgs, parent: pulumi.Resource): Cluster {
+    requireFreeNames(args.settings, args.owner);
     const name = args.settings.clusterName || clusterName(args.owner);
     const { server, agents } = declareNodes(name, args, parent);
     const nodes = pulumi.all([server, ...agents].map((container) => container.id)).apply((ids) => ids.map((id, index) => ({ container: id, name: nodeName(name, index) })));
@@ -70,6 +73,9 @@ function declareJoin(name: string, { owner }: BackendArgs, parent: pulumi.Resour
 
 interface Join { network: pulumi.Output<string>; token: pulumi.Output<string> }
 
+/** What of a node outlives its container, and where it is in it. */
+const DATA = [["k3s", "/var/lib/rancher/k3s"], ["kubelet", "/var/lib/kubelet"]] as const;
+
 interface NodeArgs extends BackendArgs {
   /** Name of the cluster. */
   name: string;
@@ -87,9 +93,9 @@ function declareNode(args: NodeArgs, parent: pulumi.Resource, dependsOn: pulumi.
   const { owner, index, join, image } = args;
   const name = nodeName(args.name, index);
   const suffix = index === 0 ? "" : `-agent-${index}`;
-  const volumes = Object.entries({ k3s: "/var/lib/rancher/k3s", kubelet: "/var/lib/kubelet" }).map(([purpose, containerPath]) => {
-    const volume = new docker.Volume(`${purpose}${suffix}`, { name: `${name}-${purpose}`, labels: dockerLabels(owner) }, { parent, deleteBeforeReplace: true });
-    return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, dockerLabelsOf(owner))) };
+  const volumes = DATA.map(([purpose, containerPath]) => {
+    const volume = new docker.Volume(`${purpose}${suffix}`, { name: volumeName(name, purpose), labels: dockerLabels(owner) }, { parent, deleteBeforeReplace: true });
+    return { containerPath, volumeName: volume.name.apply((made) => emptyForNewNode(made, name, owner)) };
   });
   // What is random is made at every run of the program, and only the first counts.
   const ignoreChanges = [...(args.keepPort ? ["ports"] : []), ...(join ? ["envs"] : [])];
@@ -104,21 +110,22 @@ function declareNode(args: NodeArgs, parent: pulumi.Resource, dependsOn: pulumi.
   }, { parent, deleteBeforeReplace: true, dependsOn, ignoreChanges });
 }
 
-/** Name of a node and of its container: the server has the cluster's. */
-function nodeName(cluster: string, index: number): string {
-  return index === 0 ? cluster : `${cluster}-agent-${index}`;
-}
-
 function dockerLabels(owner: Owner): { label: string; value: string }[] {
   return Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value }));
 }
 
 /**
  * A node that was lost leaves its volumes, and a refresh forgets all that was in its cluster. A new node on the
- * old data would find the objects there and not own them: it starts on empty volumes instead.
+ * old data would find the objects there and not own them: it starts on empty volumes instead. Docker answers the making of
+ * a volume that is there already as if it had made it, so the label is looked at before anything is emptied.
  */
-async function emptyForNewNode(volume: string, container: string, labels: Record<string, string>): Promise<string> {
-  if (!pulumi.runtime.isDryRun() && !(await inspectContainer(container))) await recreateVolume(volume, labels);
+async function emptyForNewNode(volume: string, container: string, owner: Owner): Promise<string> {
+  if (pulumi.runtime.isDryRun() || await inspectContainer(container)) return volume;
+  const [found] = inspectNow("volume", [volume]);
+  if (found && found.Labels?.[LABELS.owner] !== owner.id) {
+    throw nameTaken([{ kind: "volume", name: volume, about: "which carries no label of this stack", show: `docker volume inspect ${volume}` }], owner.stack);
+  }
+  await recreateVolume(volume, dockerLabelsOf(owner));
   return volume;
 }
 

@@ -17,7 +17,8 @@ export interface KindClusterArgs {
 }
 
 type Inputs = pulumi.Unwrap<KindClusterArgs>;
-type Outputs = Inputs & { kubeconfig: string };
+/** `nodes` is missing in states that were written before it was recorded. */
+type Outputs = Inputs & { kubeconfig: string; nodes?: string[] };
 
 /**
  * A cluster by the kind CLI as a resource: made at the first `up`, deleted at the `destroy`, missed by a
@@ -26,9 +27,11 @@ type Outputs = Inputs & { kubeconfig: string };
 export class KindCluster extends pulumi.dynamic.Resource {
   /** Kubeconfig (YAML) that reaches the cluster from this host. Secret. */
   declare readonly kubeconfig: pulumi.Output<string>;
+  /** Ids of the containers that kind made for it. */
+  declare readonly nodes: pulumi.Output<string[]>;
 
   constructor(name: string, args: KindClusterArgs, options: pulumi.CustomResourceOptions = {}) {
-    super(provider, name, { ...args, kubeconfig: undefined }, { ...options, deleteBeforeReplace: true, additionalSecretOutputs: ["kubeconfig"] }, "bay-e2e", "KindCluster");
+    super(provider, name, { ...args, kubeconfig: undefined, nodes: undefined }, { ...options, deleteBeforeReplace: true, additionalSecretOutputs: ["kubeconfig"] }, "bay-e2e", "KindCluster");
   }
 }
 
@@ -43,35 +46,57 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
       "create", "cluster", "--name", inputs.name, "--image", inputs.image, "--config", "-", "--kubeconfig", inputs.kubeconfigFile,
     ], { input: inputs.config, network: inputs.network });
     if (code !== 0) throw failure(inputs.name, code, output);
-    return { id: inputs.name, outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8") } };
+    return { id: inputs.name, outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8"), nodes: await nodesIn(inputs) } };
   },
 
   async read(id, props) {
-    const { code, output } = await command("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${id}`], {});
     // Where Docker cannot be asked, nothing is known to be gone.
-    return code === 0 && output.trim() === "" ? {} : { id, props: props! };
+    const left = await stillThere(props!.nodes ?? await nodesIn(props!));
+    return left !== undefined && left.length === 0 ? {} : { id, props: props! };
   },
 
   diff(_id, olds, news) {
     const replaces = (["name", "image", "config", "kubeconfigFile", "network"] as const).filter((key) => olds[key] !== news[key]);
-    return Promise.resolve({ changes: replaces.length > 0, replaces, deleteBeforeReplace: true });
+    return Promise.resolve({ changes: replaces.length > 0 || olds.nodes === undefined, replaces, deleteBeforeReplace: true });
+  },
+
+  async update(_id, olds, news) {
+    return { outs: { ...news, kubeconfig: olds.kubeconfig, nodes: olds.nodes ?? await nodesIn(news) } };
   },
 
   async delete(id, props) {
-    const { code, output } = await command("kind", ["delete", "cluster", "--name", id, "--kubeconfig", props.kubeconfigFile], {});
-    if (/spawn kind ENOENT/.test(output)) await removeContainers(id);
-    else if (code !== 0) throw new Error(`kind delete cluster --name ${id} ended with exit code ${code}:\n${output}`);
+    // By id, and not `kind delete cluster`, which removes every container that has the cluster's name in its label.
+    const nodes = await stillThere(props.nodes ?? await nodesIn(props));
+    if (nodes === undefined) throw new Error(`Docker does not say whether the nodes of kind cluster ${id} are there: docker ps --all`);
+    if (nodes.length > 0) {
+      const { code, output } = await command("docker", ["rm", "--force", "--volumes", ...nodes], {});
+      if (code !== 0) throw new Error(`docker rm of the nodes of kind cluster ${id} ended with exit code ${code}:\n${output}`);
+    }
     for (const file of [props.kubeconfigFile, `${props.kubeconfigFile}.lock`]) rmSync(file, { force: true });
   },
 };
 
-/** What kind does at a delete, for a host that has lost its kind: its nodes go with their volumes. */
-async function removeContainers(name: string): Promise<void> {
-  const { output } = await command("docker", ["ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${name}`], {});
-  const nodes = output.split("\n").filter(Boolean);
-  if (nodes.length === 0) return;
-  const { code, output: said } = await command("docker", ["rm", "--force", "--volumes", ...nodes], {});
-  if (code !== 0) throw new Error(`docker rm of the nodes of ${name} ended with exit code ${code}:\n${said}`);
+/**
+ * Ids of the containers that kind made in the stack's own network. infra/support/docker-inspect.ts has the same rule and its
+ * reasons (isNodeOf); this text must stand alone.
+ */
+async function nodesIn({ name, network }: Pick<Inputs, "name" | "network">): Promise<string[]> {
+  interface Node { Id: string; Created: string; HostConfig: { NetworkMode: string }; NetworkSettings: { Networks: Record<string, { NetworkID?: string }> | null } }
+  const listed = await command("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`], {});
+  const ids = listed.output.split("\n").filter((line) => /^[0-9a-f]{64}$/.test(line));
+  const [made, nodes] = await Promise.all([command("docker", ["network", "inspect", network], {}), command("docker", ["container", "inspect", ...ids], {})]);
+  if (made.code !== 0 || nodes.code !== 0) return [];
+  const [own] = JSON.parse(made.output) as [{ Id: string; Created: string }];
+  return (JSON.parse(nodes.output) as Node[]).filter((node) => {
+    const attached = Object.values(node.NetworkSettings.Networks ?? {}).map(({ NetworkID = "" }) => NetworkID);
+    return [network, own.Id].includes(node.HostConfig.NetworkMode) && attached.some((id) => id === own.Id || id === "") && Date.parse(node.Created) >= Date.parse(own.Created);
+  }).map(({ Id }) => Id);
+}
+
+/** Those of some containers that exist; undefined where Docker cannot be asked. */
+async function stillThere(ids: string[]): Promise<string[] | undefined> {
+  const { code, output } = await command("docker", ["ps", "--all", "--quiet", "--no-trunc"], {});
+  return code === 0 ? ids.filter((id) => output.includes(id)) : undefined;
 }
 
 /** What the runner shows as an error of its own: Pulumi hands on nothing but text. */
@@ -81,7 +106,7 @@ function failure(name: string, code: number, output: string): Error {
   const lines = /spawn kind ENOENT/.test(output)
     ? facts("E_TOOL_MISSING: A tool is missing and cannot be had", "no program \"kind\" on PATH", "the kind CLI", "npm run setup -- --backend kind   (or: https://kind.sigs.k8s.io/docs/user/quick-start)")
     : /already exist for a cluster with the name/.test(output)
-      ? facts("E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's", ended, "a name that is free", `kind get nodes --name ${name}   (then: npm run sweep, or kind delete cluster --name ${name})`)
+      ? facts("E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's", ended, "a name that is free", `pulumi config set clusterName ANOTHER-NAME   (to look at it: kind get nodes --name ${name})`)
       : facts("E_CLUSTER_CREATE: The cluster could not be made", ended, "exit code 0", "npm run doctor");
   return new Error([...lines, "", ...output.trim().split("\n").slice(-25).map((line) => `        ${line}`)].join("\n"));
 }

@@ -6,33 +6,32 @@ import { stringify } from "yaml";
 import type { Settings } from "../config";
 import { clusterName, kubeconfigFile, dockerLabelsOf } from "../naming";
 import type { ClusterOutput } from "../outputs";
-import { containersBy } from "../support/docker";
+import { inspectNow } from "../support/docker-inspect";
 import { UserError } from "../support/errors";
 import { record } from "../support/facts";
 import { type Backend, type BackendArgs, type Cluster, POD_PIDS_LIMIT } from "./backend";
+import { requireFreeNames } from "./docker-names";
 import { KindCluster } from "./kind-cluster";
 import { requireRunning, startIfStopped } from "./node-containers";
 import { nodeImage } from "./node-image";
 import { loadInto } from "./node-images";
 import { clusterReady } from "./ready";
 
-/** kind's own label on each node: the only one that it puts there. */
-const CLUSTER_LABEL = "io.x-k8s.kind.cluster";
-
 /** A cluster by the kind CLI, in a Docker network of its own. */
 export const kind: Backend = {
   name: "kind",
 
   declare(args: BackendArgs, parent: pulumi.Resource): Cluster {
+    requireFreeNames(args.settings, args.owner);
     const name = args.settings.clusterName || clusterName(args.owner);
     const cluster = declareCluster(name, args, parent);
-    const running = pulumi.all([cluster.id, cluster.kubeconfig]).apply(([, kubeconfig]) => ready(name, kubeconfig, args.settings));
+    const running = pulumi.all([cluster.nodes, cluster.kubeconfig]).apply(([nodes, kubeconfig]) => ready(name, nodes, kubeconfig, args.settings));
     const kubeconfig = pulumi.secret(running.apply((state) => state.kubeconfig));
     const provider = new k8s.Provider("cluster", { kubeconfig, clusterIdentifier: name, deleteUnreachable: true }, { parent, deletedWith: cluster });
     return {
       provider, kubeconfig, owns: cluster,
       facts: running.apply((state) => state.facts),
-      load: (images) => loadInto(cluster.id.apply(() => nodesOf(name)), images, args.settings.readyTimeout),
+      load: (images) => loadInto(cluster.nodes.apply((nodes) => nodesOf(name, nodes)), images, args.settings.readyTimeout),
     };
   },
 };
@@ -65,9 +64,9 @@ export function kindConfig({ kindNodes, kindExtraMounts, kindContainerdPatches }
 
 // --- ready -----------------------------------------------------------------------------------------------
 
-async function ready(name: string, kubeconfig: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
+async function ready(name: string, ids: readonly string[], kubeconfig: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
   const start = Date.now();
-  const nodes = (await nodesOf(name)).map((node) => ({ container: node, name: node }));
+  const nodes = nodesOf(name, ids).map((node) => ({ container: node, name: node }));
   await Promise.all(nodes.map(startIfStopped));
   const alive = async () => { await Promise.all(nodes.map(requireRunning)); };
   await alive();
@@ -76,9 +75,9 @@ async function ready(name: string, kubeconfig: string, settings: Settings): Prom
   return { kubeconfig, facts: { ...facts, distribution: `kind ${facts.distribution}` } };
 }
 
-/** The cluster's containers, control plane first. */
-async function nodesOf(name: string): Promise<string[]> {
-  const nodes = await containersBy(`${CLUSTER_LABEL}=${name}`);
+/** Names of the containers that kind made for the cluster, control plane first; whoever else has its name has another id. */
+function nodesOf(name: string, ids: readonly string[]): string[] {
+  const nodes = inspectNow("container", ids).map(({ Name }) => Name.replace(/^\//, ""));
   if (nodes.length > 0) return nodes.sort();
   throw new UserError("E_NODE_GONE", { seen: `no container of kind cluster ${name}, which is in the stack's state`, wanted: "the cluster's nodes", next: "pulumi refresh --yes && pulumi up --yes" });
 }

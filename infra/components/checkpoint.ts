@@ -1,20 +1,18 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { checkpointMode, imageSources, type Settings } from "../config";
-import { annotationsOf, labelsOf, type Owner } from "../naming";
+import { labelsOf, namespaceAnnotationsOf, type Owner } from "../naming";
 import type { CheckpointOutput } from "../outputs";
 import { UserError } from "../support/errors";
 import { openKubeApi, type KubeList } from "../support/kube-api";
 import { waitFor } from "../support/wait";
-import { cedana } from "./checkpoint/cedana";
 import { local } from "./checkpoint/local";
+import { hasChart, nodesWithout, sourceOf } from "./checkpoint/planned";
 import type { Source } from "./checkpoint/source";
 import type { Cluster } from "./cluster";
 import { Component, type ComponentOptions } from "./component";
 import { Images } from "./images";
-import { freeNamespace, Namespace } from "./namespace";
+import { Namespace } from "./namespace";
 import { PullSecret, type Registry } from "./registry";
 
 export interface CheckpointArgs {
@@ -24,6 +22,8 @@ export interface CheckpointArgs {
   root: string;
   cluster: Cluster;
   registry: Registry | undefined;
+  /** Known once the names of all the stack's namespaces are nobody else's. */
+  free: pulumi.Output<unknown>;
 }
 
 /** What a stack has of checkpoints. */
@@ -33,9 +33,6 @@ export interface Checkpoints {
   token: pulumi.Output<string>;
 }
 
-/** containerd's handler that checkpoints and restores; a node lists it when it has the runtime. */
-const HANDLER = "checkpoint";
-
 /**
  * The propagator of a stack, if it has one. On a cluster that is not the stack's own the nodes decide, unless the
  * configuration does; they can be asked in a preview too, because that cluster is there.
@@ -44,7 +41,7 @@ export function declareCheckpoints(args: CheckpointArgs): Checkpoints {
   const { settings, cluster } = args;
   const mode = checkpointMode(settings);
   if (mode === false) return none("the configuration says checkpoint: false");
-  if (sourceOf(settings) === local && !existsSync(join(args.root, "charts", "propagator", "Chart.yaml"))) return none("this checkout has no charts/propagator");
+  if (sourceOf(settings) === local && !hasChart(args.root)) return none("this checkout has no charts/propagator");
   if (mode === true) return new Checkpoint("checkpoint", args, inOwn(cluster));
   const decided = pulumi.output(cluster.kubeconfig.apply(nodesWithout)).apply((missing): Checkpoints => (missing === undefined ? new Checkpoint("checkpoint", args, inOwn(cluster)) : none(missing)));
   return { output: pulumi.unsecret(decided.apply(({ output }) => output)), token: pulumi.secret(decided.apply(({ token }) => token)) };
@@ -81,12 +78,11 @@ export class Checkpoint extends Component implements Checkpoints {
     return { image: images.propagator.reference, pullPolicy: pullPolicy.propagator };
   }
 
-  private declareNamespace(source: Source, { settings, owner, cluster }: CheckpointArgs, options: ComponentOptions): Namespace {
-    const name = settings.checkpointNamespace || source.namespace(settings);
+  private declareNamespace(source: Source, { settings, owner, free }: CheckpointArgs, options: ComponentOptions): Namespace {
     return new Namespace("checkpoint-namespace", {
-      name: pulumi.unsecret(cluster.kubeconfig.apply((kubeconfig) => freeNamespace(kubeconfig, { name, owner, timeout: settings.readyTimeout, key: "checkpointNamespace" }))),
+      name: pulumi.unsecret(free.apply(() => settings.checkpointNamespace || source.namespace(settings))),
       // Its agents see the processes of their node.
-      labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" }, annotations: annotationsOf(owner),
+      labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" }, annotations: namespaceAnnotationsOf(owner),
     }, { parent: this, ...deletedWith(options) });
   }
 
@@ -97,10 +93,6 @@ export class Checkpoint extends Component implements Checkpoints {
       atomic: true, cleanupOnFail: true, timeout: args.settings.checkpointTimeout, maxHistory: 3,
     }, this.child({ ignoreChanges: keep, customTimeouts: { create: `${args.settings.checkpointTimeout}s`, update: `${args.settings.checkpointTimeout}s`, delete: `${args.settings.checkpointTimeout}s` } }));
   }
-}
-
-function sourceOf({ cedanaToken }: Settings): Source {
-  return cedanaToken === "" ? local : cedana;
 }
 
 function none(reason: string): Checkpoints {
@@ -114,20 +106,6 @@ function inOwn({ provider, owns }: Cluster): ComponentOptions {
 
 function deletedWith({ deletedWith: owner }: ComponentOptions): Pick<ComponentOptions, "deletedWith"> {
   return owner ? { deletedWith: owner } : {};
-}
-
-interface Node { metadata: { name: string }; status: { runtimeHandlers?: { name: string }[] } }
-
-/** Why the nodes of a cluster cannot checkpoint; nothing when all can. */
-async function nodesWithout(kubeconfig: string): Promise<string | undefined> {
-  const api = await openKubeApi(kubeconfig);
-  try {
-    const nodes = (await api.get<KubeList<Node>>("/api/v1/nodes"))?.items ?? [];
-    const without = nodes.filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER)).map(({ metadata }) => metadata.name);
-    return without.length === 0 ? undefined : `containerd on ${without.join(", ")} has no handler "${HANDLER}"`;
-  } finally {
-    api.close();
-  }
 }
 
 interface DaemonSet { metadata: { name: string; generation: number }; status: { desiredNumberScheduled: number; numberReady: number; observedGeneration?: number } }

@@ -19,11 +19,6 @@ export async function inspectContainer(container: string): Promise<ContainerStat
   return { running: facts.State.Running, exitCode: facts.State.ExitCode, ports: Object.fromEntries(bound) as Record<string, number> };
 }
 
-/** Names of all containers, stopped ones too, that carry a label (`key=value`). */
-export async function containersBy(label: string): Promise<string[]> {
-  return (await run(["docker", "ps", "--all", "--format", "{{.Names}}", "--filter", `label=${label}`])).split("\n").filter(Boolean);
-}
-
 /** Names and host names of the containers that run; empty where no Docker answers. */
 export async function runningContainers(): Promise<{ name: string; hostname: string }[]> {
   const ids = (await tryRun(["docker", "ps", "--quiet"])).stdout.split("\n").filter(Boolean);

@@ -25,6 +25,8 @@ export const ERROR_CODES = {
   E_CLUSTER_CREATE: "The cluster could not be made",
   E_CLUSTER_NAME_TAKEN: "A cluster of that name exists and is not this stack's",
   E_NAMESPACE_FOREIGN: "The namespace exists and is not this stack's",
+  E_NAMESPACE_STUCK: "The namespace is being deleted and does not go",
+  E_FILE_FOREIGN: "A file that the stack would write exists and is not its own",
   E_NODE_GONE: "The node's container is gone or stopped",
   E_NODE_DIED: "The node ended while it was starting",
   E_CLUSTER_NOT_READY: "The cluster did not become ready",

@@ -39,6 +39,8 @@ export async function waitFor<T>(what: string, check: () => T | NotYet | Promise
   let why = "the first check did not answer";
   const fail = (end: WaitError["end"], reason: string): WaitError => new WaitError(what, end, reason, Date.now() - started);
   const limit = limitOf(options, (end) => fail(end, why));
+  // Who watches a log sees what takes so long, long before the deadline.
+  const teller = setInterval(() => { process.stderr.write(`  waiting for ${what}, ${Math.round((Date.now() - started) / 1000)} s so far: ${why}\n`); }, TOLD_EVERY);
   try {
     for (;;) {
       const cause = await limit.race(Promise.resolve(options.died?.()));
@@ -49,9 +51,13 @@ export async function waitFor<T>(what: string, check: () => T | NotYet | Promise
       await limit.race(limit.pause(options.interval ?? 200));
     }
   } finally {
+    clearInterval(teller);
     limit.end();
   }
 }
+
+/** Milliseconds after which a wait says what it waits for and why it goes on, and between two such lines. */
+const TOLD_EVERY = 30_000;
 
 interface Limit {
   /** The promise's outcome, or a rejection when the deadline or the signal comes first. */

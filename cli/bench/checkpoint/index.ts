@@ -6,7 +6,8 @@ import { notYet, waitFor } from "../../../tests/support/wait";
 import { UserError } from "../../../infra/support/errors";
 import { onInterrupt } from "../../interrupt";
 import { processMark, underMark } from "../../clean-up/marks";
-import { removeNamespaces } from "../../cluster/namespaces";
+import { openCluster } from "../../cluster/access";
+import { namespaceNow, removeNamespaces } from "../../cluster/namespaces";
 import { ROOT } from "../../paths";
 import { openStackTarget } from "../../propagator/target";
 import { outputsOf, prepare } from "../../session";
@@ -64,7 +65,9 @@ async function withBench(stack: string, outputs: StackOutputs, signal: AbortSign
     await work({ kube, client: target.client, clusterId: target.clusterId ?? "", namespace, image: images.ship.reference, node, signal });
   } finally {
     await target.close();
-    await removeNamespaces(kubeconfig, [namespace]);
+    const api = await openCluster(kubeconfig);
+    const made = await namespaceNow(api, namespace).finally(() => { api.close(); });
+    if (made) await removeNamespaces(kubeconfig, [made]);
   }
 }
 

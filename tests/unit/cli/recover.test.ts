@@ -1,7 +1,7 @@
 import { KIND_LABEL } from "../../../cli/clean-up/docker-things";
 import { unknownThings } from "../../../cli/stack/recover";
 
-const thing = (kind: "container" | "network" | "volume", name: string, labels = {}) => ({ kind, name, labels, created: "" });
+const thing = (kind: "container" | "network" | "volume", name: string, labels = {}) => ({ kind, id: name, name, labels, created: "" });
 const resource = (type: string, inputs: object) => ({ urn: `urn::${type}`, type, inputs: inputs as Record<string, unknown> });
 
 describe("what a killed run left of a stack", () => {

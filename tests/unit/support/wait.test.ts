@@ -13,6 +13,21 @@ describe("waitFor", () => {
     await expect(waiting).rejects.toThrow(/^the tide: did not happen after .*; the moon is not up$/);
   });
 
+  it("says every half minute what it waits for, and why it goes on", async () => {
+    jest.useFakeTimers();
+    const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+    try {
+      const waiting = waitFor("the tide", () => notYet("the moon is not up"), { deadline: 70_000, interval: 1_000 });
+      const ended = expect(waiting).rejects.toBeInstanceOf(WaitError);
+      await jest.advanceTimersByTimeAsync(71_000);
+      await ended;
+      expect(said.mock.calls.map(([text]) => text)).toEqual(["  waiting for the tide, 30 s so far: the moon is not up\n", "  waiting for the tide, 60 s so far: the moon is not up\n"]);
+    } finally {
+      said.mockRestore();
+      jest.useRealTimers();
+    }
+  });
+
   it("keeps its deadline when a check never answers", async () => {
     await expect(waitFor("silence", () => new Promise<true>(() => undefined), { deadline: 30 })).rejects.toBeInstanceOf(WaitError);
   });

@@ -4,7 +4,7 @@ import { planGc, planText } from "../../../../cli/preview/gc";
 import { listText } from "../../../../cli/preview/list";
 import { NOW, preview } from "./facts";
 
-const judge = { now: NOW, owner: "octo-shop", checkout: "/here" };
+const judge = { now: NOW, owner: "octo-shop", formerOwner: "bob", checkout: "/here", host: "this-host" };
 const past = "2026-11-22T15:59:00Z";
 
 describe("a garbage collection", () => {
@@ -15,6 +15,7 @@ describe("a garbage collection", () => {
     ["what was never used since it was made", { idle: 3600, lastUsed: "" }, "down", /not used for 1 h/],
     ["what another checkout made, by its namespace alone", { stack: undefined, condition: "elsewhere", checkout: "/gone", expires: past }, "namespace", /expired/],
     ["a namespace of this checkout that no state knows", { stack: undefined, condition: "elsewhere" }, "namespace", /no state knows/],
+    ["one under the owner's former name, whose state is here", { owner: "bob", expires: past }, "down", /expired/],
     ["a state whose namespace is gone", { namespace: undefined }, "forget", /its namespace is gone/],
     ["a state whose cluster is gone", { namespace: undefined, clusterState: "gone" }, "forget", /its cluster is gone/],
     ["one that is kept, when half of it is gone", { namespace: undefined, keep: true }, "forget", /its namespace is gone/],
@@ -30,6 +31,8 @@ describe("a garbage collection", () => {
     ["what has no end", { expires: "" }, /no end was set/],
     ["what is kept", { keep: true, expires: past, idle: 1 }, /kept/],
     ["what is of another owner", { owner: "someone", expires: past }, /of another owner, someone/],
+    ["another's under the former name of this owner", { owner: "bob", expires: past, stack: undefined, condition: "elsewhere" }, /of another owner, bob/],
+    ["what the same folder on another host made", { stack: undefined, condition: "elsewhere", host: "that-host" }, /expires in/],
     ["what somebody works on", { expires: past, busy: "npm run preview up (pid 7) is at up" }, /pid 7/],
     ["what is on a cluster that does not answer", { expires: past, clusterState: "silent", namespace: undefined }, /does not answer/],
     ["a namespace of another checkout that has time", { stack: undefined, condition: "elsewhere", checkout: "/there" }, /expires in/],
