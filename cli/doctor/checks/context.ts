@@ -19,7 +19,7 @@ export const context: CheckSpec<ContextFact> = {
     try {
       const { name, server } = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
       const found = findContext(env, { context: name, ...(settings.kubeconfig === "" ? {} : { file: resolve(ROOT, settings.kubeconfig) }) }).context;
-      return { name, server, ...(await reach(found ?? { server, insecure: false })) };
+      return { name, server, ...(await reach(found?.cluster ?? { server })) };
     } catch (error) {
       if (error instanceof UserError) return { error };
       throw error;
