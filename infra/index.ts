@@ -19,7 +19,9 @@ import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
+import { endOnRejection } from "./support/end-on-rejection";
 
+endOnRejection();
 knowFormerNames();
 const { settings, root, stack } = readProgramConfig();
 const owner = ownerOf(root, stack);

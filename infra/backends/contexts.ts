@@ -3,9 +3,16 @@ import { resolve } from "node:path";
 import { UserError } from "../support/errors";
 import { contextOf, entriesOf, kubeconfigFiles, readKubeconfigs, type Kubeconfig, type OneContext } from "../support/kubeconfig";
 import { kubeconfigError } from "../support/kubeconfig-file";
+import { kubectlOf } from "../support/kubectl";
 import { proxyOf } from "../support/proxy";
 import type { BackendArgs } from "./backend";
 import { objectionTo } from "./local-contexts";
+
+/** The context of a stack. */
+export interface ChosenContext extends OneContext {
+  /** `kubectl` with the flags that lead it to this context, to be pasted into a shell. */
+  kubectl: string;
+}
 
 /**
  * The context that a stack uses: the one that its configuration names, else the first of `candidates` that there
@@ -13,7 +20,7 @@ import { objectionTo } from "./local-contexts";
  * accident.
  * @throws UserError E_KUBECONFIG, E_CONTEXT_MISSING, E_CONTEXT_NOT_ALLOWED
  */
-export function chooseContext({ settings, root }: Pick<BackendArgs, "settings" | "root">, candidates: readonly string[] = []): OneContext {
+export function chooseContext({ settings, root }: Pick<BackendArgs, "settings" | "root">, candidates: readonly string[] = []): ChosenContext {
   const files = settings.kubeconfig === "" ? kubeconfigFiles() : [resolve(root, settings.kubeconfig)];
   const [given] = files;
   if (settings.kubeconfig !== "" && !existsSync(given!)) {
@@ -33,7 +40,7 @@ export function chooseContext({ settings, root }: Pick<BackendArgs, "settings" |
       next: `pulumi config set kubeContext ${name}   (only if this cluster is meant)`,
     });
   }
-  return contextOf(config, name)!;
+  return { ...contextOf(config, name)!, kubectl: kubectlOf(settings.kubeconfig === "" ? undefined : given, name) };
 }
 
 function missing(name: string | undefined, candidates: readonly string[], config: Kubeconfig, files: readonly string[]): UserError {
@@ -41,6 +48,6 @@ function missing(name: string | undefined, candidates: readonly string[], config
   const asked = name === undefined ? (candidates.length > 0 ? `no context ${candidates.join(" or ")}` : "no current context") : `no context "${name}"`;
   return new UserError("E_CONTEXT_MISSING", {
     seen: `${asked} in ${files.join(", ")}`, wanted: known.length > 0 ? `one of ${known.join(", ")}` : "a kubeconfig with a context",
-    next: "kubectl config get-contexts   (then: pulumi config set kubeContext NAME)",
+    next: `${kubectlOf(files.length === 1 && files[0] !== kubeconfigFiles()[0] ? files[0] : undefined)} config get-contexts   (then: pulumi config set kubeContext NAME)`,
   });
 }

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { LABELS, type Owner } from "../naming";
 import { UserError } from "../support/errors";
 import { openKubeApi } from "../support/kube-api";
+import { kubectlOfStack } from "../support/kubectl";
 import { type Look, waitFor } from "../support/wait";
 import { Component, type ComponentOptions, type Draft, type Labels, type ObjectArgs, type Transform } from "./component";
 
@@ -48,7 +49,7 @@ export async function freeNamespace(kubeconfig: string, { name, owner, timeout, 
   };
   try {
     const found = await waitFor(look, { deadline: timeout * 1000, interval: 500 }, (reason, seconds) => new UserError("E_NAMESPACE_FOREIGN", {
-      seen: `namespace ${name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name", next: `kubectl describe namespace ${name}   (or: pulumi config set --stack ${owner.stack} ${key} NAME)`,
+      seen: `namespace ${name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name", next: `${kubectlOfStack(owner.stack)} describe namespace ${name}   (or: pulumi config set --stack ${owner.stack} ${key} NAME)`,
     }));
     if (!found || found.metadata.labels?.[LABELS.owner] === owner.id) return name;
     const whose = found.metadata.labels?.[LABELS.stack];

@@ -48,12 +48,12 @@ export function anonymousTransport(cluster: KubeconfigCluster, env: NodeJS.Proce
 function open(url: URL, cluster: KubeconfigCluster, user: KubeconfigUser, { user: userName, namespace, env }: { user: string; namespace: string; env: NodeJS.ProcessEnv }): KubeTransport {
   // kubectl gives a server without TLS no credentials.
   const secure = url.protocol === "https:";
-  const agent = agentFor(url, proxyOf(cluster, env)?.url, SILENCE);
   const fixed = { cert: material(user, "client-certificate"), key: material(user, "client-key") };
-  const tls = secure ? {
+  const tls: https.RequestOptions = secure ? {
     ca: material(cluster, "certificate-authority"), rejectUnauthorized: !cluster["insecure-skip-tls-verify"],
     ...(cluster["tls-server-name"] ? { servername: cluster["tls-server-name"] } : {}),
   } : {};
+  const agent = agentFor(url, proxyOf(cluster, env)?.url, { timeout: SILENCE, tls: { ...(tls.ca ? { ca: tls.ca } : {}), ...(tls.rejectUnauthorized === false ? { rejectUnauthorized: false } : {}) } });
   const usesPlugin = secure && user.exec !== undefined && user.token === undefined && user.tokenFile === undefined;
   let credentials: Promise<ExecCredentials> | undefined;
   const plugin = async (): Promise<ExecCredentials> => {
@@ -136,6 +136,7 @@ export async function call(transport: KubeTransport, request: KubeCall): Promise
 async function send(transport: KubeTransport, { method = "GET", path, body, contentType = "application/json", signal, deadline = CALL_DEADLINE }: KubeCall): Promise<KubeAnswer> {
   const options = await transport.options();
   const expiry = AbortSignal.timeout(deadline);
+  const ended = signal ? AbortSignal.any([signal, expiry]) : expiry;
   const url = `${transport.server}${path}`;
   const text = body && JSON.stringify(body);
   const headers = { accept: "application/json", ...options.headers, ...(text === undefined ? {} : { "content-type": contentType, "content-length": Buffer.byteLength(text) }) };
@@ -143,7 +144,9 @@ async function send(transport: KubeTransport, { method = "GET", path, body, cont
     const { pathname } = new URL(url);
     const late = (ms: number) => new Error(`${pathname} did not answer within ${ms / 1000} s`);
     const failed = (error: Error) => { reject(expiry.aborted ? late(deadline) : error); };
-    const request = (url.startsWith("https:") ? https : http).request(url, { ...options, method, headers, signal: signal ? AbortSignal.any([signal, expiry]) : expiry }, (response) => {
+    // A request that still waits for its way through a proxy says nothing when it is ended.
+    ended.addEventListener("abort", () => { failed(ended.reason as Error); }, { once: true });
+    const request = (url.startsWith("https:") ? https : http).request(url, { ...options, method, headers, signal: ended }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
         .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString(), type: response.headers["content-type"] ?? "" }); });

@@ -17,6 +17,8 @@ export interface OneContext {
   server: string;
   /** The proxy that requests go through: `proxy-url`, or the environment's. */
   proxy?: string;
+  /** Name of its user; empty where it names none. */
+  user: string;
   /**
    * Kubeconfig (YAML) with this context alone and every file inlined: `kubectl config view --raw --flatten --minify`, with
    * absolute paths for what stays a path (a token file, a credential plugin).
@@ -83,7 +85,7 @@ export function contextOf(config: Kubeconfig, name: string, env: NodeJS.ProcessE
     users: context.user === "" && !user ? [] : [{ name: context.user, user: inlined(user ?? { file: "" }, ["client-certificate", "client-key"]) }],
   };
   const proxy = proxyOf(cluster!, env);
-  return { name, server: cluster!.server, ...(proxy ? { proxy: proxy.shown } : {}), kubeconfig: stringify(alone, QUOTED) };
+  return { name, server: cluster!.server, user: context.user, ...(proxy ? { proxy: proxy.shown } : {}), kubeconfig: stringify(alone, QUOTED) };
 }
 
 function problemsOf(name: string, { context, cluster, user }: ContextEntries, env: NodeJS.ProcessEnv): KubeconfigProblem[] {
