@@ -10,7 +10,7 @@ import { chooseContext, type ChosenContext } from "./contexts";
 import { placesOfNodes } from "./host-nodes";
 import { loadInto } from "./node-images";
 import { clusterReady } from "./ready";
-import { requireRights, rightsNeeded } from "./rights";
+import { requireRights, rightsFor } from "./rights";
 
 /** A cluster that is there already: only the namespace is made in it, and removed again. */
 export const existing: Backend = {
@@ -60,7 +60,7 @@ async function ready({ name, server, kubeconfig, user, kubectl }: ChosenContext,
     await waitFor(() => answers(api), { deadline: ANSWERS_WITHIN * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_UNREACHABLE", {
       seen: `context "${name}", ${server} after ${seconds} s: ${reason}`, wanted: "an API server that answers", next: `${kubectl} version`,
     }));
-    await requireRights(api, rightsNeeded(settings), { user, kubectl });
+    await requireRights(api, await rightsFor(api, settings), { user, kubectl });
   } finally {
     api.close();
   }

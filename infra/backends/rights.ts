@@ -1,7 +1,10 @@
+import { cedana } from "../components/checkpoint/cedana";
+import { local } from "../components/checkpoint/local";
+import { type CheckpointNode, nodesWithoutRuntime } from "../components/checkpoint/nodes";
 import { checkpointMode, type Settings } from "../config";
 import { previewIn } from "../preview";
 import { UserError } from "../support/errors";
-import { type KubeApi, KubeRefusal } from "../support/kube-api";
+import { type KubeApi, type KubeList, KubeRefusal } from "../support/kube-api";
 
 /** One thing that a user may be allowed to do. */
 export interface Right {
@@ -16,24 +19,42 @@ export interface Right {
 
 const WRITE = ["create", "delete", "get", "patch"];
 const FOLLOW = [...WRITE, "list", "watch"];
+/** Helm replaces objects too. */
+const RELEASE = [...FOLLOW, "update"];
+const RBAC = "rbac.authorization.k8s.io";
 
-/** All that an `up`, the tests and a `down` do in a cluster of somebody else, by the program's own components. */
-export function rightsNeeded(settings: Settings): Right[] {
+/**
+ * Returns all that an `up`, the tests and a `down` do in a cluster of somebody else, by the program's own components.
+ * @param checkpoints whether a propagator is installed too
+ */
+export function rightsNeeded(settings: Settings, checkpoints: boolean): Right[] {
   const { namespace } = settings;
   const each = (verbs: readonly string[], group: string, resources: readonly string[], place?: string): Right[] => resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource, ...(place ? { namespace: place } : {}) })));
-  const checkpoints = checkpointMode(settings) === true;
-  const release = settings.checkpointNamespace || "propagator";
   return [
-    ...each(WRITE, "", ["namespaces"]), ...each(["list"], "", ["nodes"]), ...each(["list"], "storage.k8s.io", ["storageclasses"]),
+    ...each(FOLLOW, "", ["namespaces"]), ...each(["list"], "", ["nodes"]), ...each(["list"], "storage.k8s.io", ["storageclasses"]),
     // Also what Bay's own Role holds: nobody may give what they do not have.
     ...each(FOLLOW, "", ["pods", "persistentvolumeclaims"], namespace), ...each(["get"], "", ["pods/log"], namespace), ...each(["create"], "", ["pods/portforward"], namespace),
     ...each(WRITE, "", ["configmaps", "secrets", "serviceaccounts", ...(previewIn(settings) ? ["limitranges", "resourcequotas"] : [])], namespace),
-    ...each(WRITE, "rbac.authorization.k8s.io", ["roles", "rolebindings"], namespace), ...each(WRITE, "networking.k8s.io", ["networkpolicies"], namespace),
-    ...(checkpoints ? [
-      ...each(WRITE, "rbac.authorization.k8s.io", ["clusterroles", "clusterrolebindings"]), ...each(FOLLOW, "apps", ["daemonsets", "deployments"], release),
-      ...each([...WRITE, "list"], "", ["secrets", "configmaps", "services", "serviceaccounts"], release),
-    ] : []),
+    ...each(WRITE, RBAC, ["roles", "rolebindings"], namespace), ...each(WRITE, "networking.k8s.io", ["networkpolicies"], namespace),
+    ...(checkpoints ? releaseRights(settings, each) : []),
   ];
+}
+
+function releaseRights(settings: Settings, each: (verbs: readonly string[], group: string, resources: readonly string[], place?: string) => Right[]): Right[] {
+  const place = settings.checkpointNamespace || (settings.cedanaToken === "" ? local : cedana).namespace(settings);
+  return [
+    ...each(RELEASE, RBAC, ["clusterroles", "clusterrolebindings"]), ...each(RELEASE, "node.k8s.io", ["runtimeclasses"]),
+    ...each(RELEASE, "", ["configmaps", "persistentvolumeclaims", "pods", "secrets", "serviceaccounts", "services"], place), ...each(RELEASE, "apps", ["daemonsets", "deployments"], place),
+    ...each(RELEASE, "batch", ["jobs"], place), ...each(RELEASE, RBAC, ["roles", "rolebindings"], place), ...each(RELEASE, "networking.k8s.io", ["networkpolicies"], place),
+  ];
+}
+
+/** The same, once the nodes were asked whether they can checkpoint where the configuration leaves it to them. */
+export async function rightsFor(api: KubeApi, settings: Settings): Promise<Right[]> {
+  const mode = checkpointMode(settings);
+  // Who may not list nodes is told so with the rest.
+  const nodes = mode === "auto" ? (await api.get<KubeList<CheckpointNode>>("/api/v1/nodes").catch(() => undefined))?.items ?? [] : [];
+  return rightsNeeded(settings, mode === true || (nodes.length > 0 && nodesWithoutRuntime(nodes).length === 0));
 }
 
 /**

@@ -11,6 +11,7 @@ import { kubectlOfStack } from "../support/kubectl";
 import { waitFor } from "../support/wait";
 import { cedana } from "./checkpoint/cedana";
 import { local } from "./checkpoint/local";
+import { type CheckpointNode, HANDLER, nodesWithoutRuntime } from "./checkpoint/nodes";
 import type { Source } from "./checkpoint/source";
 import type { Cluster } from "./cluster";
 import { Component, type ComponentOptions } from "./component";
@@ -33,9 +34,6 @@ export interface Checkpoints {
   /** Bearer token of the API; empty where there is none. Secret. */
   token: pulumi.Output<string>;
 }
-
-/** containerd's handler that checkpoints and restores; a node lists it when it has the runtime. */
-const HANDLER = "checkpoint";
 
 /**
  * The propagator of a stack, if it has one. On a cluster that is not the stack's own the nodes decide, unless the
@@ -117,14 +115,11 @@ function deletedWith({ deletedWith: owner }: ComponentOptions): Pick<ComponentOp
   return owner ? { deletedWith: owner } : {};
 }
 
-interface Node { metadata: { name: string }; status: { runtimeHandlers?: { name: string }[] } }
-
 /** Why the nodes of a cluster cannot checkpoint; nothing when all can. */
 async function nodesWithout(kubeconfig: string): Promise<string | undefined> {
   const api = await openKubeApi(kubeconfig);
   try {
-    const nodes = (await api.get<KubeList<Node>>("/api/v1/nodes"))?.items ?? [];
-    const without = nodes.filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER)).map(({ metadata }) => metadata.name);
+    const without = nodesWithoutRuntime((await api.get<KubeList<CheckpointNode>>("/api/v1/nodes"))?.items ?? []);
     return without.length === 0 ? undefined : `containerd on ${without.join(", ")} has no handler "${HANDLER}"`;
   } finally {
     api.close();

@@ -1,6 +1,6 @@
 import { chooseContext } from "../../../infra/backends/contexts";
 import { DOCKER_DESKTOP_CONTEXTS } from "../../../infra/backends/local-contexts";
-import { requireRights, rightsNeeded } from "../../../infra/backends/rights";
+import { requireRights, rightsFor } from "../../../infra/backends/rights";
 import { UserError } from "../../../infra/support/errors";
 import { openKubeApi } from "../../../infra/support/kube-api";
 import { ROOT } from "../../paths";
@@ -17,10 +17,14 @@ export const rights: CheckSpec<RightsFact> = {
     if (!settings) return undefined;
     try {
       const { user, kubectl, kubeconfig } = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
-      const needed = rightsNeeded(settings);
       const api = await openKubeApi(kubeconfig);
-      await requireRights(api, needed, { user, kubectl }).finally(() => { api.close(); });
-      return { user, count: needed.length };
+      try {
+        const needed = await rightsFor(api, settings);
+        await requireRights(api, needed, { user, kubectl });
+        return { user, count: needed.length };
+      } finally {
+        api.close();
+      }
     } catch (error) {
       // A context that cannot be used, or does not answer, is the finding of another check.
       if (error instanceof UserError && (error.code === "E_RIGHTS" || error.seen.includes("].exec: "))) return { error };

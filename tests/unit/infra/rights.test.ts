@@ -1,4 +1,4 @@
-import { missingRights, requireRights, type Right, rightsNeeded } from "../../../infra/backends/rights";
+import { missingRights, requireRights, type Right, rightsFor, rightsNeeded } from "../../../infra/backends/rights";
 import { BAY_RULES } from "../../../infra/components/access";
 import { readConfig } from "../../../infra/config";
 import { type KubeApi, KubeRefusal } from "../../../infra/support/kube-api";
@@ -47,9 +47,16 @@ describe("the rights of a kubeconfig's user", () => {
 
   test("hold all that Bay's own Role gives, for nobody may give what they do not have", () => {
     const settings = readConfig({ namespace: "bay" }, "existing");
-    const lines = rightsNeeded(settings).map(({ verb, group, resource, namespace = "" }) => [verb, group, resource, namespace].join(" "));
+    const lines = rightsNeeded(settings, false).map(({ verb, group, resource, namespace = "" }) => [verb, group, resource, namespace].join(" "));
     expect(lines).toEqual(expect.arrayContaining(BAY_RULES.flatMap(({ verbs, resources }) => resources.flatMap((resource) => verbs.map((verb) => `${verb}  ${resource} bay`)))));
     expect(new Set(lines).size).toBe(lines.length);
     expect(lines).not.toEqual(expect.arrayContaining([expect.stringContaining("resourcequotas")]));
+  });
+
+  test.each([[{ checkpoint: "false" }, true, false], [{ checkpoint: "true" }, false, true], [{}, true, true], [{}, false, false]])("with %j on nodes with the runtime (%s) hold those of the propagator's release: %s", async (config, able, expected) => {
+    const { api } = server([]);
+    api.get = (() => Promise.resolve({ items: [{ metadata: { name: "n" }, status: { runtimeHandlers: able ? [{ name: "checkpoint" }] : [] } }] })) as unknown as KubeApi["get"];
+    const needed = await rightsFor(api, readConfig({ namespace: "bay", ...config } as Record<string, string>, "existing"));
+    expect(needed.some(({ resource, namespace }) => resource === "daemonsets" && namespace === "bay-checkpoint")).toBe(expected);
   });
 });
