@@ -1,4 +1,5 @@
 import { UserError } from "../infra/support/errors";
+import { exitCodeOf, interruption } from "./interrupt";
 import { usageErrorOf, refuseSwallowedFlags } from "./usage";
 import type { Purpose, Wish } from "./stack/choose";
 import { BACKEND, command, program, STACK } from "./program";
@@ -61,8 +62,9 @@ command("logs [what]", "print logs of Bay, of sessions, of the propagator, of th
   .option("--since <time>", "only what is younger: 90s, 10m, 2h, 1d").option("--tail <lines>", "lines of each from its end", "100")
   .action((what: string | undefined, options: Wish & Omit<LogsOptions, "stack">) => end(on(options, "look", async (chosen) => (await import("./commands/logs")).logs(what ?? "all", chosen))));
 
-command("kubeconfig", "print the stack's kubeconfig", [["> kc.yaml", "for kubectl --kubeconfig kc.yaml"]]).option(...STACK).option(...BACKEND)
-  .action((options: Wish) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
+command("kubeconfig", "print the stack's kubeconfig, or write it to a file", [["--out kc.yaml", "for kubectl --kubeconfig kc.yaml; only you may read the file"], ["> kc.yaml", "the same with the rights of your shell"]]).option(...STACK).option(...BACKEND)
+  .option("--out <file>", "file to write, mode 0600; - for standard output", "-")
+  .action((options: Wish & { out: string }) => end(on(options, "look", async (chosen) => (await import("./commands/stack")).kubeconfigCommand(chosen))));
 
 command("setup", "find or make the tools", [["--again", "try the official ones once more"]]).option("--again", "try the official ones once more", false)
   .option("--backend <name>", "what this backend needs too")
@@ -142,9 +144,17 @@ async function on<T extends Wish>(options: T, purpose: Purpose, run: (chosen: T 
 
 /** Exit code 2 is the user's to act on, 130 a signal, 1 a failure or a bug. */
 function fail(thrown: unknown): number {
-  const error = usageErrorOf(thrown, process.argv.slice(2));
+  const error = interrupted(usageErrorOf(thrown, process.argv.slice(2)));
   if (error === undefined) return 0;
   process.stderr.write(`${error instanceof UserError ? error.message : String((error as Error).stack ?? error)}\n`);
   if (!(error instanceof UserError)) return 1;
-  return error.code === "E_INTERRUPTED" ? 130 : 2;
+  return error.code === "E_INTERRUPTED" ? exitCodeOf(interruption()?.signal ?? "SIGINT") : 2;
+}
+
+/** After a signal it is the signal that ended the command, whatever failed because of it. */
+function interrupted<T>(error: T): T | UserError {
+  const signal = interruption();
+  if (signal === undefined || error === undefined || (error instanceof UserError && ["E_INTERRUPTED", "E_DESTROY"].includes(error.code))) return error;
+  const first = error instanceof UserError ? error.seen.split("\n")[0]! : error instanceof Error ? error.message.split("\n")[0]! : "";
+  return new UserError("E_INTERRUPTED", { seen: `${signal.signal}${first === "" ? "" : `; what was under way ended with: ${first}`}`, wanted: "the command to end by itself", next: signal.next, cause: error });
 }

@@ -9,7 +9,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, "node_modules", ".lock-digest");
+// Another name than the one before: that was also written after an install without Jest and the like.
+const stamp = join(root, "node_modules", ".installed-digest");
 const digest = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
 
 const [major, minor] = process.versions.node.split(".").map(Number);
@@ -19,6 +20,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== digest) {
   if (!isInstalled()) await install();
+  if (!isInstalled()) {
+    console.error("E_TOOL_MISSING: The packages are not all there\n  seen:   npm ci ended well and left out packages of package-lock.json\n  wanted: all of them, those for development too\n  next:   npm ci --include=dev --include=optional");
+    process.exit(2);
+  }
   writeFileSync(stamp, digest);
 }
 
@@ -59,14 +64,17 @@ function isInstalled() {
   return wanted.every(([path, { version, integrity }]) => there[path]?.version === version && there[path]?.integrity === integrity);
 }
 
-/** `npm ci`, with a line now and then, because it takes a minute on a cold machine. */
+/**
+ * `npm ci`, with a line now and then, because it takes a minute on a cold machine. What it installs does not depend on the
+ * user's environment: NODE_ENV=production and omit=dev would leave Jest out.
+ */
 async function install() {
   const start = Date.now();
   const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
   console.error("Installing the packages of package-lock.json (about a minute, once) ...");
   const tick = setInterval(() => { console.error(`  still installing, ${seconds()} so far`); }, 15_000);
   let output = "";
-  const npm = spawn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const npm = spawn("npm", ["ci", "--include=dev", "--include=optional", "--include=peer", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [npm.stdout, npm.stderr]) stream.on("data", (chunk) => { output += chunk; });
   const code = await new Promise((resolve) => { npm.on("close", resolve); npm.on("error", () => { resolve(127); }); });
   clearInterval(tick);

@@ -21,8 +21,10 @@ import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
+import { endOnRejection } from "./support/end-on-rejection";
 import { onLongWait } from "./support/wait";
 
+endOnRejection();
 knowFormerNames();
 // Shown while the program waits for a node or a cluster, and kept nowhere.
 onLongWait((reason, seconds) => { void pulumi.log.info(`${reason} (${seconds} s)`, undefined, undefined, true); });

@@ -25,10 +25,13 @@ export interface RunMark {
   since: string;
   /** Whether it changes the stack; tests only use it. */
   exclusive: boolean;
+  /** The process of the tests that the run started. Killed alone, the run leaves it behind, and it goes on using the stack. */
+  tests?: { pid: number; started: string };
 }
 
 /** The mark of this process's run. */
 interface OwnMark {
+  tests(pid: number | undefined): void;
   phase(name: string): void;
   end(): void;
 }
@@ -61,14 +64,24 @@ export function enterPhase(stack: string, phase: string): void {
   own.get(stack)?.phase(phase);
 }
 
+/** Says which process runs the tests of this process's run; nothing when they ended. */
+export function markTests(stack: string | undefined, pid: number | undefined): void {
+  if (stack !== undefined) own.get(stack)?.tests(pid);
+}
+
 /** Runs of a stack that are under way, this process's own among them. */
 export function runsOf(stack: string): RunMark[] {
-  return marks().filter((mark) => mark.stack === stack && lives(mark));
+  return marks().filter((mark) => mark.stack === stack && (lives(mark) || testsGoOn(mark)));
+}
+
+/** Runs that were killed while their tests go on. */
+export function testsWithoutRun(stack?: string): RunMark[] {
+  return marks().filter((mark) => (stack === undefined || mark.stack === stack) && !lives(mark) && testsGoOn(mark));
 }
 
 /** Marks of runs that were killed before they could clean up. */
 export function deadRuns(stack?: string): RunMark[] {
-  return marks().filter((mark) => (stack === undefined || mark.stack === stack) && !lives(mark));
+  return marks().filter((mark) => (stack === undefined || mark.stack === stack) && !lives(mark) && !testsGoOn(mark));
 }
 
 /** Those of them that had a stack for themselves: what they had begun is half done. Tests only used theirs, which stays up. */
@@ -110,12 +123,22 @@ function begin({ stack, command, phase, exclusive }: Pick<RunMark, "stack" | "co
     throw locked(other);
   }
   return {
+    tests: (pid) => {
+      if (pid === undefined) delete mark.tests; else mark.tests = { pid, started: startOf(pid) };
+      write();
+    },
     phase: (name) => { Object.assign(mark, { phase: name, since: new Date().toISOString() }); write(); },
     end: () => { rmSync(file, { force: true }); },
   };
 }
 
 function locked(other: RunMark): UserError {
+  if (!lives(other)) {
+    return new UserError("E_STACK_LOCKED", {
+      seen: `npm run ${other.command} (pid ${other.pid}) was killed, and its tests (pid ${other.tests!.pid}) go on with the stack ${other.stack}`,
+      wanted: "one run of a stack at a time", next: `wait for them, or end them: kill -TERM -- -${other.tests!.pid}`,
+    });
+  }
   return new UserError("E_STACK_LOCKED", {
     seen: `npm run ${other.command} (pid ${other.pid}${other.host === hostname() ? "" : ` on ${other.host}`}) has the stack ${other.stack}; it is at ${other.phase} since ${other.since}`,
     wanted: "one run of a stack at a time",
@@ -139,6 +162,11 @@ function parsed(text: string): Partial<RunMark> {
   } catch {
     return {};
   }
+}
+
+/** Whether tests that only use a stack outlived their run; those of a run that had the stack for itself are ended by the next. */
+function testsGoOn({ tests, host, exclusive }: RunMark): boolean {
+  return !exclusive && tests !== undefined && host === hostname() && lives({ ...tests, host });
 }
 
 /** A run on another host cannot be proven dead from here. */

@@ -1,4 +1,4 @@
-import { isLocalContext, isLocalServer } from "../../infra/backends/local-contexts";
+import { objectionTo } from "../../infra/backends/local-contexts";
 import { contextOf, kubeconfigFiles, readKubeconfigs, type OneContext } from "../../infra/support/kubeconfig";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
@@ -83,7 +83,7 @@ function contexts(): OneContext[] {
   const stacks = stacksWithFile().map((stack) => readStackFile(stack)?.config ?? {});
   const named = stacks.flatMap(({ kubeconfig, kubeContext }) => (typeof kubeContext === "string" && kubeContext !== "" ? [{ files: typeof kubeconfig === "string" && kubeconfig !== "" ? [resolve(ROOT, kubeconfig)] : kubeconfigFiles(), name: kubeContext }] : []));
   const user = quietly(() => readKubeconfigs(kubeconfigFiles()));
-  const local = (user?.contexts ?? []).map(({ name }) => quietly(() => contextOf(user!, name))).filter((context) => context !== undefined && isLocalContext(context.name) && isLocalServer(context.server));
+  const local = (user?.contexts ?? []).map(({ name }) => quietly(() => contextOf(user!, name))).filter((context) => context !== undefined && objectionTo(context, []) === undefined);
   const all = [...named.map(({ files, name }) => quietly(() => contextOf(readKubeconfigs(files), name))), ...local].filter((context) => context !== undefined);
   return all.filter(({ server }, at) => all.findIndex((other) => other.server === server) === at);
 }

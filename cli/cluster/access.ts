@@ -1,9 +1,9 @@
-import type { KubeConfig } from "@kubernetes/client-node";
 import { existsSync, readFileSync } from "node:fs";
-import https from "node:https";
 import { kubeconfigFile, ownerOf } from "../../infra/naming";
 import { thingsOf } from "../clean-up/docker-things";
 import { tryRun } from "../../infra/support/exec";
+import { wordsOf } from "../../infra/support/kube-api";
+import { call, type KubeCall, transportOf } from "../../infra/support/kube-transport";
 import { ROOT } from "../paths";
 import { clear, stateInClear, type StackState } from "../stack/stack-state";
 
@@ -49,28 +49,25 @@ export async function kubeconfigOf(stack: string, state?: StackState, signal?: A
   return fromNode(stack, signal);
 }
 
-/** Opens the current context of a kubeconfig. */
+/** Opens the current context of a kubeconfig. @throws UserError E_KUBECONFIG */
 export async function openCluster(kubeconfig: string, signal?: AbortSignal): Promise<ClusterAccess> {
-  const client = await import("@kubernetes/client-node");
-  const config = new client.KubeConfig();
-  config.loadFromString(kubeconfig);
-  const server = config.getCurrentCluster()?.server.replace(/\/+$/, "");
-  if (!server) throw new Error("the kubeconfig has no current cluster");
-  const agent = new https.Agent({ keepAlive: true });
-  const demand = async (method: Method, path: string, fields?: object): Promise<string | undefined> => {
-    const { status, body } = await request(config, `${server}${path}`, { method, agent, signal, fields });
-    if (status === 404) return undefined;
-    if (status === 409 && method === "DELETE") return CONFLICT;
-    if (status >= 300) throw new Error(`${path} answered ${status}: ${messageOf(body)}`);
-    return body;
+  const transport = transportOf(kubeconfig);
+  await transport.options();
+  const demand = async (request: KubeCall): Promise<string | undefined> => {
+    const answer = await call(transport, { ...request, deadline: CALL_DEADLINE, ...(signal ? { signal } : {}) });
+    if (answer.status === 404) return undefined;
+    if (answer.status === 409 && request.method === "DELETE") return CONFLICT;
+    if (answer.status >= 300) throw new Error(`${request.path} answered ${answer.status}${wordsOf(answer)}`);
+    return answer.body;
   };
+  const deletion = (options: DeleteOptions) => ({ body: { kind: "DeleteOptions", apiVersion: "v1", ...options }, contentType: "application/json" });
   return {
-    server,
-    get: async <T>(path: string) => { const body = await demand("GET", path); return body === undefined ? undefined : JSON.parse(body) as T; },
-    text: async (path) => (await demand("GET", path)) ?? "",
-    merge: async (path, fields) => { await demand("PATCH", path, fields); },
-    remove: async (path, options) => (await demand("DELETE", path, options && { kind: "DeleteOptions", apiVersion: "v1", ...options })) !== CONFLICT,
-    close: () => { agent.destroy(); },
+    server: transport.server,
+    get: async <T>(path: string) => { const body = await demand({ path }); return body === undefined ? undefined : JSON.parse(body) as T; },
+    text: async (path) => (await demand({ path })) ?? "",
+    merge: async (path, fields) => { await demand({ method: "PATCH", path, body: fields, contentType: "application/merge-patch+json" }); },
+    remove: async (path, options) => (await demand({ method: "DELETE", path, ...(options ? deletion(options) : {}) })) !== CONFLICT,
+    close: () => { transport.close(); },
   };
 }
 
@@ -87,34 +84,5 @@ async function fromNode(stack: string, signal: AbortSignal | undefined): Promise
   return undefined;
 }
 
-type Method = "GET" | "PATCH" | "DELETE";
-
 /** In place of the body of a deletion whose preconditions do not hold. */
 const CONFLICT = "conflict";
-
-async function request(config: KubeConfig, url: string, { method, agent, signal, fields }: { method: Method; agent: https.Agent; signal: AbortSignal | undefined; fields: object | undefined }): Promise<{ status: number; body: string }> {
-  const deadline = AbortSignal.timeout(CALL_DEADLINE);
-  const options: https.RequestOptions = { method, agent, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
-  await config.applyToHTTPSOptions(options);
-  // Its own agent would be thrown away after each call, with its connection.
-  if (!config.getCurrentCluster()?.proxyUrl) options.agent = agent;
-  const text = fields && JSON.stringify(fields);
-  // Node sends a DELETE's body without saying how long it is, and the server takes it for the next request.
-  if (text !== undefined) options.headers = { ...options.headers, "content-length": Buffer.byteLength(text), "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json" };
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error) => { reject(deadline.aborted ? new Error(`${url} did not answer within ${CALL_DEADLINE / 1000} s`) : error); };
-    https.request(url, options, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed)
-        .on("end", () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }); });
-    }).on("error", failed).end(text);
-  });
-}
-
-function messageOf(body: string): string {
-  try {
-    return (JSON.parse(body) as { message?: string }).message ?? "";
-  } catch {
-    return body.slice(0, 200);
-  }
-}

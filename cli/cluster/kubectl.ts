@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { kubeconfigFile } from "../../infra/naming";
-import { pasteable } from "../../infra/support/exec";
+import { kubectlOf, kubectlOfStack } from "../../infra/support/kubectl";
 import { ROOT } from "../paths";
 import { readSettings } from "../stack/stack-settings";
 
@@ -9,11 +9,7 @@ import { readSettings } from "../stack/stack-settings";
 export function kubectlFor(stack: string): string {
   const { settings } = readSettings(stack, undefined);
   const file = kubeconfigFile(ROOT, stack);
-  if (settings === undefined || settings.backend === "k3s" || settings.backend === "kind") {
-    return pasteable(existsSync(file) ? ["kubectl", "--kubeconfig", file] : ["kubectl"]);
-  }
+  if (settings === undefined || settings.backend === "k3s" || settings.backend === "kind") return existsSync(file) ? kubectlOf(file) : kubectlOfStack(stack);
   const { kubeconfig, kubeContext } = settings;
-  return pasteable([
-    "kubectl", ...(kubeconfig === "" ? [] : ["--kubeconfig", resolve(ROOT, kubeconfig)]), ...(kubeContext === "" ? [] : ["--context", kubeContext]),
-  ]);
+  return kubectlOf(kubeconfig === "" ? undefined : resolve(ROOT, kubeconfig), kubeContext === "" ? undefined : kubeContext);
 }

@@ -1,6 +1,12 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { UserError } from "../../infra/support/errors";
+import { writeWhole } from "../../infra/support/files";
+import { parseKubeconfig } from "../../infra/support/kubeconfig";
+import { kubeconfigOf } from "../cluster/access";
 import { onInterrupt } from "../interrupt";
 import { underMark } from "../clean-up/marks";
-import { down, outputsOf, prepare, up } from "../session";
+import { down, outputsIfUp, outputsOf, prepare, up } from "../session";
 
 /** Brings the stack up and says what it has. */
 export async function upCommand({ stack, refresh = false }: { stack: string; refresh?: boolean }): Promise<number> {
@@ -10,7 +16,7 @@ export async function upCommand({ stack, refresh = false }: { stack: string; ref
     return up(stack, { signal: interrupt.signal, refresh });
   });
   interrupt.release();
-  process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run -s kubeconfig. Removal: npm run down.\n`);
+  process.stdout.write(`${outputs.cluster.distribution}: Bay is pod ${outputs.pod} in namespace ${outputs.namespace}.\nTests: npm test. Kubeconfig: npm run kubeconfig -- --out kc.yaml. Removal: npm run down.\n`);
   return 0;
 }
 
@@ -26,10 +32,35 @@ export async function downCommand({ stack, clusterGone }: { stack: string; clust
   return 0;
 }
 
-/** Prints the kubeconfig of the stack. @throws UserError E_STACK_NOT_UP */
-export async function kubeconfigCommand({ stack }: { stack: string }): Promise<number> {
+/**
+ * Prints the kubeconfig of the stack, or writes it to a file that only its owner may read. A stack whose `up` was not
+ * finished has one too, once its cluster is there.
+ * @param out the file; `-` for standard output, the default
+ * @throws UserError E_STACK_NOT_UP; E_USAGE for a file that is no kubeconfig, which is not written over
+ */
+export async function kubeconfigCommand({ stack, out = "-" }: { stack: string; out?: string }): Promise<number> {
+  const file = out === "-" ? undefined : resolve(process.env["INIT_CWD"] ?? process.cwd(), out);
+  if (file !== undefined) requireReplaceable(file);
   await prepare();
-  const { kubeconfig } = await outputsOf(stack);
-  process.stdout.write(kubeconfig);
+  const kubeconfig = (await outputsIfUp(stack))?.kubeconfig ?? await kubeconfigOf(stack) ?? (await outputsOf(stack)).kubeconfig;
+  if (file === undefined) process.stdout.write(kubeconfig);
+  else writeWhole(file, kubeconfig, 0o600);
   return 0;
+}
+
+/** A slip in a path must cost nobody a file: only a kubeconfig, or nothing, is replaced. */
+export function requireReplaceable(file: string): void {
+  const refuse = (seen: string): never => { throw new UserError("E_USAGE", { seen: `--out ${file}: ${seen}`, wanted: "a new file, or a kubeconfig that may be replaced", next: "npm run kubeconfig -- --out kc.yaml" }); };
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory()) refuse("it is a folder");
+  if (!there && !existsSync(dirname(file))) refuse(`there is no folder ${dirname(file)}`);
+  if (!there || there.size === 0) return;
+  try {
+    const { clusters, contexts } = parseKubeconfig(readFileSync(file, "utf8"), file);
+    if (clusters.length > 1 || contexts.length > 1) refuse("it is a kubeconfig with other clusters in it");
+    if (clusters.length === 0) refuse("it is there and is no kubeconfig");
+  } catch (error) {
+    if (error instanceof UserError && error.code === "E_USAGE") throw error;
+    refuse("it is there and is no kubeconfig");
+  }
 }

@@ -7,6 +7,7 @@ import { down, prepare } from "../session";
 import { stateEnvironment } from "../stack/state";
 import { presenceOf } from "../clean-up/checkouts";
 import type { Finding, SweepOptions } from "../clean-up/claims";
+import { testsWithoutRun } from "../clean-up/marks";
 import { findLeft, keptStacks } from "../clean-up/sweep";
 import { table } from "../table";
 
@@ -56,6 +57,9 @@ function sayUnknown(checkouts: readonly string[]): void {
 
 /** A stack that is up on purpose is no leftover, and still something that is there. */
 async function sayWhatStays(options: SweepOptions): Promise<number> {
+  for (const { stack, command, tests } of testsWithoutRun(options.stack)) {
+    process.stderr.write(`Tests go on though their run (npm run ${command}) was killed, with the stack ${stack}: pid ${tests!.pid}. To end them: kill -TERM -- -${tests!.pid}\n`);
+  }
   const kept = await keptStacks(options);
   if (kept.length > 0) process.stderr.write(`${kept.length === 1 ? "One stack stays, because it is" : `${kept.length} stacks stay, because they are`} up on purpose: ${kept.join(", ")}. To remove ${kept.length === 1 ? "it" : "them"} too: npm run sweep -- --all\n`);
   return 0;

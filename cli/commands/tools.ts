@@ -1,3 +1,4 @@
+import { delimiter } from "node:path";
 import { prepare } from "../session";
 import { openStack, stackExists } from "../stack/stack";
 
@@ -8,12 +9,26 @@ export async function setupCommand({ again, backend }: { again: boolean; backend
   return 0;
 }
 
+/**
+ * Returns the shell's line for a variable. Of PATH only what was added is written, before what the shell has: npm's own PATH
+ * begins with `node_modules/.bin` of every folder above the checkout.
+ * @param before the PATH of this process before anything was added
+ */
+export function exportLine(key: string, value: string, before: string): string {
+  const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+  if (key !== "PATH") return `export ${key}=${quoted(value)}`;
+  const known = before.split(delimiter);
+  const added = value.split(delimiter).filter((folder) => folder !== "" && !known.includes(folder));
+  return `export PATH=${added.length === 0 ? "" : quoted(added.join(delimiter) + delimiter)}"$PATH"`;
+}
+
 /** Prints the environment that makes `pulumi` work in the user's shell, and makes the stack if it is new. */
 export async function envCommand({ stack }: { stack: string }): Promise<number> {
-  const before = { ...process.env };
+  const before = process.env["PATH"] ?? "";
+  const known = { ...process.env };
   await prepare({ stack });
   if (!(await stackExists(stack))) await openStack(stack);
-  const changed = Object.entries(process.env).filter(([key, value]) => value !== undefined && before[key] !== value);
-  for (const [key, value] of changed) process.stdout.write(`export ${key}='${value!.replaceAll("'", `'\\''`)}'\n`);
+  const changed = Object.entries(process.env).filter(([key, value]) => value !== undefined && known[key] !== value && exportLine(key, value, before) !== `export PATH="$PATH"`);
+  for (const [key, value] of changed) process.stdout.write(`${exportLine(key, value!, before)}\n`);
   return 0;
 }

@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { parse } from "yaml";
 import { kubeconfigFile } from "../../infra/naming";
 import { BACKENDS } from "../../infra/outputs";
 import { openKubeApi, type KubeList } from "../../infra/support/kube-api";
-import { contextOf, type Kubeconfig, kubeconfigFiles, type OneContext, readKubeconfigs } from "../../infra/support/kubeconfig";
+import { contextOf, entriesOf, kubeconfigFiles, type OneContext, parseKubeconfig, readKubeconfigs } from "../../infra/support/kubeconfig";
 import type { ApiNamespace } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { readStackFile } from "../stack/stack-file";
@@ -76,9 +75,8 @@ export async function labelledNamespaces(kubeconfig: string, label: string): Pro
 
 /** Address of the API server that a kubeconfig's current context leads to. */
 export function serverOf(kubeconfig: string): string {
-  const config = parse(kubeconfig) as Kubeconfig;
-  const context = config.contexts?.find(({ name }) => name === config["current-context"])?.context;
-  return config.clusters?.find(({ name }) => name === context?.cluster)?.cluster.server ?? "";
+  const config = parseKubeconfig(kubeconfig);
+  return entriesOf(config, config["current-context"] ?? "")?.cluster?.server ?? "";
 }
 
 /** One namespace, or nothing where there is none of the name. @throws Error when the cluster does not answer */

@@ -42,7 +42,8 @@ export async function findPreviews(more: readonly string[] = []): Promise<FoundP
 }
 
 /** @throws UserError E_PREVIEW_UNKNOWN with the nearest that there is */
-export async function findPreview(name: string, more: readonly string[] = []): Promise<FoundPreview> {
+export async function findPreview(given: string, more: readonly string[] = []): Promise<FoundPreview> {
+  const name = given.normalize("NFC").replace(/^#+/, "");
   const all = await findPreviews(more);
   const [found] = all.filter((each) => each.name === name || each.stack === name).sort((a, b) => Number(b.stack !== undefined) - Number(a.stack !== undefined));
   if (found) return found;

@@ -14,10 +14,16 @@ export function pullRequestOf(name: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-/** @throws UserError E_USAGE for a name that is none */
+/**
+ * Returns the name of a preview as it is kept: that of a branch or a person, in any script. Its stack and its namespace get a
+ * DNS label made of it (`shorten`), which ends in six digits of the whole name where something had to be changed.
+ * @throws UserError E_USAGE for a name with blanks, quotes and other characters that a shell takes for its own
+ */
 export function requirePreviewName(name: string): string {
-  if (/^[A-Za-z0-9][\w./-]{0,99}$/.test(name)) return name;
-  throw new UserError("E_USAGE", { seen: `the name ${JSON.stringify(name)}`, wanted: "letters, digits, -, _, . and /, a letter or digit first, at most 100", next: `npm run preview -- up ${shorten(name, 40) || "pr-123"}` });
+  // A word that begins with # would be a comment in the commands that are printed.
+  const kept = name.normalize("NFC").replace(/^#+/, "");
+  if (/^[\p{L}\p{N}@][\p{L}\p{N}\p{M}_.,:=+~%@#/-]{0,99}$/u.test(kept)) return kept;
+  throw new UserError("E_USAGE", { seen: `the name ${JSON.stringify(name)}`, wanted: "a letter or digit first, then letters, digits and any of - _ . , : = + ~ % @ # /, at most 100", next: `npm run preview -- up ${shorten(name, 40) || "pr-123"}` });
 }
 
 /**

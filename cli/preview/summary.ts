@@ -46,10 +46,19 @@ export function writeInto(file: string, name: string, summary: string): void {
 
 /** Makes or updates the comment of a pull request by the forge's CLI. @throws UserError E_FORGE */
 export async function comment(pullRequest: number, name: string, summary: string): Promise<void> {
-  const own = `.[] | select(.body | contains(${JSON.stringify(startMark(name))})) | .id`;
+  // By its author too: whoever may comment could write our mark, and have us write over their words, or hide ours.
+  const author = await authorOfComments();
+  const own = `.[] | select(.user.login == ${JSON.stringify(author)} and (.body | startswith(${JSON.stringify(startMark(name))}))) | .id`;
   const [id] = (await gh(["api", "--paginate", `repos/{owner}/{repo}/issues/${pullRequest}/comments`, "--jq", own])).split("\n").filter(Boolean);
   const place = id === undefined ? ["--method", "POST", `repos/{owner}/{repo}/issues/${pullRequest}/comments`] : ["--method", "PATCH", `repos/{owner}/{repo}/issues/comments/${id}`];
   await gh(["api", ...place, "--input", "-", "--silent"], JSON.stringify({ body: summary }));
+}
+
+/** Login that `gh` comments as; a workflow's token is asked for by GraphQL, as it may not read a user. */
+async function authorOfComments(): Promise<string> {
+  const login = (await gh(["api", "graphql", "-f", "query={viewer{login}}", "--jq", ".data.viewer.login"])).trim();
+  // GraphQL has the name of an app without what REST puts behind it.
+  return login === "github-actions" ? "github-actions[bot]" : login;
 }
 
 function startMark(name: string): string {

@@ -57,8 +57,9 @@ interface Plan { template: Template; preview: Preview; config: Record<string, un
  * @throws UserError E_USAGE, E_PREVIEW_TEMPLATE, E_QUOTA, E_NAMESPACE_FOREIGN, E_STACK_LOCKED before anything is made; else what
  *   stands in the way of its stack
  */
-export async function previewUp(name: string, options: UpOptions): Promise<PreviewUp> {
-  const stack = stackOfPreview(requirePreviewName(name));
+export async function previewUp(given: string, options: UpOptions): Promise<PreviewUp> {
+  const name = requirePreviewName(given);
+  const stack = stackOfPreview(name);
   if (options.from !== undefined) requireTemplate(options.from);
   requireOwnFile(stack, name);
   return underMark(stack, "preview up", "setup", async () => {

@@ -1,17 +1,16 @@
-import { existsSync, readFileSync } from "node:fs";
-import { kubeconfigFiles, readKubeconfigs, type KubeconfigCluster } from "../../infra/support/kubeconfig";
+import { entriesOf, kubeconfigFiles, type KubeconfigCluster, readKubeconfigs, without } from "../../infra/support/kubeconfig";
+import { kubeconfigError } from "../../infra/support/kubeconfig-file";
+import { clusterProblems } from "../../infra/support/kubeconfig-problems";
+import { proxyOf } from "../../infra/support/proxy";
 
 /** One context, with what is needed to knock at its API server. */
 export interface FoundContext {
   name: string;
+  /** URL of the API server, as written. */
   server: string;
+  /** The proxy that requests go through. */
   proxy?: string;
-  /** The certificate authority (PEM) that the server's certificate must come from. */
-  authority?: Buffer;
-  /** Name that the certificate is for, where it is not that of the URL. */
-  serverName?: string;
-  /** The user asked for no check of the certificate. */
-  insecure: boolean;
+  cluster: KubeconfigCluster;
 }
 
 export interface KubeconfigFacts {
@@ -30,20 +29,13 @@ export function findContext(env: NodeJS.ProcessEnv, named: { file?: string; cont
     const config = readKubeconfigs(files);
     const name = named.context ?? config["current-context"];
     if (!name) return { files };
-    const context = config.contexts?.find((entry) => entry.name === name);
-    const cluster = config.clusters?.find((entry) => entry.name === context?.context.cluster)?.cluster;
-    return cluster ? { files, context: { name, ...describe(cluster) } } : { files, problem: `context ${name}, or its cluster, is in no kubeconfig file` };
+    const { context, cluster } = entriesOf(config, name) ?? {};
+    if (!context || !cluster) return { files, problem: `context ${name}, or its cluster, is in no kubeconfig file` };
+    const problems = clusterProblems(cluster, `clusters["${context.cluster}"]`);
+    if (problems.length > 0) throw kubeconfigError(problems);
+    const proxy = proxyOf(cluster, env);
+    return { files, context: { name, server: cluster.server, ...(proxy ? { proxy: proxy.shown } : {}), cluster: without(cluster, "file") } };
   } catch (error) {
-    return { files, problem: `the kubeconfig cannot be read: ${(error as { seen?: string }).seen ?? (error as Error).message}` };
+    return { files, problem: `the kubeconfig cannot be used: ${(error as { seen?: string }).seen ?? (error as Error).message}` };
   }
-}
-
-function describe(cluster: KubeconfigCluster & { "proxy-url"?: string }): Omit<FoundContext, "name"> {
-  const data = cluster["certificate-authority-data"];
-  const file = cluster["certificate-authority"];
-  const authority = data ? Buffer.from(data, "base64") : file && existsSync(file) ? readFileSync(file) : undefined;
-  return {
-    server: cluster.server, insecure: cluster["insecure-skip-tls-verify"] ?? false,
-    ...(cluster["proxy-url"] ? { proxy: cluster["proxy-url"] } : {}), ...(authority ? { authority } : {}), ...(cluster["tls-server-name"] ? { serverName: cluster["tls-server-name"] } : {}),
-  };
 }

@@ -28,7 +28,7 @@ async function probeContext(env: NodeJS.ProcessEnv): Promise<Pick<BackendFacts, 
   const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: context ? [...allowed, context] : allowed };
   if (!found.context) return facts;
   const { name, server, proxy } = found.context;
-  const answer = objectionTo(found.context, facts.allowedContexts) === undefined ? await reach(found.context) : { reachable: false, answer: "not asked, because it may not be used" };
+  const answer = objectionTo(found.context, facts.allowedContexts) === undefined ? await reach(found.context.cluster) : { reachable: false, answer: "not asked, because it may not be used" };
   return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...answer } };
 }
 

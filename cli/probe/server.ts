@@ -1,6 +1,6 @@
-import http from "node:http";
-import https from "node:https";
-import type { FoundContext } from "./kubeconfig";
+import type { KubeconfigCluster } from "../../infra/support/kubeconfig";
+import { anonymousTransport, call } from "../../infra/support/kube-transport";
+import { serverUrl } from "../../infra/support/server-url";
 
 /** Whether a server answers, and how. */
 export interface Reach {
@@ -9,26 +9,20 @@ export interface Reach {
 }
 
 /**
- * Knocks at an API server: any answer by HTTP will do, 401 and 403 too, because no credential is sent. The
- * certificate is checked as the kubeconfig says, so that another server on the same port is not taken for it.
+ * Knocks at an API server: any answer by HTTP will do, 401 and 403 too, because no credential is sent. The way there,
+ * proxy and certificate included, is the one of every other request.
  * @param timeout milliseconds for the whole request, default 2000
  */
-export async function reach(context: Omit<FoundContext, "name">, timeout = 2_000): Promise<Reach> {
-  if (!URL.canParse(context.server)) return { reachable: false, answer: context.server === "" ? "no server is named" : "no URL" };
-  const url = new URL("version", context.server.replace(/\/?$/, "/"));
-  const deadline = AbortSignal.timeout(timeout);
-  const options: https.RequestOptions = {
-    signal: deadline, agent: false, headers: { accept: "application/json" },
-    ...(context.authority ? { ca: context.authority } : {}), ...(context.serverName ? { servername: context.serverName } : {}), rejectUnauthorized: !context.insecure,
-  };
-  return new Promise((resolve) => {
-    const get = url.protocol === "http:" ? http.get : https.get;
-    get(url, options, (response) => {
-      response.resume();
-      resolve({ reachable: true, answer: `HTTP ${response.statusCode ?? "without a status"}` });
-      response.destroy();
-    }).on("error", (error: NodeJS.ErrnoException) => {
-      resolve({ reachable: false, answer: deadline.aborted ? `no answer within ${timeout / 1000} s` : error.code ?? error.message });
-    });
-  });
+export async function reach(cluster: KubeconfigCluster, timeout = 2_000): Promise<Reach> {
+  if (!serverUrl(cluster)) return { reachable: false, answer: cluster.server === "" ? "no server is named" : "no URL" };
+  const transport = anonymousTransport(cluster);
+  try {
+    const { status } = await call(transport, { path: "/version", deadline: timeout });
+    return { reachable: true, answer: `HTTP ${status || "without a status"}` };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { reachable: false, answer: code ?? message.replace(/^\/version did not answer/, "no answer") };
+  } finally {
+    transport.close();
+  }
 }

@@ -2,6 +2,7 @@ import { execa } from "execa";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StackOutputs } from "../../infra/outputs";
+import { markTests } from "../clean-up/marks";
 import { literally } from "./expression";
 import { ROOT, STATE } from "../paths";
 import { type Outcome, readOutcome } from "./results";
@@ -56,14 +57,18 @@ export async function runJest(jest: JestRun): Promise<JestResult> {
     const child = execa(process.execPath, [join(ROOT, "node_modules", ".bin", "jest"), ...wordsOf(jest)], {
       cwd: ROOT, detached: true, reject: false, stdin: "ignore", stdout: "ignore", stderr: jest.listOnly ? "pipe" : printed ?? "inherit",
       env: {
+        // Jest itself sets it only where it is not set, and libraries leave things out in production.
+        NODE_ENV: "test",
         BAY_E2E_ARTIFACTS: jest.artifacts, BAY_E2E_RESULTS: results, BAY_E2E_SELECTION: writeSelection(jest), FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
         ...(jest.stack === undefined ? {} : { BAY_E2E_STACK: jest.stack }), ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}), ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
       },
     });
+    markTests(jest.stack, child.pid);
     const stop = () => { if (child.pid) process.kill(-child.pid, "SIGTERM"); };
     jest.signal?.addEventListener("abort", stop);
     const { exitCode, stderr } = await child;
     jest.signal?.removeEventListener("abort", stop);
+    markTests(jest.stack, undefined);
     if (jest.listOnly && exitCode !== 0 && !jest.signal?.aborted) process.stderr.write(`${stderr as unknown as string}\n`);
     const outcome = readOutcome(results, ({ file, name }) => fulfils(conditionOf(jest.selection, testFile(file), jest.share), name));
     return { ...outcome, exitCode: exitCode ?? 128, ms: Date.now() - start, reconnects: readReconnects(jest.artifacts) };

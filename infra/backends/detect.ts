@@ -1,8 +1,8 @@
 import type { BackendName } from "../outputs";
 import { UserError } from "../support/errors";
-import { DOCKER_DESKTOP_CONTEXTS, isLocalContext, isLocalServer } from "./local-contexts";
+import { DOCKER_DESKTOP_CONTEXTS, objectionTo } from "./local-contexts";
 
-export { isLocalContext, isLocalServer, LOCAL_CONTEXTS, type LocalContext } from "./local-contexts";
+export { isLocalContext, isLocalServer, LOCAL_CONTEXTS, type LocalContext, objectionTo } from "./local-contexts";
 
 /** The context that the stack `existing` would use: the one that its configuration names, else the current one. */
 export interface ContextFact {
@@ -96,18 +96,6 @@ export function detectBackend(facts: BackendFacts): Detection {
     backend: winner.backend, considered, reason: [...passedOver(facts, considered), winner.reason].join(", "),
     ...(winner.usesContext ? { context: facts.context!.name } : {}),
   };
-}
-
-/**
- * Why a context must not be used unless somebody names it; nothing where it may. What must not be used is not
- * even knocked at.
- * @param allowed names that are meant as they stand, wherever their servers are
- */
-export function objectionTo({ name, server, proxy }: Pick<ContextFact, "name" | "server" | "proxy">, allowed: readonly string[]): string | undefined {
-  if (allowed.includes(name)) return undefined;
-  if (!isLocalContext(name)) return `context ${name} is not on the list of local ones`;
-  if (proxy) return `context ${name} is reached through the proxy ${proxy}, so it need not be local`;
-  return isLocalServer(server) ? undefined : `context ${name} has a local name, but its server ${server || "is missing"} is not local`;
 }
 
 /** The reasons worth a word: those of a missing context are one reason, not two. */

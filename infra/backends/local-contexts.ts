@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { serverUrl } from "../support/server-url";
 
 /** Contexts that tools for clusters on one's own machine make; `*` stands for any characters. */
 export interface LocalContext {
@@ -27,6 +28,27 @@ export const LOCAL_CONTEXTS: readonly LocalContext[] = [
 /** The contexts of Docker Desktop's own cluster. */
 export const DOCKER_DESKTOP_CONTEXTS: readonly string[] = ["docker-desktop", "docker-for-desktop"];
 
+/** A context as the policy sees it. */
+export interface ContextPlace {
+  name: string;
+  /** URL of its API server. */
+  server: string;
+  /** The proxy that its requests go through, if any. */
+  proxy?: string;
+}
+
+/**
+ * The one policy for contexts: says why a context must not be used unless the configuration names it; nothing where it may.
+ * Detection, `up`, previews and sweep all ask here. What must not be used is not even knocked at.
+ * @param allowed names that are meant as they stand, wherever their servers are
+ */
+export function objectionTo({ name, server, proxy }: ContextPlace, allowed: readonly string[]): string | undefined {
+  if (allowed.includes(name)) return undefined;
+  if (!isLocalContext(name)) return `context ${name} is not on the list of local ones`;
+  if (proxy) return `context ${name} is reached through the proxy ${proxy}, so its address says nothing about where it is`;
+  return isLocalServer(server) ? undefined : `context ${name} has a local name, but its server ${server || "is missing"} is not local`;
+}
+
 /** Whether a context has the name of a local one. */
 export function isLocalContext(name: string): boolean {
   return LOCAL_CONTEXTS.some((context) => glob(name, context.name, ".*"));
@@ -52,9 +74,9 @@ export function isLocalServer(server: string): boolean {
 const ranges = new BlockList();
 for (const [address, prefix] of LOCAL_RANGES) ranges.addSubnet(address, prefix, isIP(address) === 6 ? "ipv6" : "ipv4");
 
-/** The host of a URL, without the brackets of an IPv6 address; nothing where it is no URL. */
+/** The host that a kubeconfig's `server` leads to, without the brackets of an IPv6 address; nothing where it leads nowhere. */
 function hostOf(server: string): string | undefined {
-  return URL.canParse(server) ? new URL(server).hostname.replace(/^\[|\]$/g, "").toLowerCase() : undefined;
+  return serverUrl({ server })?.hostname.replace(/^\[|\]$/g, "").toLowerCase();
 }
 
 function glob(text: string, pattern: string, any: string): boolean {

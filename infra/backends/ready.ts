@@ -1,6 +1,6 @@
 import type { ClusterOutput } from "../outputs";
 import { UserError } from "../support/errors";
-import { openKubeApi, type KubeApi, type KubeList } from "../support/kube-api";
+import { openKubeApi, type KubeApi, type KubeList, KubeRefusal } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
 
 export interface ReadyOptions {
@@ -42,17 +42,27 @@ export async function clusterReady(kubeconfig: string, options: ReadyOptions): P
 /** One look at everything that ready means; the first thing that is missing is the reason. */
 async function lookAt(api: KubeApi, options: ReadyOptions): Promise<Look<ClusterOutput>> {
   try {
+    // In a cluster of somebody else not all of it may be shown to everybody: what is not shown is taken to be there.
+    const shown = <T>(asked: Promise<T | undefined>): Promise<T | undefined | "hidden"> => (options.lenient ? asked.catch(hidden) : asked);
     const [nodes, account, dns, classes] = await Promise.all([
       api.get<KubeList<Node>>("/api/v1/nodes"),
-      api.get("/api/v1/namespaces/default/serviceaccounts/default"),
-      api.get<KubeList<EndpointSlice>>("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns"),
+      shown(api.get<object>("/api/v1/namespaces/default/serviceaccounts/default")),
+      shown(api.get<KubeList<EndpointSlice>>("/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns")),
       api.get<KubeList<StorageClass>>("/apis/storage.k8s.io/v1/storageclasses"),
     ]);
-    const reason = missingNode(nodes, options) ?? (account ? undefined : "no default ServiceAccount") ?? missingDns(dns) ?? (await missingStorage(api, classes, options.storageClass));
+    const reason = missingNode(nodes, options) ?? (account ? undefined : "no default ServiceAccount") ?? (dns === "hidden" ? undefined : missingDns(dns)) ?? (await missingStorage((path) => shown(api.get<Deployment>(path)), classes, options.storageClass));
     return reason === undefined ? { value: factsOf(options.name, nodes!.items) } : { reason };
   } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof KubeRefusal) return { reason: `the API server at ${api.server} refuses: ${error.message}` };
     return { reason: `the API server at ${api.server} does not answer: ${(error as Error).message}` };
   }
+}
+
+/** @throws what is no refusal */
+function hidden(error: unknown): "hidden" {
+  if (error instanceof KubeRefusal && error.status === 403) return "hidden";
+  throw error;
 }
 
 function missingNode(nodes: KubeList<Node> | undefined, { nodes: wanted = 1, lenient = false }: ReadyOptions): string | undefined {
@@ -72,11 +82,11 @@ function missingDns(slices: KubeList<EndpointSlice> | undefined): string | undef
 /** Where k3s and kind keep the provisioner of their class: a class alone binds nothing. */
 const PROVISIONERS = ["kube-system", "local-path-storage"].map((namespace) => `/apis/apps/v1/namespaces/${namespace}/deployments/local-path-provisioner`);
 
-async function missingStorage(api: KubeApi, classes: KubeList<StorageClass> | undefined, named = ""): Promise<string | undefined> {
+async function missingStorage(get: (path: string) => Promise<Deployment | undefined | "hidden">, classes: KubeList<StorageClass> | undefined, named = ""): Promise<string | undefined> {
   const used = classes?.items.find((entry) => (named === "" ? entry.metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true" : entry.metadata.name === named));
   if (!used) return named === "" ? "no default StorageClass" : `no StorageClass ${named}`;
-  const provisioners = await Promise.all(PROVISIONERS.map((path) => api.get<Deployment>(path)));
-  const waiting = provisioners.some((provisioner) => provisioner && (provisioner.status.availableReplicas ?? 0) === 0);
+  const provisioners = await Promise.all(PROVISIONERS.map(get));
+  const waiting = provisioners.some((provisioner) => provisioner && provisioner !== "hidden" && (provisioner.status.availableReplicas ?? 0) === 0);
   return waiting ? `the provisioner of StorageClass ${used.metadata.name} is not available` : undefined;
 }
 

@@ -5,6 +5,7 @@ import { labelsOf, namespaceAnnotationsOf, type Owner } from "../naming";
 import type { CheckpointOutput } from "../outputs";
 import { UserError } from "../support/errors";
 import { openKubeApi, type KubeList } from "../support/kube-api";
+import { kubectlOfStack } from "../support/kubectl";
 import { waitFor } from "../support/wait";
 import { local } from "./checkpoint/local";
 import { hasChart, nodesWithout, sourceOf } from "./checkpoint/planned";
@@ -62,7 +63,7 @@ export class Checkpoint extends Component implements Checkpoints {
     const { names: pullSecrets } = new PullSecret("checkpoint-pull-secret", { namespace, registry: args.registry }, { parent: this, ...deletedWith(options) });
     const release = this.declareRelease(source, { ...args, namespace, image, pullPolicy, pullSecrets });
     const { version, status } = release;
-    const ready = pulumi.all([cluster.kubeconfig, namespace, status.revision]).apply(([kubeconfig, place]) => (pulumi.runtime.isDryRun() ? undefined : agentsReady(kubeconfig, place, settings.checkpointTimeout)));
+    const ready = pulumi.all([cluster.kubeconfig, namespace, status.revision]).apply(([kubeconfig, place]) => (pulumi.runtime.isDryRun() ? undefined : agentsReady(kubeconfig, { namespace: place, timeout: settings.checkpointTimeout, stack: owner.stack })));
     this.output = pulumi.unsecret(pulumi.all([namespace, status.name, status.chart, version, ready]).apply(([place, made, chart, chartVersion]): CheckpointOutput => ({
       source: source.name, reason: "", ...source.answers({ settings, owner }), namespace: place, release: made, chart: `${chart} ${chartVersion}`,
     })));
@@ -114,7 +115,7 @@ interface DaemonSet { metadata: { name: string; generation: number }; status: { 
  * Waits until every node has its agent. Helm counts a DaemonSet as ready that may do without some pods, and on one
  * node that is without any.
  */
-async function agentsReady(kubeconfig: string, namespace: string, timeout: number): Promise<void> {
+async function agentsReady(kubeconfig: string, { namespace, timeout, stack }: { namespace: string; timeout: number; stack: string }): Promise<void> {
   const api = await openKubeApi(kubeconfig);
   try {
     await waitFor(async () => {
@@ -122,7 +123,7 @@ async function agentsReady(kubeconfig: string, namespace: string, timeout: numbe
       const late = sets.find(({ metadata, status }) => status.observedGeneration !== metadata.generation || status.numberReady < status.desiredNumberScheduled);
       return late ? { reason: `DaemonSet ${late.metadata.name} has ${late.status.numberReady} of ${late.status.desiredNumberScheduled} pods ready` } : { value: true };
     }, { deadline: timeout * 1000, interval: 250 }, (reason, seconds) => new UserError("E_PROPAGATOR_NOT_READY", {
-      seen: `${reason} after ${seconds} s`, wanted: "an agent on every node", next: `kubectl --namespace ${namespace} describe pods`,
+      seen: `${reason} after ${seconds} s`, wanted: "an agent on every node", next: `${kubectlOfStack(stack)} --namespace ${namespace} describe pods`,
     }));
   } finally {
     api.close();

@@ -19,6 +19,8 @@ export const ERROR_CODES = {
   E_STACK_NOT_UP: "The stack is not up",
   E_STACK_AMBIGUOUS: "Several stacks are up and none was named",
   E_NO_BACKEND: "No Kubernetes backend can be had here",
+  E_KUBECONFIG: "A kubeconfig cannot be used as it is",
+  E_RIGHTS: "The user of the kubeconfig may not do what the stack needs",
   E_CONTEXT_MISSING: "The kubeconfig has no such context",
   E_CONTEXT_NOT_ALLOWED: "The context is neither named in the configuration nor on the list of local ones",
   E_CLUSTER_UNREACHABLE: "The cluster's API server does not answer",

@@ -36,6 +36,11 @@ describe.each(workflows)("$name", ({ text, workflow }) => {
     for (const job of Object.values(workflow.jobs)) expect(job["timeout-minutes"]).toBeGreaterThan(0);
   });
 
+  test("gives a secret to the steps that need it, and to no whole job", () => {
+    for (const job of Object.values(workflow.jobs)) expect(JSON.stringify((job as { env?: object }).env ?? {})).not.toContain("secrets.");
+    expect(JSON.stringify((workflow as { env?: object }).env ?? {})).not.toContain("secrets.");
+  });
+
   test("calls npm scripts that there are", () => {
     const called = steps.flatMap(({ run }) => [...(run ?? "").matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name!));
     expect(called.filter((name) => !(name in scripts))).toEqual([]);

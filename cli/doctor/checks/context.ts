@@ -8,7 +8,7 @@ import { reach } from "../../probe/server";
 import { type CheckSpec, fail, ok } from "../check";
 
 /** The context that the backend would use, or the error that it would end with. */
-export type ContextFact = { error: UserError } | { name: string; server: string; reachable: boolean; answer: string };
+export type ContextFact = { error: UserError } | { name: string; server: string; kubectl: string; reachable: boolean; answer: string };
 
 /** A cluster that is there already: its context, and whether the API server answers. */
 export const context: CheckSpec<ContextFact> = {
@@ -17,9 +17,9 @@ export const context: CheckSpec<ContextFact> = {
   probe: async ({ settings, backend, env }) => {
     if (!settings) return undefined;
     try {
-      const { name, server } = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
+      const { name, server, kubectl } = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
       const found = findContext(env, { context: name, ...(settings.kubeconfig === "" ? {} : { file: resolve(ROOT, settings.kubeconfig) }) }).context;
-      return { name, server, ...(await reach(found ?? { server, insecure: false })) };
+      return { name, server, kubectl, ...(await reach(found?.cluster ?? { server })) };
     } catch (error) {
       if (error instanceof UserError) return { error };
       throw error;
@@ -28,6 +28,6 @@ export const context: CheckSpec<ContextFact> = {
   judge: (fact) => {
     if ("error" in fact) return fail(fact.error.seen, fact.error.wanted, fact.error.next, fact.error.code);
     const [found, needed] = [`${fact.name} at ${fact.server}: ${fact.answer}`, "an API server that answers"];
-    return fact.reachable ? ok(found, needed) : fail(found, needed, `kubectl --context ${fact.name} version`, "E_CLUSTER_UNREACHABLE");
+    return fact.reachable ? ok(found, needed) : fail(found, needed, `${fact.kubectl} version`, "E_CLUSTER_UNREACHABLE");
   },
 };

@@ -5,10 +5,8 @@ import { type KubeList, openKubeApi } from "../../support/kube-api";
 import type { WantedNamespace } from "../free-namespaces";
 import { cedana } from "./cedana";
 import { local } from "./local";
+import { type CheckpointNode, HANDLER, nodesWithoutRuntime } from "./nodes";
 import type { Source } from "./source";
-
-/** containerd's handler that checkpoints and restores; a node lists it when it has the runtime. */
-const HANDLER = "checkpoint";
 
 /** The namespaces that a stack would make: Bay's, and the propagator's where it gets one. */
 export async function plannedNamespaces(settings: Settings, root: string, kubeconfig: string): Promise<WantedNamespace[]> {
@@ -29,14 +27,11 @@ export function hasChart(root: string): boolean {
   return existsSync(join(root, "charts", "propagator", "Chart.yaml"));
 }
 
-interface Node { metadata: { name: string }; status: { runtimeHandlers?: { name: string }[] } }
-
 /** Why the nodes of a cluster cannot checkpoint; nothing when all can. */
 export async function nodesWithout(kubeconfig: string): Promise<string | undefined> {
   const api = await openKubeApi(kubeconfig);
   try {
-    const nodes = (await api.get<KubeList<Node>>("/api/v1/nodes"))?.items ?? [];
-    const without = nodes.filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER)).map(({ metadata }) => metadata.name);
+    const without = nodesWithoutRuntime((await api.get<KubeList<CheckpointNode>>("/api/v1/nodes"))?.items ?? []);
     return without.length === 0 ? undefined : `containerd on ${without.join(", ")} has no handler "${HANDLER}"`;
   } finally {
     api.close();

@@ -89,7 +89,7 @@ describe("the doctor judges", () => {
     ["a node without the tool", { nodes: [{ name: "a", problem: "executable file not found" }], image: "", prepared: true }, "warn", "a: executable file not found | npm run down"],
   ]);
   judges(context, [
-    ["one that answers", { name: "kind-a", server: "https://127.0.0.1:1", reachable: true, answer: "HTTP 401" }, "ok", "kind-a at https://127.0.0.1:1: HTTP 401"], ["one that does not", { name: "kind-a", server: "https://127.0.0.1:1", reachable: false, answer: "ECONNREFUSED" }, "fail", "kubectl --context kind-a version"],
+    ["one that answers", { name: "kind-a", server: "https://127.0.0.1:1", kubectl: "kubectl --context kind-a", reachable: true, answer: "HTTP 401" }, "ok", "kind-a at https://127.0.0.1:1: HTTP 401"], ["one that does not", { name: "kind-a", server: "https://127.0.0.1:1", kubectl: "kubectl --kubeconfig kc --context kind-a", reachable: false, answer: "ECONNREFUSED" }, "fail", "kubectl --kubeconfig kc --context kind-a version"],
     ["none", { error: new UserError("E_CONTEXT_MISSING", { seen: "no current context", wanted: "one", next: "kubectl config get-contexts" }) }, "fail", "no current context | kubectl config get-contexts"],
   ]);
 
@@ -116,7 +116,7 @@ describe("a check", () => {
 
   test("of the preflight never asks a server elsewhere", () => {
     const names = CHECKS.filter(({ preflight }) => preflight).map(({ name, cost }) => [name, cost]);
-    expect(names).toEqual([["context", "cheap"], ["Docker", "cheap"], ["privileged containers", "cheap"], ["disk of Docker", "cheap"], ["ports", "cheap"]]);
+    expect(names).toEqual([["context", "cheap"], ["rights", "cheap"], ["Docker", "cheap"], ["privileged containers", "cheap"], ["disk of Docker", "cheap"], ["ports", "cheap"]]);
   });
 
   test.each<[string, Partial<Subject>, boolean]>([

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, processMark, RUN_FOLDER, runsOf, underMark } from "../../../cli/clean-up/marks";
+import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, markTests, processMark, RUN_FOLDER, runsOf, testsWithoutRun, underMark } from "../../../cli/clean-up/marks";
 import { startOf } from "../../../cli/clean-up/procfs";
 import { waitFor } from "../../../infra/support/wait";
 
@@ -12,7 +12,7 @@ const marksLeft = () => (existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter
 afterEach(() => { for (const pid of [...runsOf(stack), ...deadRuns(stack)].map((mark) => mark.pid)) rmSync(markFile({ stack, pid }), { force: true }); });
 
 /** The mark that another process would have written. */
-function otherMark(pid: number, facts: { started?: string; host?: string; exclusive?: boolean } = {}): void {
+function otherMark(pid: number, facts: { started?: string; host?: string; exclusive?: boolean; tests?: { pid: number; started: string } } = {}): void {
   mkdirSync(RUN_FOLDER, { recursive: true });
   writeFileSync(markFile({ stack, pid }), JSON.stringify({ stack, pid, started: startOf(pid), host: hostname(), command: "e2e", phase: "test", since: "2026-01-01T00:00:00Z", exclusive: true, ...facts }));
 }
@@ -55,6 +55,32 @@ describe("the mark of a run", () => {
       await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({ code: "E_STACK_LOCKED" });
       await expect(underMark(stack, "test", "test", () => Promise.resolve("ran"), { exclusive: false })).resolves.toBe("ran");
     });
+  });
+
+  test("holds while its tests go on after the run was killed, which are told of with their own process", async () => {
+    const gone = 4_194_000;
+    await alive(async (pid) => {
+      otherMark(gone, { started: "1", exclusive: false, tests: { pid, started: startOf(pid) } });
+      expect(runsOf(stack)).toMatchObject([{ pid: gone, tests: { pid } }]);
+      expect(testsWithoutRun(stack)).toMatchObject([{ stack, tests: { pid } }]);
+      expect(deadRuns(stack)).toEqual([]);
+      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({ code: "E_STACK_LOCKED", seen: expect.stringContaining(`(pid ${pid}) go on`), next: expect.stringContaining(`kill -TERM -- -${pid}`) });
+      otherMark(gone, { started: "1", exclusive: true, tests: { pid, started: startOf(pid) } });
+      expect([runsOf(stack), testsWithoutRun(stack), deadRuns(stack).length]).toEqual([[], [], 1]);
+      rmSync(markFile({ stack, pid: gone }));
+    });
+    otherMark(gone, { started: "1", exclusive: false, tests: { pid: gone + 1, started: "1" } });
+    expect([runsOf(stack), testsWithoutRun(stack)]).toEqual([[], []]);
+  });
+
+  test("names the process of its tests while they run", async () => {
+    await underMark(stack, "test", "test", () => {
+      markTests(stack, process.ppid);
+      expect(runsOf(stack)).toMatchObject([{ tests: { pid: process.ppid, started: startOf(process.ppid) } }]);
+      markTests(stack, undefined);
+      expect(runsOf(stack)[0]).not.toHaveProperty("tests");
+      return Promise.resolve();
+    }, { exclusive: false });
   });
 
   test("of a process that is gone is that of a killed run, also when its id is used again", async () => {

@@ -28,7 +28,7 @@ const context = (name: string, of: string) => ({ name, context: { cluster: of, u
 describe("the current context", () => {
   test("is that of the one file", () => {
     const file = write("one", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://127.0.0.1:1")] });
-    expect(findContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", insecure: false } });
+    expect(findContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", cluster: { server: "https://127.0.0.1:1" } } });
   });
 
   test("is put together from several files, of which the first that says a thing wins", () => {
@@ -49,14 +49,14 @@ describe("the current context", () => {
   });
 
   test("comes with its proxy and its authority, whose path starts at the file's folder", () => {
-    write("ca.pem", "PEM");
-    const file = write("with-ca", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://x", { "certificate-authority": "ca.pem", "proxy-url": "http://p", "tls-server-name": "n" })] });
-    expect(findContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", authority: Buffer.from("PEM"), serverName: "n" });
+    write("ca.pem", "-----BEGIN CERTIFICATE-----");
+    const file = write("with-ca", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://x", { "certificate-authority": "ca.pem", "proxy-url": "http://me:secret@p", "tls-server-name": "name" })] });
+    expect(findContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", cluster: { "certificate-authority": join(folder, "ca.pem"), "tls-server-name": "name" } });
   });
 
   test("that no file describes, and a file that is no YAML, are problems and no crash", () => {
     expect(findContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe("context gone, or its cluster, is in no kubeconfig file");
-    expect(findContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig cannot be read: .*broken: /);
+    expect(findContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig cannot be used: .*broken: /);
   });
 
   test("is nothing in an empty file", () => {
@@ -86,28 +86,28 @@ describe("an API server", () => {
   });
 
   test("answers when it refuses", async () => {
-    await expect(reach({ server: at(secure), authority: certificate, insecure: false })).resolves.toEqual({ reachable: true, answer: "HTTP 401" });
+    await expect(reach({ server: at(secure), "certificate-authority-data": certificate.toString("base64") })).resolves.toEqual({ reachable: true, answer: "HTTP 401" });
   });
 
   test("is not there when somebody else's certificate answers", async () => {
-    await expect(reach({ server: at(secure), insecure: false })).resolves.toMatchObject({ reachable: false, answer: expect.stringContaining("SELF_SIGNED") });
+    await expect(reach({ server: at(secure) })).resolves.toMatchObject({ reachable: false, answer: expect.stringContaining("SELF_SIGNED") });
   });
 
   test("is taken with any certificate where the kubeconfig says so", async () => {
-    await expect(reach({ server: at(secure), insecure: true })).resolves.toMatchObject({ reachable: true });
+    await expect(reach({ server: at(secure), "insecure-skip-tls-verify": true })).resolves.toMatchObject({ reachable: true });
   });
 
   test("may speak plain HTTP", async () => {
-    await expect(reach({ server: at(plain, "http"), insecure: false })).resolves.toMatchObject({ reachable: true });
+    await expect(reach({ server: at(plain, "http") })).resolves.toMatchObject({ reachable: true });
   });
 
   test("that refuses the connection, or has no address, is not there", async () => {
-    await expect(reach({ server: "https://127.0.0.1:1", insecure: false })).resolves.toEqual({ reachable: false, answer: "ECONNREFUSED" });
-    await expect(reach({ server: "", insecure: false })).resolves.toEqual({ reachable: false, answer: "no server is named" });
+    await expect(reach({ server: "https://127.0.0.1:1" })).resolves.toEqual({ reachable: false, answer: "ECONNREFUSED" });
+    await expect(reach({ server: "" })).resolves.toEqual({ reachable: false, answer: "no server is named" });
   });
 
   test("that takes the connection and says nothing is given up at the deadline", async () => {
-    await expect(reach({ server: at(silent), insecure: true }, 200)).resolves.toEqual({ reachable: false, answer: "no answer within 0.2 s" });
+    await expect(reach({ server: at(silent), "insecure-skip-tls-verify": true }, 200)).resolves.toEqual({ reachable: false, answer: "no answer within 0.2 s" });
   });
 });
 

@@ -1,4 +1,5 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { tryRun } from "../../../infra/support/exec";
@@ -47,4 +48,19 @@ test.each([
   ["another content", { "node_modules/a": { version: "1.2.3", integrity: "sha512-z" } }],
 ])("%s lead to an installation, whose failure is told with npm's own words", async (_, installed) => {
   expect(await start(installed)).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/E_TOOL_MISSING[\s\S]*seen: +npm ci ended with 3[\s\S]*npm ci was called/) });
+});
+
+test("an installation asks for all packages, whatever the user's environment leaves out, and one that left some out is not taken for done", async () => {
+  writeFileSync(join(folder, "bin/npm"), `#!/bin/sh\necho "$@" >> ${join(folder, "words")}\n`);
+  const found = await start({});
+  expect(found).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/E_TOOL_MISSING[\s\S]*left out packages/) });
+  expect(readFileSync(join(folder, "words"), "utf8")).toMatch(/^ci --include=dev --include=optional --include=peer /);
+  // Again: nothing was remembered.
+  expect(await start({})).toMatchObject({ exitCode: 2 });
+});
+
+test("what an earlier version remembered of an installation without development packages does not count", async () => {
+  writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ packages: wanted }));
+  writeFileSync(join(folder, "node_modules/.lock-digest"), createHash("sha256").update(JSON.stringify({ packages: wanted })).digest("hex"));
+  expect(await start({})).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("npm ci was called") });
 });

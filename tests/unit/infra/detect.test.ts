@@ -36,7 +36,7 @@ describe("the backend of a host", () => {
     ["a public server under Docker Desktop's name", host({ context: context("docker-desktop", { server: "https://eks.example" }), kind }), "kind",
       "context docker-desktop has a local name, but its server https://eks.example is not local, kind is installed (/usr/bin/kind)"],
     ["a local address behind a proxy", host({ context: context("kind-dev", { proxy: "http://proxy.example" }) }), "k3s",
-      "context kind-dev is reached through the proxy http://proxy.example, so it need not be local, kind is not installed, Docker 29.0.0 can run a node"],
+      "context kind-dev is reached through the proxy http://proxy.example, so its address says nothing about where it is, kind is not installed, Docker 29.0.0 can run a node"],
     ["a cluster elsewhere that the configuration allows", host({ context: context("team-test", { server: "https://203.0.113.9" }), allowedContexts: ["team-test"] }), "existing",
       "context team-test answers at https://203.0.113.9 (HTTP 200)"],
     ["an unreadable kubeconfig", host({ kubeconfig: { files: ["/k"], problem: "the kubeconfig /k cannot be read" } }), "k3s",

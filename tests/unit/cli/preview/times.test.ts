@@ -1,3 +1,4 @@
+import { stackOfPreview } from "../../../../infra/preview";
 import { extended } from "../../../../cli/preview/change";
 import { previewOwner, pullRequestOf, repositoryOf, requirePreviewName } from "../../../../cli/preview/names";
 import { durationOf, spanText } from "../../../../cli/preview/times";
@@ -21,7 +22,18 @@ describe("a time", () => {
 describe("a name", () => {
   test.each(["pr-123", "feature/login", "a", "Release_1.2"])("%s is taken", (name) => { expect(requirePreviewName(name)).toBe(name); });
 
-  test.each(["", "-x", "a b", "ä", "x".repeat(101), "a\nb", "--ttl"])("%j is refused", (name) => {
+  test.each(["@octo/fix", "fix#12", "größer", "日本", "a+b=c,d:e~%", "été"])("%s is taken, and its stack has a name of its own that is a DNS label", (name) => {
+    expect(requirePreviewName(name)).toBe(name);
+    expect(stackOfPreview(name)).toMatch(/^preview-[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$/);
+    expect(stackOfPreview(name)).not.toBe(stackOfPreview(`${name}x`));
+  });
+
+  test("is the same however its umlauts are written, and without a # at its start", () => {
+    expect(requirePreviewName("gro\u0308\u00dfer")).toBe(requirePreviewName("gr\u00f6\u00dfer"));
+    expect(requirePreviewName("#12")).toBe("12");
+  });
+
+  test.each(["", "-x", "a b", "x".repeat(101), "a\nb", "--ttl", "a;b", "a`b`", "#", "-->"])("%j is refused", (name) => {
     expect(() => requirePreviewName(name)).toThrow(expect.objectContaining({ code: "E_USAGE", next: expect.stringMatching(/^npm run preview -- up [a-z0-9-]+$/) as string }) as Error);
   });
 

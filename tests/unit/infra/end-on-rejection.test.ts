@@ -1,0 +1,33 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const MODULE = join(__dirname, "../../../infra/support/end-on-rejection.ts");
+
+/** A program with a handler like that of Pulumi's SDK, which reports and goes on, and something that never ends. */
+function run(script: string, guarded = true): { status: number | null; stderr: string } {
+  const program = `
+    const { endOnRejection } = require(${JSON.stringify(MODULE)});
+    const report = (error) => { process.stderr.write("reported: " + error.message + "\\n"); };
+    process.on("unhandledRejection", report).on("uncaughtException", report);
+    ${guarded ? "endOnRejection(200);" : ""}
+    ${script}`;
+  return spawnSync(process.execPath, ["--require", "tsx/cjs", "--eval", program], { cwd: join(__dirname, "../../.."), encoding: "utf8", timeout: 6_000 });
+}
+
+describe("a program that waits for ever after an error that nothing handled", () => {
+  test.each([["a rejection", "Promise.reject(new Error('boom'));"], ["an exception", "setTimeout(() => { throw new Error('boom'); });"]])("is ended after %s, and the error is told once", (_, fault) => {
+    const { status, stderr } = run(`setInterval(() => undefined, 1000); ${fault}`);
+    expect(status).toBe(32);
+    expect(stderr.match(/boom/g)).toHaveLength(1);
+    expect(stderr).toContain("still waiting 0.2 s after an error");
+  });
+
+  test("would go on without the guard", () => {
+    expect(run("setInterval(() => undefined, 1000); Promise.reject(new Error('boom'));", false).status).toBeNull();
+  });
+
+  test("is not kept alive by the guard, and a program without an error is left alone", () => {
+    expect(run("Promise.reject(new Error('boom'));").stderr).not.toContain("still waiting");
+    expect(run("setTimeout(() => { process.exitCode = 7; }, 500);").status).toBe(7);
+  });
+});
