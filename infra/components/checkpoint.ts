@@ -24,6 +24,8 @@ export interface CheckpointArgs {
   root: string;
   cluster: Cluster;
   registry: Registry | undefined;
+  /** The stack's namespace, whose pods are to be checkpointed; known once it exists. */
+  workloads: pulumi.Input<string>;
 }
 
 /** What a stack has of checkpoints. */

@@ -33,6 +33,7 @@ export class Restoring {
     const cluster = this.clusters.meant(request.cluster_id);
     if (from.clusterId !== cluster.id) throw new Refused("wrong_cluster", `the checkpoint is of cluster ${from.clusterId}, this propagator runs in ${cluster.id}`);
     if (!(await agentOn(this.context, from.nodeName))) throw new Refused("node_unavailable", `the checkpoint lies on node ${from.nodeName}, which has no ready agent; it cannot be restored on another node`);
+    await this.context.cluster.requireAccess(from.namespace);
     // The node was asked meanwhile.
     this.checkpointOf(request.action_id);
     const action: ActionRow = {
