@@ -49,8 +49,6 @@ const config: Config = {
     },
     {
       ...shared,
-      // Outside the tests' module registry Node itself requires ESM packages; nothing needs to be compiled.
-      transformIgnorePatterns: ["/node_modules/"],
       displayName: "hostile",
       testMatch: ["<rootDir>/tests/hostile/**/*.test.ts"],
       testEnvironment: "<rootDir>/tests/hostile/support/environment.ts",
