@@ -11,6 +11,8 @@ const quantity = z.string().regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "w
 const seconds = z.int().min(1).max(3600);
 const port = z.int().min(1).max(65535);
 const amounts = z.record(z.string(), z.union([z.string(), z.number()]));
+const labels = z.record(z.string().min(1), z.string());
+const peers = z.array(z.strictObject({ namespace: labels.optional(), pod: labels.optional() })).default([]);
 const resources = z.strictObject({ requests: amounts.optional(), limits: amounts.optional() });
 
 /** One key of the configuration; `Pulumi.yaml` describes the same keys, and a test compares the two. */
@@ -28,6 +30,8 @@ const schema = z.strictObject({
   bayContext: z.string().min(1).default("images/bay"),
   bayDockerfile: z.string().default(""),
   bayBaseImage: z.string().min(1).default("docker.io/library/node:24-bookworm-slim"),
+  bayClients: peers,
+  bayMetricsClients: peers,
   bayPodSecurity: z.enum(["restricted", "baseline"]).default("restricted"),
   shipImage: z.string().default(""),
   shipContext: z.string().min(1).default("images/ship"),

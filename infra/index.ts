@@ -8,6 +8,7 @@ import { plannedNamespaces } from "./components/checkpoint/planned";
 import { Cluster } from "./components/cluster";
 import { freeNamespaces } from "./components/free-namespaces";
 import { apiServerOf, Guard } from "./components/guard";
+import { clusterDnsOf } from "./components/dns";
 import { Images } from "./components/images";
 import { Namespace } from "./components/namespace";
 import { Network } from "./components/network";
@@ -48,8 +49,9 @@ const { namespace, nodes } = new Namespace("namespace", {
 const inCluster = { provider: cluster.provider, deletedWith: cluster.owns ?? nodes.namespace };
 const access = new Access("access", { ...settings, namespace }, inCluster);
 const { names: pullSecrets } = new PullSecret("pull-secret", { namespace, registry }, inCluster);
+const dns = pulumi.unsecret(cluster.kubeconfig.apply(clusterDnsOf));
 const guard = preview && new Guard("guard", {
-  namespace, quota: quotaOf(settings.previewQuota), profiles: PROFILES, apiServer: pulumi.unsecret(cluster.kubeconfig.apply(apiServerOf)),
+  namespace, quota: quotaOf(settings.previewQuota), profiles: PROFILES, dns, apiServer: pulumi.unsecret(cluster.kubeconfig.apply(apiServerOf)),
 }, inCluster);
 const container = {
   name: settings.pod, namespace, image: images.bay.reference, pullPolicy: pullPolicy.bay, pullSecrets, port: settings.bayPort,
@@ -60,13 +62,14 @@ const config = new BayConfig("bay-config", {
   shipImage: images.ship.reference, pullPolicy: pullPolicy.ship, approve: rehearsed({ ...container, kubeconfig: cluster.kubeconfig }),
 }, inCluster);
 // After the configuration: a Bay that is not approved leaves the way to the old one's port open.
-new Network("network", { namespace, port: settings.bayPort, profiles: PROFILES }, { ...inCluster, dependsOn: config });
+const { bayClients, bayMetricsClients } = settings;
+new Network("network", { namespace, port: settings.bayPort, profiles: PROFILES, dns, clients: bayClients, metricsClients: bayMetricsClients }, { ...inCluster, dependsOn: config });
 const bay = new Bay("bay", {
   ...container, storageClass: settings.storageClass, apiKey: settings.apiKey, serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest,
 }, { ...inCluster, ...(guard ? { dependsOn: guard } : {}) });
 const checkpointRuntime = checkpointMode(settings) === true && cluster.owns
   ? new CheckpointRuntime("checkpoint-runtime", { labels: labelsOf(owner), annotations: annotationsOf(owner) }, inCluster) : undefined;
-const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry, free });
+const checkpoints = declareCheckpoints({ settings, owner, root, cluster, registry, free, workloads: namespace });
 
 const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   backend: settings.backend, namespace, pod: bay.pod, port: settings.bayPort, apiKey: bay.apiKey, kubeconfig: cluster.kubeconfig,

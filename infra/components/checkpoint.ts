@@ -25,6 +25,8 @@ export interface CheckpointArgs {
   registry: Registry | undefined;
   /** Known once the names of all the stack's namespaces are nobody else's. */
   free: pulumi.Output<unknown>;
+  /** The stack's namespace, whose pods are to be checkpointed; known once it exists. */
+  workloads: pulumi.Input<string>;
 }
 
 /** What a stack has of checkpoints. */

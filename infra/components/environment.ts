@@ -1,10 +1,11 @@
 import type * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { Access, type AccessArgs } from "./access";
 import { Bay, type BayArgs } from "./bay";
 import { BayConfig, type BayConfigArgs } from "./bay-config";
 import { PORT } from "./bay-pod";
 import { Component, type ComponentOptions, type Labels, type ObjectArgs } from "./component";
+import { clusterDnsOf } from "./dns";
 import { Namespace, type NamespaceArgs } from "./namespace";
 import { Network, type NetworkArgs } from "./network";
 import { DEFAULT_PROFILES, type Profile } from "./profiles";
@@ -30,7 +31,10 @@ export interface BayEnvironmentArgs extends ObjectArgs {
   port?: number;
   /** Key of the API. Default a random one that is made once. */
   apiKey?: string;
-  /** Kubeconfig (YAML) by which a changed Bay is tried before the old one goes. Default none: it is not tried. */
+  /**
+   * Kubeconfig (YAML) by which a changed Bay is tried before the old one goes, and the cluster's DNS is found for its network
+   * policies. Default none: it is not tried, and DNS is where `DEFAULT_DNS` says.
+   */
   kubeconfig?: pulumi.Input<string>;
   /** What a part takes beyond that, its transformations for example. */
   parts?: {
@@ -66,7 +70,8 @@ export class BayEnvironment extends Component {
       ...(args.kubeconfig === undefined ? {} : { approve: rehearsed({ ...container, kubeconfig: args.kubeconfig, namespace: place.namespace }) }), ...parts.config,
     }, within);
     // After the configuration: a Bay that is not approved leaves the way to the old one's port open.
-    const network = new Network(name, { ...common, port, profiles, ...parts.network }, { ...within, dependsOn: config });
+    const dns = args.kubeconfig === undefined ? {} : { dns: pulumi.unsecret(pulumi.output(args.kubeconfig).apply(clusterDnsOf)) };
+    const network = new Network(name, { ...common, port, profiles, ...dns, ...parts.network }, { ...within, dependsOn: config });
     const bay = new Bay(name, { ...common, ...container, apiKey: args.apiKey, serviceAccount: access.serviceAccount, configMap: config.configMap, configDigest: config.digest, ...parts.bay }, within);
     this.namespace = place.namespace;
     this.pod = bay.pod;

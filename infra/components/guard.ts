@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Quota } from "../quota";
 import { openKubeApi, type KubeList } from "../support/kube-api";
+import { type ClusterDns, dnsEgress } from "./dns";
 import { Component, type ComponentOptions } from "./component";
 import { type Profile, runtimePorts } from "./profiles";
 import { REHEARSAL_LABEL } from "./rehearsal";
@@ -15,6 +16,8 @@ export interface GuardArgs {
   quota: Quota;
   profiles: readonly Profile[];
   apiServer: pulumi.Input<ApiServer>;
+  /** Where the cluster's DNS is. Default `DEFAULT_DNS`. */
+  dns?: pulumi.Input<ClusterDns>;
 }
 
 /**
@@ -50,7 +53,7 @@ export class Guard extends Component {
   }
 
   /** Bay's ways out: DNS, its sandboxes, the API server. */
-  private declareBayEgress({ namespace, profiles, apiServer }: GuardArgs): k8s.networking.v1.NetworkPolicy {
+  private declareBayEgress({ namespace, profiles, apiServer, dns }: GuardArgs): k8s.networking.v1.NetworkPolicy {
     const tcp = (port: number) => ({ protocol: "TCP", port });
     const { addresses, ports } = pulumi.output(apiServer);
     return new k8s.networking.v1.NetworkPolicy(this.childName("bay-egress"), {
@@ -58,11 +61,11 @@ export class Guard extends Component {
       spec: {
         // A Bay that is tried before the old one goes needs the same.
         podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["bay", REHEARSAL_LABEL] }] }, policyTypes: ["Egress"],
-        egress: [
-          { ports: [{ protocol: "UDP", port: 53 }, tcp(53)] },
+        egress: pulumi.output(dnsEgress(dns)).apply((toDns) => [
+          ...toDns,
           { to: [{ podSelector: { matchLabels: { "bay.managed": "true" } } }], ports: runtimePorts(profiles).map(tcp) },
           { to: addresses.apply((list) => list.map((address) => ({ ipBlock: { cidr: `${address}/${address.includes(":") ? 128 : 32}` } }))), ports: ports.apply((list) => list.map(tcp)) },
-        ],
+        ]),
       },
     }, this.child());
   }

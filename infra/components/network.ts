@@ -1,6 +1,9 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { METRICS_PORT, PORT } from "./bay-pod";
+import { type ClusterDns, dnsEgress } from "./dns";
+import { type Peer, peersOf } from "./peers";
+import { REHEARSAL_LABEL } from "./rehearsal";
 import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 import { DEFAULT_PROFILES, type Profile, runtimePorts } from "./profiles";
 
@@ -15,6 +18,12 @@ export interface NetworkArgs extends ObjectArgs {
   metricsPort?: number;
   /** Default `DEFAULT_PROFILES`. */
   profiles?: readonly Profile[];
+  /** Where the cluster's DNS is, for example by `clusterDnsOf`. Default `DEFAULT_DNS`: CoreDNS' pods in kube-system. */
+  dns?: pulumi.Input<ClusterDns>;
+  /** Pods that may call Bay's API. Default none: a port-forward needs no policy. */
+  clients?: readonly Peer[];
+  /** Pods that may read Bay's metrics. Default none. */
+  metricsClients?: readonly Peer[];
   /** Changes what is declared. */
   transform?: { sandboxes?: Transform<Policy>; internet?: Transform<Policy>; bay?: Transform<Policy> };
 }
@@ -27,8 +36,8 @@ const BAY = { app: "bay" };
 const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"];
 
 /**
- * Who may talk to whom: Bay to its sandboxes, sandboxes to DNS and, by their profile, to the internet; everybody but sandboxes
- * to Bay. A cluster without an engine for policies keeps them as wishes; the suite asks which it is.
+ * Who may talk to whom: Bay to its sandboxes, sandboxes to the cluster's DNS and, by their profile, to the internet, and to Bay
+ * those that are named. Where Bay itself may go is left open, as its API server or its database may be anywhere. A cluster without an engine for policies keeps them as wishes; the suite asks which it is.
  */
 export class Network extends Component {
   readonly nodes: { sandboxes: k8s.networking.v1.NetworkPolicy; internet: k8s.networking.v1.NetworkPolicy; bay: k8s.networking.v1.NetworkPolicy };
@@ -44,7 +53,7 @@ export class Network extends Component {
     return this.policy("sandboxes", "bay-sandboxes", args, {
       podSelector: { matchLabels: SANDBOX }, policyTypes: ["Ingress", "Egress"],
       ingress: [{ from: [{ podSelector: { matchLabels: BAY } }], ports: runtimePorts(profiles).map((port) => ({ protocol: "TCP", port })) }],
-      egress: [{ ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] }],
+      egress: dnsEgress(args.dns),
     });
   }
 
@@ -57,13 +66,14 @@ export class Network extends Component {
     });
   }
 
-  /** The suite's port-forward ends inside the pod, where no policy stands. */
+  /** A port-forward ends inside the pod, where no policy stands, and a node reaches its own pods, for probes. */
   private declareBay(args: NetworkArgs): k8s.networking.v1.NetworkPolicy {
-    const { port = PORT, metricsPort = METRICS_PORT } = args;
-    const others = [{ podSelector: { matchExpressions: [{ key: "bay.managed", operator: "DoesNotExist" }] } }];
+    const { port = PORT, metricsPort = METRICS_PORT, clients = [], metricsClients = [] } = args;
+    const rules = [{ peers: clients, port }, { peers: metricsClients, port: metricsPort }].filter(({ peers }) => peers.length > 0);
     return this.policy("bay", "bay", args, {
-      podSelector: { matchLabels: BAY }, policyTypes: ["Ingress"],
-      ingress: [{ from: others, ports: [{ protocol: "TCP", port }] }, { ports: [{ protocol: "TCP", port: metricsPort }] }],
+      // A Bay that is tried before the old one goes has no clients either.
+      podSelector: { matchExpressions: [{ key: "app", operator: "In", values: [BAY.app, REHEARSAL_LABEL] }] }, policyTypes: ["Ingress"],
+      ingress: rules.map(({ peers, port: at }) => ({ from: peersOf(peers), ports: [{ protocol: "TCP", port: at }] })),
     });
   }
 

@@ -54,5 +54,5 @@ export function imageNotes(): string[] {
 
 export function kindImageNotes(): string[] {
   const [[official, made]] = Object.entries(kindSubstitutes()) as [[string, string]];
-  return [`image ${made} made here in place of ${official.replace(/@.*/, "")}: Kubernetes ${VERSIONS.kubernetes}, no systemd, NetworkPolicies not enforced (image registry not reachable)`];
+  return [`image ${made} made here in place of ${official.replace(/@.*/, "")}: Kubernetes ${VERSIONS.kubernetes}, no systemd (image registry not reachable)`];
 }

@@ -8,7 +8,7 @@ import { buildImage, importFolder, presentImages } from "./docker";
 import { withScratch } from "../scratch";
 import { makeRootfs, type Rootfs } from "./rootfs";
 
-const MODULE = join(__dirname, "..", "go", "kube");
+const GO = join(__dirname, "..", "go");
 const RECIPES = join(__dirname, "..", "node");
 /** What dumps and restores containers: the product's own, put into every node image. */
 const RUNC_CR = join(__dirname, "..", "..", "images", "runc-cr");
@@ -25,7 +25,8 @@ const CRIU_CONFIG = join(RUNC_CR, "node", "criu.conf");
 const release = `v${VERSIONS.kubernetes}`;
 const [major, minor] = VERSIONS.kubernetes.split(".");
 
-type Program = { folder: string } & Pick<GoBuild, "variables" | "tags">;
+/** `module` is a folder of `go/`, `kube` by default; `folder` one of the module, the module itself by default. */
+type Program = { module?: string; folder?: string } & Pick<GoBuild, "variables" | "tags">;
 
 /** The programs of the node, by file name. */
 const PROGRAMS = {
@@ -37,6 +38,8 @@ const PROGRAMS = {
   // gRPC's tracing pages would keep every method of every type in the program, and make it 20 MB larger.
   node: { folder: "node", tags: ["grpcnotrace"], variables: { "main.version": release, "main.contract": VERSIONS.k3s.replace("-k3s", "+k3s") } },
   pause: { folder: "pause" },
+  // A module of its own: what the engine needs is older than what Kubernetes is made of.
+  "network-policies": { module: "netpol" },
 } satisfies Record<string, Program>;
 
 /** The contracts that a node image can answer: each is a thin layer on the same system and programs. */
@@ -82,8 +85,8 @@ export async function makeNodePrograms(): Promise<Record<keyof typeof PROGRAMS, 
   const entries = programEntries();
   const made: [string, string][] = [];
   for (const [name, program] of Object.entries<Program>(PROGRAMS)) {
-    const { folder: source, ...settings } = program;
-    const folder = await cached(entries[name]!, (path) => goBuild({ module: MODULE, package: `./${source}`, output: join(path, name), ...settings }));
+    const { module = "kube", folder: source = ".", ...settings } = program;
+    const folder = await cached(entries[name]!, (path) => goBuild({ module: join(GO, module), package: `./${source}`, output: join(path, name), ...settings }));
     made.push([name, join(folder, name)]);
   }
   return Object.fromEntries(made) as Record<keyof typeof PROGRAMS, string>;
@@ -132,12 +135,18 @@ function programsHash(): string {
 }
 
 function programEntries(): Record<string, Entry> {
-  const modules = ["go.mod", "go.sum"].map((name) => join(MODULE, name));
-  return Object.fromEntries(Object.entries<Program>(PROGRAMS).map(([name, program]) =>
-    [name, { name: `node-program-${name}`, version: release, hash: recipeHash([...modules, join(MODULE, program.folder)], [JSON.stringify(program), DEBIAN_ARCH]) }]));
+  return Object.fromEntries(Object.entries<Program>(PROGRAMS).map(([name, program]) => {
+    const { module = "kube", folder } = program;
+    const sources = (folder === undefined ? goSources(join(GO, module)) : [...["go.mod", "go.sum"].map((file) => join(GO, module, file)), join(GO, module, folder)]);
+    return [name, { name: `node-program-${name.replace(/-/g, "")}`, version: release, hash: recipeHash(sources, [JSON.stringify(program), DEBIAN_ARCH]) }];
+  }));
 }
 
 function runcCrEntry(): Entry {
-  const sources = readdirSync(RUNC_CR).filter((name) => /\.go$|^go\.(mod|sum)$/.test(name) && !name.endsWith("_test.go")).map((name) => join(RUNC_CR, name));
-  return { name: "node-program-runccr", version: release, hash: recipeHash(sources, [DEBIAN_ARCH]) };
+  return { name: "node-program-runccr", version: release, hash: recipeHash(goSources(RUNC_CR), [DEBIAN_ARCH]) };
+}
+
+/** What a program is made of that is a module of one package. */
+function goSources(module: string): string[] {
+  return readdirSync(module).filter((name) => /\.go$|^go\.(mod|sum)$/.test(name) && !name.endsWith("_test.go")).map((name) => join(module, name));
 }

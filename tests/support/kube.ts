@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import {
   ApiException, AuthorizationV1Api, CoreV1Api, Exec, KubeConfig, KubernetesObjectApi, NetworkingV1Api, PatchStrategy, ServerConfiguration, Watch, createConfiguration,
-  type CoreV1Event, type KubernetesObject, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes, type V1Status,
+  type CoreV1Event, type KubernetesObject, type V1ConfigMap, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes, type V1Status,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
 import { deadlineSignal } from "./deadline";
@@ -129,6 +129,11 @@ export class Kube {
   /** Deletes a policy; one that is gone already is no error. */
   async deleteNetworkPolicy(namespace: string, name: string): Promise<void> {
     await unlessMissing(this.#networking.deleteNamespacedNetworkPolicy({ namespace, name }));
+  }
+
+  /** ConfigMaps of a selector, of one namespace or of all. */
+  async configMaps(labelSelector: string, namespace?: string): Promise<V1ConfigMap[]> {
+    return (await (namespace === undefined ? this.#core.listConfigMapForAllNamespaces({ labelSelector }) : this.#core.listNamespacedConfigMap({ namespace, labelSelector }))).items;
   }
 
   async events(namespace: string): Promise<CoreV1Event[]> {

@@ -2,6 +2,7 @@ import { LABELS, RUN_ANNOTATION } from "../../../infra/naming";
 import type { StackOutputs } from "../../../infra/outputs";
 import { Kube } from "../../../tests/support/kube";
 import { uniqueName } from "../../../tests/support/names";
+import { admitPropagators } from "../../../tests/checkpoint/support/access";
 import { notYet, waitFor } from "../../../tests/support/wait";
 import { UserError } from "../../../infra/support/errors";
 import { onInterrupt } from "../../interrupt";
@@ -61,6 +62,7 @@ async function withBench(stack: string, outputs: StackOutputs, signal: AbortSign
       metadata: { name: namespace, labels: { "pod-security.kubernetes.io/enforce": "privileged", [LABELS.tests]: "bench" }, annotations: { [LABELS.checkout]: ROOT, [RUN_ANNOTATION]: processMark() } },
     });
     await waitFor(`the account of namespace ${namespace}`, async () => (await kube.read({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default", namespace } })) !== undefined || notYet("it is not made yet"), { deadline: 30_000, interval: 50 });
+    await admitPropagators(kube, namespace, outputs.checkpoint.namespace);
     const node = { k3s: cluster.name, kind: `${cluster.name}-control-plane` }[backend as string];
     await work({ kube, client: target.client, clusterId: target.clusterId ?? "", namespace, image: images.ship.reference, node, signal });
   } finally {

@@ -19,6 +19,8 @@ const common = {
   PROPAGATOR_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Shared by server and agents, and by nobody else. */
   PROPAGATOR_AGENT_TOKEN: secret,
+  /** Folders of runc's states that a request may name; the first is the default. An agent goes by its own. */
+  PROPAGATOR_RUNC_ROOTS: list(["/run/containerd/runc/k8s.io"]),
   /** Seconds for which calls and dumps may go on after SIGTERM. */
   PROPAGATOR_SHUTDOWN_SECONDS: whole(1, 600, 20),
 };
@@ -37,14 +39,15 @@ const serverSchema = z.object({
   PROPAGATOR_CLUSTER_NAME: z.string().min(1).default("local"),
   /** Namespace of the agents. */
   PROPAGATOR_NAMESPACE: z.string().min(1).default("default"),
-  /** Namespaces whose pods may be checkpointed; empty for all. */
+  /** Namespaces that are looked through for a pod of which only the UID is given; empty for all. Rights are the API server's to give. */
   PROPAGATOR_NAMESPACES: list([]),
+  /** ClusterRole that a RoleBinding gives in a namespace, and the account (NAMESPACE:NAME) to give it to; empty where unknown. */
+  PROPAGATOR_CLUSTER_ROLE: z.string().default(""),
+  PROPAGATOR_SERVICE_ACCOUNT: z.string().default(""),
   PROPAGATOR_AGENT_SELECTOR: z.string().min(1).default("app.kubernetes.io/component=agent"),
   PROPAGATOR_AGENT_PORT: port(1325),
   /** RuntimeClass of restored pods. */
   PROPAGATOR_RUNTIME_CLASS: z.string().min(1).default("bay-e2e-checkpoint"),
-  /** Folders of runc's states that a request may name; the first is the default. */
-  PROPAGATOR_RUNC_ROOTS: list(["/run/containerd/runc/k8s.io"]),
   /** Checkpoints that are kept of one container; older ones are removed. */
   PROPAGATOR_KEEP: whole(1, 10_000, 5),
   /** Bytes of checkpoints that one node keeps; the oldest are removed beyond it, and a single larger one is refused. */
@@ -82,14 +85,17 @@ export type AgentConfig = z.infer<typeof agentSchema>;
 
 /** @throws ConfigError with all problems at once */
 export function serverConfig(env: NodeJS.ProcessEnv): ServerConfig {
-  const config = read(serverSchema, env);
-  if (config.PROPAGATOR_RUNC_ROOTS.length === 0) throw new ConfigError(["PROPAGATOR_RUNC_ROOTS: wanted at least one folder"]);
-  return config;
+  return withRoots(read(serverSchema, env));
 }
 
 /** @throws ConfigError with all problems at once */
 export function agentConfig(env: NodeJS.ProcessEnv): AgentConfig {
-  return read(agentSchema, env);
+  return withRoots(read(agentSchema, env));
+}
+
+function withRoots<T extends { PROPAGATOR_RUNC_ROOTS: string[] }>(config: T): T {
+  if (config.PROPAGATOR_RUNC_ROOTS.length === 0) throw new ConfigError(["PROPAGATOR_RUNC_ROOTS: wanted at least one folder"]);
+  return config;
 }
 
 function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {

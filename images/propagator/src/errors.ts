@@ -3,7 +3,7 @@ export const REASONS = {
   bad_request: [400, 1000], unauthorized: [401, 1001], not_found: [404, 1002], payload_too_large: [413, 1003], too_many: [429, 1006], internal_error: [500, 1004],
   cluster_unreachable: [503, 1005],
   cluster_not_found: [404, 1100], wrong_cluster: [400, 1101], no_cluster: [400, 1102],
-  pod_not_found: [404, 1200], pod_not_running: [400, 1201], namespace_not_allowed: [400, 1202],
+  pod_not_found: [404, 1200], pod_not_running: [400, 1201], forbidden_namespace: [403, 1202],
   several_containers: [400, 1210], tty: [400, 1211], user_namespace: [400, 1212], host_namespace: [400, 1213], shared_process_namespace: [400, 1214],
   runtime_class: [400, 1215], device: [400, 1216], pod_controller: [400, 1217], static_pod: [400, 1218],
   kind_unsupported: [400, 1220], overrides_unsupported: [400, 1221], runc_root_unknown: [400, 1222],

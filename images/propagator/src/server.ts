@@ -23,6 +23,7 @@ async function runServer(env: NodeJS.ProcessEnv): Promise<void> {
   const log = logger(config.PROPAGATOR_LOG_LEVEL);
   const cluster = new KubernetesCluster(loadAccess(config.PROPAGATOR_KUBECONFIG || null, env), {
     namespace: config.PROPAGATOR_NAMESPACE, namespaces: config.PROPAGATOR_NAMESPACES,
+    clusterRole: config.PROPAGATOR_CLUSTER_ROLE, serviceAccount: config.PROPAGATOR_SERVICE_ACCOUNT,
     agentSelector: config.PROPAGATOR_AGENT_SELECTOR, agentPort: config.PROPAGATOR_AGENT_PORT,
   }, log);
   const propagator = await runPropagator({ config, cluster, log });
@@ -34,7 +35,7 @@ async function runNodeAgent(env: NodeJS.ProcessEnv): Promise<void> {
   const config = agentConfig(env);
   const log = logger(config.PROPAGATOR_LOG_LEVEL).child({ node: config.PROPAGATOR_NODE });
   const tool = new NodeTool(config.PROPAGATOR_TOOL, config.PROPAGATOR_STORE);
-  const agent = await runAgent({ tool, token: config.PROPAGATOR_AGENT_TOKEN, host: config.PROPAGATOR_HOST, port: config.PROPAGATOR_AGENT_PORT, log });
+  const agent = await runAgent({ tool, token: config.PROPAGATOR_AGENT_TOKEN, runcRoots: config.PROPAGATOR_RUNC_ROOTS, host: config.PROPAGATOR_HOST, port: config.PROPAGATOR_AGENT_PORT, log });
   collectDefaultMetrics({ register: agent.registry });
   if (config.PROPAGATOR_AGENT_METRICS_PORT !== 0) await serveMetrics(agent.registry, config.PROPAGATOR_HOST, config.PROPAGATOR_AGENT_METRICS_PORT);
   onSignal(log, () => agent.close(config.PROPAGATOR_SHUTDOWN_SECONDS * 1000));

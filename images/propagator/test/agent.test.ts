@@ -16,7 +16,7 @@ describe("A node's agent", () => {
   let folder: string;
   let tool: ToolStandIn;
   let agent: RunningAgent;
-  const start = async (command?: string[]): Promise<RunningAgent> => runAgent({ tool: new NodeTool(command ?? tool.command, tool.store), token: AGENT_TOKEN, host: "127.0.0.1", port: 0, log: pino({ level: "silent" }) });
+  const start = async (command?: string[]): Promise<RunningAgent> => runAgent({ tool: new NodeTool(command ?? tool.command, tool.store), token: AGENT_TOKEN, runcRoots: ["/run/containerd/runc/k8s.io", "/run/other"], host: "127.0.0.1", port: 0, log: pino({ level: "silent" }) });
   const client = (token = AGENT_TOKEN): AgentClient => new AgentClient(agent.url, token);
   const never = new AbortController().signal;
   beforeEach(async () => {
@@ -57,6 +57,14 @@ describe("A node's agent", () => {
   ])("refuses %s before the tool sees it", async (_what, id, body) => {
     await expect(client().dump(id, body as never, 5_000, never)).rejects.toMatchObject({ code: "agent_failed", message: expect.stringContaining("400") });
     expect(tool.calls.filter((call) => call.startsWith("dump"))).toEqual([]);
+  });
+
+  test.each(["/run/elsewhere", "/run/containerd/runc/k8s.io/", "/run/containerd/runc/k8s.io/../other", "/"])("refuses runc's states in %s, which are none of its own", async (runcRoot) => {
+    tool.container(CONTAINER);
+    const response = await fetch(`${agent.url}/dumps/${ID}`, { method: "PUT", headers: { authorization: `Bearer ${AGENT_TOKEN}` }, body: JSON.stringify({ ...DUMP, runcRoot }) });
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, runcRoot === "/" ? "bad_request" : "runc_root_unknown"]);
+    expect(tool.calls.filter((call) => call.startsWith("dump"))).toEqual([]);
+    expect(await client().dump(ID, { ...DUMP, runcRoot: "/run/other" }, 5_000, never)).toMatchObject({ id: ID });
   });
 
   test("answers the server only", async () => {

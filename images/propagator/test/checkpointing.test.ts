@@ -8,7 +8,10 @@ const id = (digit: string): string => digit.repeat(64);
 
 describe("A pod that cannot be checkpointed is refused by name:", () => {
   const rig = new Rig();
-  beforeAll(() => rig.start({ PROPAGATOR_NAMESPACES: "demo,other" }));
+  beforeAll(async () => {
+    rig.cluster.forbidden.add("kube-system");
+    await rig.start({ PROPAGATOR_NAMESPACES: "demo,other" });
+  });
   afterAll(() => rig.stop());
   const two = [{ name: "app", image: "demo:1" }, { name: "side", image: "demo:1" }];
 
@@ -40,7 +43,7 @@ describe("A pod that cannot be checkpointed is refused by name:", () => {
 
   test("a namespace that it may not look into", async () => {
     const [own] = (await rig.call("GET", "/v2/cluster")).json as { id: string }[];
-    expect((await rig.call("POST", "/v2/checkpoint/pod", { pod_name: "x", namespace: "kube-system", cluster_id: own!.id })).json).toMatchObject({ code: "namespace_not_allowed" });
+    expect((await rig.call("POST", "/v2/checkpoint/pod", { pod_name: "x", namespace: "kube-system", cluster_id: own!.id })).json).toMatchObject({ code: "forbidden_namespace" });
   });
 });
 

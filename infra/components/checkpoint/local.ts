@@ -20,7 +20,7 @@ export const local: Source = {
     const { settings, owner, root } = args;
     const values = {
       config: {
-        authToken: pulumi.secret(randomBytes(32).toString("hex")), clusterId: clusterIdOf(owner), clusterName: owner.stack,
+        authToken: pulumi.secret(randomBytes(32).toString("hex")), agentToken: pulumi.secret(randomBytes(32).toString("hex")), namespaces: [args.workloads], clusterId: clusterIdOf(owner), clusterName: owner.stack,
         logLevel: settings.checkpointLogLevel, ...given("checkpointDir", settings.checkpointDirectory),
       },
       ...(settings.checkpointContainerdAddress === "" ? {} : { hostConfig: { containerdAddress: settings.checkpointContainerdAddress } }),
@@ -34,7 +34,7 @@ export const local: Source = {
     return {
       // Relative to the program's folder, so that a moved checkout is no change.
       name: RELEASE, chart: relative(process.cwd(), join(root, "charts", "propagator")),
-      values: overlay(values, settings.checkpointValues), keep: ["values.config.authToken"],
+      values: overlay(values, settings.checkpointValues), keep: ["values.config.authToken", "values.config.agentToken"],
     };
   },
 

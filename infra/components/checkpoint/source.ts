@@ -11,6 +11,8 @@ export interface SourceArgs {
   root: string;
   /** Namespace of the release, known once it exists. */
   namespace: pulumi.Input<string>;
+  /** Namespace whose pods are to be checkpointed: the stack's. */
+  workloads: pulumi.Input<string>;
   /** The propagator's image as the cluster knows it; only of a source that brings its own. */
   image: pulumi.Input<string>;
   pullPolicy: "Never" | "IfNotPresent";

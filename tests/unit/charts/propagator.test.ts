@@ -42,7 +42,7 @@ const helm = helmProgram();
   test("declares these objects, each with the release's labels", async () => {
     const objects = await render({ commonLabels: { owner: "me" } });
     expect(names(objects)).toEqual([
-      "ClusterRole place-prop-pods", "ClusterRoleBinding place-prop-pods", "ConfigMap prop-config", "DaemonSet prop-agent", "Deployment prop", "Job prop-purge", "NetworkPolicy prop",
+      "ClusterRole place-prop-pods", "ConfigMap prop-config", "DaemonSet prop-agent", "Deployment prop", "Job prop-purge", "NetworkPolicy prop",
       "NetworkPolicy prop-agent", "PersistentVolumeClaim prop-data", "Role prop-agents", "RoleBinding prop-agents", "RuntimeClass bay-e2e-checkpoint", "Secret prop-secrets", "Service prop", "ServiceAccount prop",
     ]);
     for (const { metadata } of objects) expect(metadata.labels).toMatchObject({ "app.kubernetes.io/name": "propagator", "app.kubernetes.io/instance": "prop", owner: "me" });
@@ -55,15 +55,19 @@ const helm = helmProgram();
     expect(JSON.stringify(objects)).not.toContain("prop-secrets");
   });
 
-  test("may do nothing but read, make and delete pods, and read events; with namespaces only there", async () => {
+  test("may do nothing but read, make and delete pods, and read events, and that nowhere but in the namespaces named", async () => {
     const rules = [{ apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "create", "delete"] }, { apiGroups: [""], resources: ["events"], verbs: ["list"] }];
-    const all = await render();
-    expect(find(all, "ClusterRole", "place-prop-pods")["rules"]).toEqual(rules);
-    expect(find(all, "Role", "prop-agents")["rules"]).toEqual([{ apiGroups: [""], resources: ["pods"], verbs: ["list"] }]);
+    const none = await render();
+    expect(find(none, "ClusterRole", "place-prop-pods")["rules"]).toEqual(rules);
+    expect(names(none).filter((name) => name.includes("Binding"))).toEqual(["RoleBinding prop-agents"]);
+    expect(find(none, "Role", "prop-agents")["rules"]).toEqual([{ apiGroups: [""], resources: ["pods"], verbs: ["list"] }]);
     const some = await render({ config: { namespaces: ["a", "b"] } });
-    expect(names(some).filter((name) => name.includes("Role"))).toEqual(["Role a/prop-pods", "Role b/prop-pods", "Role prop-agents", "RoleBinding a/prop-pods", "RoleBinding b/prop-pods", "RoleBinding prop-agents"]);
-    expect(find(some, "Role", "prop-pods")["rules"]).toEqual(rules);
+    expect(names(some).filter((name) => name.includes("Role"))).toEqual(["ClusterRole place-prop-pods", "Role prop-agents", "RoleBinding a/place-prop-pods", "RoleBinding b/place-prop-pods", "RoleBinding prop-agents"]);
+    expect(find(some, "RoleBinding", "place-prop-pods")).toMatchObject({ roleRef: { kind: "ClusterRole", name: "place-prop-pods" }, subjects: [{ kind: "ServiceAccount", name: "prop", namespace: "place" }] });
     expect(find(some, "ConfigMap", "prop-config")["data"]["PROPAGATOR_NAMESPACES"]).toBe("a,b");
+    const all = await render({ config: { allNamespaces: true, namespaces: ["a"] } });
+    expect(names(all).filter((name) => name.includes("Binding"))).toEqual(["ClusterRoleBinding place-prop-pods", "RoleBinding prop-agents"]);
+    expect(find(all, "ConfigMap", "prop-config")["data"]["PROPAGATOR_NAMESPACES"]).toBe("");
   });
 
   test("gives a node no account and not the API's token, and the server no privilege", async () => {
@@ -75,16 +79,41 @@ const helm = helmProgram();
     expect(server).toMatchObject({ securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } }, containers: [{ securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } } }] });
     const { stringData } = find(objects, "Secret", "prop-secrets");
     expect(stringData["auth-token"]).toBe(TOKEN);
-    expect(stringData["agent-token"]).toMatch(/^[0-9a-f]{64}$/);
-    expect((find(await render(), "Secret", "prop-secrets"))["stringData"]).toEqual(stringData);
+    // Random, and so nothing that the API's token could give.
+    expect(stringData["agent-token"]).toMatch(/^[0-9A-Za-z]{48}$/);
+    expect((find(await render(), "Secret", "prop-secrets"))["stringData"]["agent-token"]).not.toBe(stringData["agent-token"]);
+    const given = "given-token-0123456789";
+    expect((find(await render({ config: { agentToken: given } }), "Secret", "prop-secrets"))["stringData"]["agent-token"]).toBe(given);
     expect(JSON.stringify(objects.filter(({ kind }) => kind !== "Secret"))).not.toContain(TOKEN);
   });
 
   test("lets the server alone reach an agent", async () => {
     const { spec } = find(await render(), "NetworkPolicy", "prop-agent");
     expect(spec.ingress[0]).toEqual({ from: [{ podSelector: { matchLabels: { "app.kubernetes.io/name": "propagator", "app.kubernetes.io/instance": "prop", "app.kubernetes.io/component": "server" } } }], ports: [{ port: "agent" }] });
-    expect(spec.ingress.slice(1)).toEqual([{ ports: [{ port: "metrics" }] }]);
+    expect(spec.ingress.slice(1)).toEqual([]);
     expect(spec.egress).toEqual([]);
+  });
+
+  test("lets nobody call the server or read metrics but the purge, and who is named", async () => {
+    const closed = find(await render(), "NetworkPolicy", "prop");
+    expect(closed.spec).toMatchObject({ policyTypes: ["Ingress"], ingress: [{ from: [{ podSelector: { matchLabels: { "app.kubernetes.io/component": "purge" } } }], ports: [{ port: "http" }] }] });
+    expect(closed.spec.ingress).toHaveLength(1);
+    const [clients, metricsClients] = [[{ podSelector: { matchLabels: { app: "caller" } } }], [{ namespaceSelector: { matchLabels: { team: "watch" } } }]];
+    const open = await render({ networkPolicy: { clients, metricsClients } });
+    expect(find(open, "NetworkPolicy", "prop").spec.ingress.slice(1)).toEqual([{ from: clients, ports: [{ port: "http" }] }, { from: metricsClients, ports: [{ port: "metrics" }] }]);
+    expect(find(open, "NetworkPolicy", "prop-agent").spec.ingress.slice(1)).toEqual([{ from: metricsClients, ports: [{ port: "metrics" }] }]);
+  });
+
+  test("lets the server find those agents alone that have its token", async () => {
+    const agents = async (agentToken: string) => {
+      const objects = await render({ config: { agentToken } });
+      const { labels } = find(objects, "DaemonSet", "prop-agent").spec.template.metadata as { labels: Record<string, string> };
+      return { selector: find(objects, "ConfigMap", "prop-config")["data"]["PROPAGATOR_AGENT_SELECTOR"] as string, generation: labels["propagator.bay-e2e.dev/generation"]! };
+    };
+    const [one, other] = [await agents("first-token-0123456789"), await agents("second-token-0123456789")];
+    expect(one.selector).toContain(`propagator.bay-e2e.dev/generation=${one.generation}`);
+    expect(one.generation).not.toBe(other.generation);
+    expect(find(await render({ config: { preExistingSecret: "theirs", authToken: "" } }), "ConfigMap", "prop-config")["data"]["PROPAGATOR_AGENT_SELECTOR"]).not.toContain("generation");
   });
 
   test("tells the programs what they understand", async () => {
@@ -111,10 +140,12 @@ const helm = helmProgram();
 
   test("rolls its pods when the configuration changes, and only then", async () => {
     const sums = async (values: object) => (await render(values)).flatMap((object) => object["spec"]?.template?.metadata?.annotations?.["checksum/config"] ?? []) as string[];
-    const before = await sums({});
+    const agentToken = "agent-token-0123456789";
+    const before = await sums({ config: { agentToken } });
     expect(before).toHaveLength(2);
-    expect(await sums({})).toEqual(before);
-    expect(await sums({ config: { keepPerContainer: 9 } })).not.toEqual(before);
+    expect(await sums({ config: { agentToken } })).toEqual(before);
+    expect(await sums({ config: { agentToken, keepPerContainer: 9 } })).not.toEqual(before);
+    expect(await sums({ config: { agentToken: "other-token-0123456789" } })).not.toEqual(before);
   });
 
   test("removes archives before an uninstall, by a hook that leaves nothing behind", async () => {
@@ -125,6 +156,8 @@ const helm = helmProgram();
 
   test.each<[string, object, RegExp]>([
     ["no token", { config: { authToken: "" } }, /16 characters/], ["a short token", { config: { authToken: "short" } }, /16 characters/],
+    ["a short token of the agents", { config: { agentToken: "short" } }, /agentToken/], ["the API's token for the agents", { config: { agentToken: TOKEN } }, /agentToken/],
+    ["a peer that is everybody", { networkPolicy: { clients: [{}] } }, /clients/],
     ["an unknown value", { confg: {} }, /confg/], ["an unknown value within", { config: { authtoken: "x" } }, /authtoken/],
     ["a cluster id that is none", { config: { clusterId: "mine" } }, /clusterId/], ["an unknown log level", { config: { logLevel: "loud" } }, /logLevel/],
     ["a count of nothing", { config: { keepPerContainer: 0 } }, /keepPerContainer/], ["a digest that is none", { image: { digest: "latest" } }, /digest/],

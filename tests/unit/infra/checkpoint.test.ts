@@ -8,7 +8,7 @@ import { ownerOf } from "../../../infra/naming";
 const owner = ownerOf("/somewhere", "k3s");
 
 async function valuesOf(source: Source, raw: Record<string, string>): Promise<{ values: Record<string, never>; secret: boolean; plan: ReturnType<Source["release"]> }> {
-  const plan = source.release({ settings: readConfig(raw, "k3s"), owner, root: "/somewhere", namespace: "ns", image: "docker.io/bay-e2e/propagator:3f2a", pullPolicy: "Never", pullSecrets: ["pull"] });
+  const plan = source.release({ settings: readConfig(raw, "k3s"), owner, root: "/somewhere", namespace: "ns", workloads: "work", image: "docker.io/bay-e2e/propagator:3f2a", pullPolicy: "Never", pullSecrets: ["pull"] });
   const output = pulumi.output(plan.values);
   const values = await new Promise<Record<string, never>>((resolve) => { output.apply((value) => { resolve(value as Record<string, never>); }); });
   return { values, secret: await pulumi.isSecret(output), plan };
@@ -19,7 +19,10 @@ describe("the release of the local propagator", () => {
     const { values, secret, plan } = await valuesOf(local, {});
     expect(local.token(values)).toMatch(/^[0-9a-f]{64}$/);
     expect(secret).toBe(true);
-    expect(plan.keep).toEqual(["values.config.authToken"]);
+    expect(plan.keep).toEqual(["values.config.authToken", "values.config.agentToken"]);
+    const { agentToken } = values["config"] as unknown as { agentToken: string };
+    expect(agentToken).toMatch(/^[0-9a-f]{64}$/);
+    expect(agentToken).not.toBe(local.token(values));
     expect(local.token((await valuesOf(local, {})).values)).not.toBe(local.token(values));
   });
 
@@ -27,7 +30,7 @@ describe("the release of the local propagator", () => {
     const { values, plan } = await valuesOf(local, { checkpointLogLevel: "debug", checkpointDirectory: "/data", storageClass: "fast", checkpointResources: '{"limits":{"memory":"1Gi"}}' });
     expect(plan.chart).toMatch(/^\.\.\/.*somewhere\/charts\/propagator$/);
     expect(values).toMatchObject({
-      config: { clusterId: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/) as string, logLevel: "debug", checkpointDir: "/data" },
+      config: { clusterId: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/) as string, namespaces: ["work"], logLevel: "debug", checkpointDir: "/data" },
       image: { repository: "docker.io/bay-e2e/propagator", tag: "3f2a", digest: "", pullPolicy: "Never" }, imagePullSecrets: [{ name: "pull" }],
       persistence: { storageClass: "fast" }, resources: { limits: { memory: "1Gi" } }, runtimeClass: { create: false },
     });

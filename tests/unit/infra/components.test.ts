@@ -84,7 +84,7 @@ describe("a Bay in a program of somebody else", () => {
   });
 
   test("is served on the port that is chosen, by pod, configuration and policy alike", async () => {
-    await environment("blue", { port: 9000 });
+    await environment("blue", { port: 9000, parts: { network: { clients: [{ pod: { app: "client" } }] } } });
     expect(one("Pod").spec?.containers[0]!.ports).toContainEqual({ name: "http", containerPort: 9000 });
     expect(configuration()).toMatchObject({ server: { port: 9000 } });
     const policy = declared.find(({ inputs }) => inputs.metadata.name === "bay" && inputs.spec?.ingress)!;

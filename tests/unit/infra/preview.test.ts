@@ -91,7 +91,7 @@ test("a guard denies all but Bay's ways to DNS, sandboxes and the API server, un
     newResource: ({ name, inputs }) => { declared[name] = inputs as Record<string, unknown>; return { id: name, state: inputs as object }; },
     call: () => ({}),
   }, "bay-e2e", "preview-pr-1", false);
-  new Guard("guard", { namespace: "ns", quota: quotaOf({ pods: 7 }), profiles: PROFILES, apiServer: { addresses: ["10.43.0.1", "fd00::1"], ports: [443, 6443] } });
+  new Guard("guard", { namespace: "ns", quota: quotaOf({ pods: 7 }), profiles: PROFILES, apiServer: { addresses: ["10.43.0.1", "fd00::1"], ports: [443, 6443] }, dns: { pods: [], addresses: ["10.43.0.10", "fd00::a"], ports: [53, 10053] } });
   await pulumi.runtime.disconnect();
   expect(declared["guard-quota"]).toMatchObject({ spec: { hard: { pods: "7", "requests.cpu": "2" } } });
   expect(declared["guard-default-deny"]).toMatchObject({ spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] } });
@@ -99,7 +99,7 @@ test("a guard denies all but Bay's ways to DNS, sandboxes and the API server, un
     spec: {
       podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["bay", "bay-rehearsal"] }] },
       egress: [
-        { ports: [{ port: 53 }, { port: 53 }] }, { to: [{ podSelector: { matchLabels: { "bay.managed": "true" } } }], ports: [{ port: 8123 }, { port: 8124 }] },
+        { to: [{ ipBlock: { cidr: "10.43.0.10/32" } }, { ipBlock: { cidr: "fd00::a/128" } }], ports: [{ port: 53 }, { port: 53 }, { port: 10053 }, { port: 10053 }] }, { to: [{ podSelector: { matchLabels: { "bay.managed": "true" } } }], ports: [{ port: 8123 }, { port: 8124 }] },
         { to: [{ ipBlock: { cidr: "10.43.0.1/32" } }, { ipBlock: { cidr: "fd00::1/128" } }], ports: [{ port: 443 }, { port: 6443 }] },
       ],
     },

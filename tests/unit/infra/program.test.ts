@@ -30,6 +30,8 @@ async function declaredOf(type: string): Promise<Declared> {
   return found;
 }
 
+const DNS_PODS = { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } }, podSelector: { matchLabels: { "k8s-app": "kube-dns" } } };
+
 describe("the declared objects", () => {
   test("give Bay its pods, logs and claims, and nothing more", async () => {
     new Access("access", { namespace: "ns", serviceAccount: "bay", role: "bay-role", roleBinding: "bay-rolebinding" });
@@ -54,10 +56,24 @@ describe("the declared objects", () => {
     expect(policies).toMatchObject({
       "bay-sandboxes": {
         podSelector: { matchLabels: { "bay.managed": "true" } }, policyTypes: ["Ingress", "Egress"],
-        ingress: [{ from: [{ podSelector: { matchLabels: { app: "bay" } } }], ports: [{ port: 8123 }, { port: 8124 }] }], egress: [{ ports: [{ port: 53 }, { port: 53 }] }],
+        ingress: [{ from: [{ podSelector: { matchLabels: { app: "bay" } } }], ports: [{ port: 8123 }, { port: 8124 }] }], 
+        egress: [{ to: [DNS_PODS], ports: [{ port: 53, protocol: "UDP" }, { port: 53, protocol: "TCP" }] }],
       },
       "bay-sandboxes-internet": { podSelector: { matchExpressions: [{ key: "bay.profile_id", operator: "In", values: ["python-default", "two-containers-test"] }] }, policyTypes: ["Egress"] },
-      bay: { podSelector: { matchLabels: { app: "bay" } }, policyTypes: ["Ingress"] },
+      bay: { podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["bay", "bay-rehearsal"] }] }, policyTypes: ["Ingress"], ingress: [] },
+    });
+  });
+
+  test("let those pods call Bay, and read its metrics, that are named, and no others", async () => {
+    const scraper = { namespaceSelector: { matchLabels: { team: "watch" } }, podSelector: { matchLabels: { app: "scraper" } } };
+    new Network("network", { namespace: "ns", clients: [{ pod: { app: "agent" } }, { namespace: {} }], metricsClients: [{ namespace: { team: "watch" }, pod: { app: "scraper" } }] });
+    await pulumi.runtime.disconnect();
+    const { inputs } = declared.find(({ inputs: given }) => (given as { metadata?: { name: string } }).metadata?.name === "bay")!;
+    expect(inputs["spec"]).toMatchObject({
+      ingress: [
+        { from: [{ podSelector: { matchLabels: { app: "agent" } } }, { namespaceSelector: { matchLabels: {} } }], ports: [{ port: 8114 }] },
+        { from: [scraper], ports: [{ port: 9114 }] },
+      ],
     });
   });
 

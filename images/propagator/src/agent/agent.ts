@@ -12,6 +12,8 @@ export interface AgentParts {
   tool: NodeTool;
   /** Shared with the server. */
   token: string;
+  /** Folders of runc's states that a dump may name, whatever the server allows. */
+  runcRoots: readonly string[];
   host: string;
   port: number;
   log: FastifyBaseLogger;
@@ -30,13 +32,13 @@ const GOOD_MS = 300_000;
 const BAD_MS = 5_000;
 
 /** Starts the agent of a node: it does what the server asks with the node's tool, and answers nobody else. */
-export async function runAgent({ tool, token, host, port, log }: AgentParts): Promise<RunningAgent> {
+export async function runAgent({ tool, token, runcRoots, host, port, log }: AgentParts): Promise<RunningAgent> {
   const registry = new Registry();
   const requests = new Counter({ name: "propagator_agent_requests_total", help: "Requests answered.", labelNames: ["route", "method", "status"], registers: [registry] });
   const dumps = new Dumps(tool, registry);
   const preflight = new Preflight(tool, log);
   const app = buildApp({ bearer: new Bearer(token), log, answered: (route, method, status) => { requests.inc({ route, method, status }); } });
-  addRoutes(app, tool, dumps, preflight);
+  addRoutes(app, tool, dumps, preflight, runcRoots);
   await tool.sweep().then((removed) => { if (removed.length > 0) log.info({ removed }, "removed what dumps and restores that died had left"); }, (error: Error) => { log.warn({ error: error.message }, "the store could not be swept"); });
   await preflight.look();
   await app.listen({ host, port });
@@ -53,7 +55,7 @@ export async function runAgent({ tool, token, host, port, log }: AgentParts): Pr
   };
 }
 
-function addRoutes(app: FastifyInstance, tool: NodeTool, dumps: Dumps, preflight: Preflight): void {
+function addRoutes(app: FastifyInstance, tool: NodeTool, dumps: Dumps, preflight: Preflight, runcRoots: readonly string[]): void {
   app.get("/healthz", { config: { open: true } }, async () => "ok");
   app.get("/readyz", { config: { open: true } }, async (_request, reply) => {
     const problem = await preflight.look();
@@ -61,7 +63,7 @@ function addRoutes(app: FastifyInstance, tool: NodeTool, dumps: Dumps, preflight
   });
   app.get("/check", async () => tool.check());
   app.get("/checkpoints", async (_request, reply) => answer(reply, () => tool.list()));
-  app.put<{ Params: { id: string } }>("/dumps/:id", async ({ params, body }, reply) => answer(reply, () => dumps.dump(idOf(params), readJson(dumpSchema, body))));
+  app.put<{ Params: { id: string } }>("/dumps/:id", async ({ params, body }, reply) => answer(reply, () => dumps.dump(idOf(params), dumpOf(body, runcRoots))));
   app.post<{ Params: { id: string } }>("/checkpoints/:id/verify", async ({ params }, reply) => answer(reply, () => tool.verify(idOf(params))));
   app.delete<{ Params: { id: string } }>("/checkpoints/:id", async ({ params }, reply) => answer(reply, async () => ({ bytes: await dumps.remove(idOf(params)) })));
 }
@@ -81,6 +83,13 @@ async function answer(reply: Reply, work: () => Promise<object>): Promise<unknow
 function idOf({ id }: { id: string }): string {
   if (!UUID.test(id)) throw new Refused("bad_request", "wanted a UUID in lower case");
   return id;
+}
+
+/** @throws Refused bad_request, runc_root_unknown */
+function dumpOf(body: unknown, runcRoots: readonly string[]): Dump {
+  const dump = readJson(dumpSchema, body);
+  if (!runcRoots.includes(dump.runcRoot)) throw new Refused("runc_root_unknown", `runcRoot ${JSON.stringify(dump.runcRoot)} is none of this agent's: ${runcRoots.join(", ")}`);
+  return dump;
 }
 
 /** Dumps by their ids: asking twice for one is asking once, also after the server or this agent was started again. */

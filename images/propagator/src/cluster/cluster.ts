@@ -1,10 +1,15 @@
 import type { Pod } from "./pod";
 
-/** The cluster that the propagator runs in. Methods throw `Refused` cluster_unreachable when it does not answer. */
+/**
+ * The cluster that the propagator runs in. Methods throw `Refused` cluster_unreachable when it does not answer, and
+ * forbidden_namespace where the propagator has no rights.
+ */
 export interface Cluster {
   pod(namespace: string, name: string): Promise<Pod | undefined>;
-  /** Looks through all namespaces that the propagator may see. */
+  /** Looks through the namespaces that the propagator is told to look through. */
   podByUid(uid: string): Promise<Pod | undefined>;
+  /** @throws Refused forbidden_namespace where the propagator may not read pods */
+  requireAccess(namespace: string): Promise<void>;
   /** @returns nothing where a pod of that name exists. @throws Failed when the API server refuses it */
   createPod(pod: object, namespace: string): Promise<Pod | undefined>;
   /** Deletes the pod with that UID; one that is gone is no error. */

@@ -10,8 +10,11 @@ import { isReady, type Pod } from "./pod";
 export interface KubernetesOptions {
   /** Namespace of the agents. */
   namespace: string;
-  /** Namespaces that may be looked into; empty for all. */
+  /** Namespaces to look through for a pod by its UID; empty for all. */
   namespaces: readonly string[];
+  /** What a RoleBinding gives in a namespace, and to whom (NAMESPACE:NAME), for the refusal's command; empty where unknown. */
+  clusterRole: string;
+  serviceAccount: string;
   agentSelector: string;
   agentPort: number;
 }
@@ -49,7 +52,8 @@ export class KubernetesCluster implements Cluster {
     let next = "";
     do {
       const query = new URLSearchParams({ limit: String(PAGE), ...(next === "" ? {} : { continue: next }) });
-      const list = await this.ask(() => this.client.call<{ items: Pod[]; metadata?: { continue?: string } }>("GET", `${path}?${query.toString()}`), 404);
+      // What was not given, or was taken away, cannot hold the pod up in another namespace.
+      const list = await this.ask(() => this.client.call<{ items: Pod[]; metadata?: { continue?: string } }>("GET", `${path}?${query.toString()}`), 403, 404);
       const found = list?.items.find(({ metadata }) => metadata.uid === uid);
       if (found) return found;
       next = list?.metadata?.continue ?? "";
@@ -57,11 +61,15 @@ export class KubernetesCluster implements Cluster {
     return undefined;
   }
 
+  async requireAccess(namespace: string): Promise<void> {
+    await this.ask(() => this.client.call("GET", `${podPath(namespace)}?limit=1`), 404);
+  }
+
   async createPod(pod: object, namespace: string): Promise<Pod | undefined> {
     try {
       return await this.client.call<Pod>("POST", podPath(namespace), pod);
     } catch (error) {
-      if (!(error instanceof KubeError)) throw unreachable(error);
+      if (!(error instanceof KubeError) || lacksRights(error)) throw this.refusal(error);
       if (error.reason === "AlreadyExists") return undefined;
       throw new Failed("pod_refused", `the Kubernetes API refused the restored pod: ${error.message}`);
     }
@@ -147,8 +155,20 @@ export class KubernetesCluster implements Cluster {
       return await call();
     } catch (error) {
       if (error instanceof KubeError && none.includes(error.status)) return undefined;
-      throw unreachable(error);
+      throw this.refusal(error);
     }
+  }
+
+  private refusal(error: unknown): Refused {
+    if (error instanceof KubeError && lacksRights(error)) return new Refused("forbidden_namespace", `${error.message}; ${this.howToGrant(/in the namespace "([^"]+)"/.exec(error.message)?.[1] ?? "NAMESPACE")}`);
+    const what = error instanceof KubeError ? `refused (${error.status})` : "cannot be reached";
+    return new Refused("cluster_unreachable", `the Kubernetes API ${what}: ${(error as Error).message}`);
+  }
+
+  private howToGrant(namespace: string): string {
+    const { clusterRole, serviceAccount } = this.options;
+    if (clusterRole === "" || serviceAccount === "") return "give the propagator's account pods (get, list, watch, create, delete) and events (list) there";
+    return `try: kubectl create rolebinding propagator --namespace ${namespace} --clusterrole ${clusterRole} --serviceaccount ${serviceAccount}`;
   }
 }
 
@@ -156,7 +176,7 @@ function podPath(namespace: string, name?: string): string {
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods${name === undefined ? "" : `/${encodeURIComponent(name)}`}`;
 }
 
-function unreachable(error: unknown): Refused {
-  const what = error instanceof KubeError ? `refused (${error.status})` : "cannot be reached";
-  return new Refused("cluster_unreachable", `the Kubernetes API ${what}: ${(error as Error).message}`);
+/** Whether the authorizer said no; admission, which forbids an object for what it is, says 403 too. */
+function lacksRights({ status, message }: KubeError): boolean {
+  return status === 403 && / cannot \w+ resource /.test(message);
 }

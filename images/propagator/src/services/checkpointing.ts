@@ -92,7 +92,7 @@ export class Checkpointing {
     const { config, ending } = this.context;
     const agent = await agentOn(this.context, action.nodeName);
     if (!agent) throw new Failed("agent_unavailable", `node ${action.nodeName} has no ready agent`);
-    const runcRoot = String(action.request["runc_root"] ?? config.PROPAGATOR_RUNC_ROOTS[0]!);
+    const runcRoot = plainRoot(String(action.request["runc_root"] ?? config.PROPAGATOR_RUNC_ROOTS[0]!));
     return agent.dump(action.checkpointId, { container: containerId, runcRoot, maxBytes: config.PROPAGATOR_MAX_BYTES }, config.PROPAGATOR_DUMP_SECONDS * 1000, ending);
   }
 
@@ -134,18 +134,23 @@ export class Checkpointing {
     const given = Object.entries(overrides ?? {}).filter(([, value]) => value !== null && value !== "" && value !== 0 && value !== false && value !== "none").map(([key]) => key);
     if (given.length > 0) throw new Refused("overrides_unsupported", `overrides are not offered: ${given.join(", ")}`);
     const roots = this.context.config.PROPAGATOR_RUNC_ROOTS;
-    if (runc_root !== undefined && !roots.includes(runc_root.replace(/(.)\/$/, "$1"))) throw new Refused("runc_root_unknown", `runc_root ${JSON.stringify(runc_root)} is none of ${roots.join(", ")}`);
+    if (runc_root !== undefined && !roots.includes(plainRoot(runc_root))) throw new Refused("runc_root_unknown", `runc_root ${JSON.stringify(runc_root)} is none of ${roots.join(", ")}`);
   }
 
   private async find({ pod_id, pod_name, namespace }: CheckpointRequest): Promise<Pod> {
-    const { cluster, config: { PROPAGATOR_NAMESPACES: allowed } } = this.context;
-    if (namespace !== undefined && allowed.length > 0 && !allowed.includes(namespace)) throw new Refused("namespace_not_allowed", `pods of namespace ${namespace} may not be checkpointed; allowed are ${allowed.join(", ")}`);
+    const { cluster, config: { PROPAGATOR_NAMESPACES: searched } } = this.context;
     const pod = pod_name !== undefined && namespace !== undefined ? await cluster.pod(namespace, pod_name) : await cluster.podByUid(pod_id!);
     const asked: [string | undefined, string][] = pod ? [[pod_id, pod.metadata.uid], [pod_name, pod.metadata.name], [namespace, pod.metadata.namespace]] : [];
     if (pod && asked.every(([wanted, found]) => wanted === undefined || wanted === found)) return pod;
     const what = [pod_name && [namespace, pod_name].filter(Boolean).join("/"), pod_id && `with UID ${pod_id}`].filter(Boolean).join(" ");
-    throw new Refused("pod_not_found", `there is no pod ${what}`);
+    const where = namespace === undefined && searched.length > 0 ? ` in ${searched.join(", ")}; name a pod of another namespace by pod_name and namespace` : "";
+    throw new Refused("pod_not_found", `there is no pod ${what}${where}`);
   }
+}
+
+/** A folder as it is configured: without the slash that a client may have put behind it. */
+function plainRoot(folder: string): string {
+  return folder.replace(/(.)\/$/, "$1");
 }
 
 /** What a restore needs of the pod: how it was asked for, and whether it was Ready. */

@@ -37,6 +37,7 @@ export class Restoring {
     if (from.clusterId !== cluster.id) throw new Refused("wrong_cluster", `the checkpoint is of cluster ${from.clusterId}, this propagator runs in ${cluster.id}`);
     if (!(await agentOn(this.context, from.nodeName))) throw new Refused("node_unavailable", `the checkpoint lies on node ${from.nodeName}, which has no ready agent; it cannot be restored on another node`);
     if (records.countRunning("restore_pod") >= MOST_RUNNING) throw new Refused("too_many", `${MOST_RUNNING} restores are under way, which is the limit`);
+    await this.context.cluster.requireAccess(from.namespace);
     // The node was asked meanwhile.
     this.checkpointOf(request.action_id);
     const action: ActionRow = {

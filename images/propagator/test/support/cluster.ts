@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import type { Cluster } from "../../src/cluster/cluster";
 import type { Pod, PodStatus } from "../../src/cluster/pod";
-import { Failed } from "../../src/errors";
+import { Failed, Refused } from "../../src/errors";
 
 /** A cluster in memory, whose pods the test moves on. The real one is in the suites on a cluster. */
 export class MemoryCluster implements Cluster {
@@ -28,8 +28,13 @@ export class MemoryCluster implements Cluster {
     this.changes.emit("change");
   }
 
-  async pod(namespace: string, name: string): Promise<Pod | undefined> { return this.pods.get(`${namespace}/${name}`); }
+  async pod(namespace: string, name: string): Promise<Pod | undefined> { await this.requireAccess(namespace); return this.pods.get(`${namespace}/${name}`); }
   async podByUid(uid: string): Promise<Pod | undefined> { return [...this.pods.values()].find(({ metadata }) => metadata.uid === uid); }
+  /** Namespaces in which the propagator has no rights. */
+  readonly forbidden = new Set<string>();
+  async requireAccess(namespace: string): Promise<void> {
+    if (this.forbidden.has(namespace)) throw new Refused("forbidden_namespace", `pods is forbidden in ${namespace}`);
+  }
   async createPod(given: object, namespace: string): Promise<Pod | undefined> {
     const pod = given as Pod;
     if (this.pods.has(`${namespace}/${pod.metadata.name}`)) return undefined;

@@ -27,7 +27,7 @@ export class Rig {
   propagator!: RunningPropagator;
 
   async startAgent(): Promise<void> {
-    this.agent = await runAgent({ tool: new NodeTool(this.tool.command, this.tool.store), token: AGENT_TOKEN, host: "127.0.0.1", port: 0, log: this.log });
+    this.agent = await runAgent({ tool: new NodeTool(this.tool.command, this.tool.store), token: AGENT_TOKEN, runcRoots: ["/run/containerd/runc/k8s.io"], host: "127.0.0.1", port: 0, log: this.log });
     this.cluster.agents.set("node-1", this.agent.url);
   }
 

@@ -103,18 +103,25 @@ func (g *gate) admit(ctx context.Context, node, address string) ([]byte, error) 
 	return json.Marshal(answer)
 }
 
-// grantAgents lets agents follow nodes and services, and make the volumes of their nodes.
+// grantAgents lets agents follow nodes, services and what network policies are about, and make the volumes of their nodes.
 func grantAgents(ctx context.Context, client kubernetes.Interface) error {
 	const name = "bay-e2e.dev:node-agent"
 	read := []string{"get", "list", "watch"}
 	role := &rbac.ClusterRole{ObjectMeta: meta.ObjectMeta{Name: name}, Rules: []rbac.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"nodes", "persistentvolumeclaims"}, Verbs: read},
+		{APIGroups: []string{""}, Resources: []string{"pods", "namespaces"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"networkpolicies"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{"storage.k8s.io"}, Resources: []string{"storageclasses"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"persistentvolumes"}, Verbs: append(read, "create", "delete")},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 	}}
 	roles := client.RbacV1()
-	if _, err := roles.ClusterRoles().Create(ctx, role, meta.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	_, err := roles.ClusterRoles().Create(ctx, role, meta.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		// Of an earlier image, perhaps, whose agents needed less.
+		_, err = roles.ClusterRoles().Update(ctx, role, meta.UpdateOptions{})
+	}
+	if err != nil {
 		return err
 	}
 	for _, granted := range []string{name, "system:node-proxier"} {

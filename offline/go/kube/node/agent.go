@@ -38,6 +38,9 @@ func agent(arguments []string) int {
 		if parseError != nil || !pods.Addr().Is4() {
 			fail(fmt.Sprintf("--cluster-cidr=%s: one IPv4 range is wanted; others this stand-in cannot route", *cidr))
 		}
+		if err = servePolicies(ctx, node); err != nil {
+			break
+		}
 		err = podNetwork{nodeName: node, clusterCIDR: pods, root: *root}.run(ctx, client)
 	case "storage":
 		err = provision(ctx, client, storage{nodeName: node, folder: *folder, root: *root})

@@ -43,6 +43,7 @@ func controlPlane(o *options) []component {
 		}),
 		kube(o, "kube-scheduler", []string{"--kubeconfig=" + adminKubeconfig, "--leader-elect=false", "--profiling=false"}),
 		kubeProxy(o, adminKubeconfig),
+		networkPolicies(o, adminKubeconfig),
 	}
 }
 

@@ -42,7 +42,7 @@ func kindImages(s *supervisor) ([]image, error) {
 	}
 	return []image{
 		pause(sandbox...),
-		{names: []string{agentImage}, entrypoint: []string{"/node-agent"}, files: []imageFile{{path: "node-agent", source: "/usr/local/lib/node/node"}}},
+		{names: []string{agentImage}, entrypoint: []string{"/node-agent"}, files: agentFiles()},
 		{names: dns, entrypoint: []string{"/coredns"}, files: []imageFile{{path: "coredns", source: "/usr/local/bin/coredns"}}},
 		{names: components, files: componentFiles()},
 	}, nil
@@ -51,10 +51,20 @@ func kindImages(s *supervisor) ([]image, error) {
 // componentFiles is the one Kubernetes program under each of its names, and for kube-proxy the iptables variant that
 // this node uses too: rules in the other one would not be seen.
 func componentFiles() []imageFile {
-	files := []imageFile{{path: "usr/local/bin/kube", source: kubeBinary + "kube"}, {path: "", source: iptablesTree}}
+	files := append(iptablesFiles(), imageFile{path: "usr/local/bin/kube", source: kubeBinary + "kube"})
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd"} {
 		files = append(files, imageFile{path: "usr/local/bin/" + name, link: "kube"})
 	}
+	return files
+}
+
+// agentFiles is the agent with the engine for network policies, which sets rules of iptables too.
+func agentFiles() []imageFile {
+	return append(iptablesFiles(), imageFile{path: "node-agent", source: "/usr/local/lib/node/node"}, imageFile{path: "network-policies", source: policiesProgram})
+}
+
+func iptablesFiles() []imageFile {
+	files := []imageFile{{path: "", source: iptablesTree}}
 	for _, name := range iptablesPrograms {
 		files = append(files, imageFile{path: "usr/local/sbin/" + name, link: "/usr/sbin/" + iptablesMulti})
 	}

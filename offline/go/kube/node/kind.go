@@ -62,6 +62,10 @@ func prepareKind(s *supervisor) error {
 	if err := prepareHost(s); err != nil {
 		return err
 	}
+	// The network's agent writes it again once the rules of network policies are there, so no pod comes before them.
+	if err := os.Remove(cniFile); err != nil && !os.IsNotExist(err) {
+		return err
+	}
 	// kind tells the kubelet to keep its pods below this group.
 	if err := makeCgroup("kubelet"); err != nil {
 		return fmt.Errorf("cgroups: %w", err)

@@ -82,7 +82,11 @@ func prepareNode(s *supervisor) error {
 	if err := os.Symlink("/run/k3s/containerd/containerd.sock", link); err != nil {
 		return err
 	}
-	return prepareHost(s)
+	if err := prepareHost(s); err != nil {
+		return err
+	}
+	// Before there can be a pod: what is not decided yet does not pass.
+	return s.run(policiesProgram, "rules")
 }
 
 // bootServer brings the cluster up, and says how far it is.

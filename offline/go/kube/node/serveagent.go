@@ -53,6 +53,7 @@ func bootAgent(ctx context.Context, s *supervisor, o *options) error {
 	<-imported
 	s.keep(kubelet(o))
 	s.keep(kubeProxy(o, agentKubeconfig))
+	s.keep(networkPolicies(o, agentKubeconfig))
 	client, err := clientOf(agentKubeconfig)
 	if err != nil {
 		return err
