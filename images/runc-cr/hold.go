@@ -2,12 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,11 +19,6 @@ const (
 	holdPause    = 100 * time.Microsecond
 	// watchPause is how often newcomers are looked for. One needs several milliseconds from joining to its own code.
 	watchPause = time.Millisecond
-
-	// New children and threads of what is held are held from their beginning.
-	traceOptions = unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
-	// __WNOTHREAD: only what this thread traces, and no child that another one waits for.
-	ownOnly = unix.WNOHANG | unix.WALL | 0x20000000
 )
 
 // held is a thread that a holder traces.
@@ -178,56 +169,6 @@ func (h *holder) seizeNew(criu int) (fresh []int, err error) {
 	return fresh, nil
 }
 
-// seize begins to stop all threads of a process; `taken` is false where it has ended.
-func (h *holder) seize(pid int) (taken bool, err error) {
-	for again := true; again; {
-		again = false
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
-		if err != nil {
-			return taken, err
-		}
-		for _, path := range threads {
-			tid, err := strconv.Atoi(filepath.Base(path))
-			if err != nil || h.threads[tid] != nil {
-				continue
-			}
-			// SEIZE leaves what SIGSTOP stopped as it is; ATTACH would not.
-			if err := ptrace(unix.PTRACE_SEIZE, tid, traceOptions); err != nil {
-				if gone(tid) {
-					continue
-				}
-				return taken, failf(codeNotStill,
-					"process %d (%s), which was exec'd into the container, cannot be stopped: %v",
-					pid, comm(pid), err)
-			}
-			h.threads[tid] = &held{pid: pid}
-			taken, again = true, true
-			if err := ptrace(unix.PTRACE_INTERRUPT, tid, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-				return taken, fmt.Errorf("interrupt of process %d: %w", pid, err)
-			}
-		}
-	}
-	return taken, nil
-}
-
-func ptrace(request, tid int, data uintptr) error {
-	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), 0, data, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-// gone tells whether a thread has ended, or is a zombie that waits for its parent.
-func gone(tid int) bool {
-	process, err := readProcess(tid)
-	return err != nil || process.state == 'Z' || process.state == 'X'
-}
-
-func comm(pid int) string {
-	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	return strings.TrimSpace(string(name))
-}
-
 // collect hears which threads have stopped or ended.
 func (h *holder) collect() {
 	for {
@@ -257,15 +198,6 @@ func (h *holder) collect() {
 	}
 }
 
-// processOf is the process that a thread is of.
-func processOf(tid int) int {
-	text, _ := statusField(tid, "Tgid")
-	if pid, err := strconv.Atoi(text); err == nil {
-		return pid
-	}
-	return tid
-}
-
 // wait returns when all that is held stands still.
 func (h *holder) wait(deadline time.Time) error {
 	for {
@@ -286,21 +218,6 @@ func (h *holder) wait(deadline time.Time) error {
 		time.Sleep(holdPause)
 		h.collect()
 	}
-}
-
-// waitsForChild tells whether a thread waits in the kernel until its child, which is held, has exec'd or ended (vfork).
-func waitsForChild(tid int) bool {
-	process, err := readProcess(tid)
-	if err != nil || process.state != 'D' {
-		return false
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid))
-	if err != nil {
-		return false
-	}
-	number, _, _ := strings.Cut(string(text), " ")
-	call, err := strconv.Atoi(strings.TrimSpace(number))
-	return err == nil && forks[call]
 }
 
 // letGo lets all that is held go on, each with the signal that it was about to get.
