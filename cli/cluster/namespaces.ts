@@ -11,7 +11,7 @@ import { removeOutsideOf } from "./helm-releases";
 /** Milliseconds for the removal of a namespace with all that is in it. */
 const GONE_WITHIN = 90_000;
 /** Milliseconds until somebody who waits is told what holds a namespace, and between two looks after that. */
-const EXPLAINED_AFTER = 9_000;
+const EXPLAINED_AFTER = 6_000;
 const EXPLAINED_EVERY = 10_000;
 
 /** A namespace that some stack, or some run of tests, made in a cluster. */
