@@ -5,6 +5,7 @@ import { configuration } from "./checks/configuration";
 import { context } from "./checks/context";
 import { cacheDisk, dockerDisk, temporaryDisk } from "./checks/disk";
 import { dockerAnswers, dockerClock, dockerPrivileged, imageStore } from "./checks/docker";
+import { clusterLimits } from "./checks/limits";
 import { cgroup, inotify, memory, openFiles, processors, resourceCapability } from "./checks/machine";
 import { kernelNetwork, ports, proxies } from "./checks/network";
 import { registries } from "./checks/registries";
@@ -15,7 +16,7 @@ import { tools } from "./checks/tools";
 export const CHECKS: readonly Check[] = [
   check(configuration), check(context), check(rights), check(dockerAnswers), check(dockerPrivileged), check(imageStore), check(dockerClock), check(dockerDisk), check(cacheDisk), check(temporaryDisk),
   check(memory), check(processors), check(cgroup), check(inotify), check(openFiles), check(resourceCapability), check(kernelNetwork), check(ports), check(proxies),
-  check(registries), ...tools.map((tool) => check(tool)), check(checkpointing),
+  check(registries), ...tools.map((tool) => check(tool)), check(checkpointing), check(clusterLimits),
 ];
 
 /** A finding and the check that it is of. */

@@ -57,7 +57,7 @@ describe("a sandbox that takes what others need @hostile", () => {
     const { name } = (await cluster.sessionPod(filler.id)).metadata!;
     await waitFor(`eviction of ${name!}`, async () => {
       const pod = (await cluster.sessionPods(filler.id)).find(({ metadata }) => metadata!.name === name);
-      return pod === undefined || pod.status?.reason === "Evicted" || notYet(`its phase is ${pod.status?.phase ?? "unknown"}`);
+      return pod === undefined || pod.status?.phase === "Failed" || notYet(`its phase is ${pod.status?.phase ?? "unknown"}`);
     }, { deadline: 45_000 });
     expect(expectStatus(await neighbour.shell("echo well"), 200)).toMatchObject({ success: true, output: "well" });
     expect(expectStatus(await filler.shell("cat kept.txt; ls /tmp/filler"), 200)).toMatchObject({ output: "kept", exit_code: 2 });

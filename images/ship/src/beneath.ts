@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readlink, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readlink, realpath } from "node:fs/promises";
 import path from "node:path";
+import { hiddenName, shownName } from "./file-names";
 import { WorkspaceError } from "./workspace-error";
 
 /**
@@ -11,7 +12,7 @@ import { WorkspaceError } from "./workspace-error";
 /** A place below the root: a name in an open directory. What happens to the names above it moves it no more. */
 export interface Place {
   /** For the system, while the place is held. The name itself may have become a link: open it with O_NOFOLLOW. */
-  at: string;
+  at: string | Buffer;
   /** Absolute, without links, for answers. */
   path: string;
   /** The same for another name in that directory. */
@@ -88,7 +89,7 @@ class Walk {
 
   /** What a name is: a handle on what it stands for, a link, or undefined for nothing. */
   private async look(name: string, make: boolean): Promise<FileHandle | "link" | undefined> {
-    const at = `${byHandle(this.here)}/${name}`;
+    const at = await this.system(name);
     if (make) await mkdir(at).catch((error: NodeJS.ErrnoException) => { if (error.code !== "EEXIST") throw error; });
     const handle = await open(at, O_PATH | O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined;
@@ -112,7 +113,7 @@ class Walk {
   /** Puts what a link says before what is left of the path. */
   private async follow(name: string): Promise<void> {
     if (++this.links > MAX_LINKS) throw new WorkspaceError(400, `too many symbolic links: ${this.requested}`);
-    const target = await readlink(`${byHandle(this.here)}/${name}`).catch((error: NodeJS.ErrnoException) => {
+    const target = await readlink(await this.system(name), { encoding: "buffer" }).then(shownName, (error: NodeJS.ErrnoException) => {
       if (error.code === "EINVAL") return name; // it has become something else since: look again
       throw error;
     });
@@ -136,10 +137,23 @@ class Walk {
     this.here = await open(this.root, O_PATH | O_DIRECTORY);
   }
 
-  private place(name: string): Place {
-    const beside = (other: string): string => `${byHandle(this.here)}/${other}`;
-    return { at: beside(name), path: path.join(this.root, ...this.names, name), beside };
+  /** The path of a name in the open directory. One that is no UTF-8 is asked for as it is shown (file-names.ts), unless there is one that is so called. */
+  private async system(name: string): Promise<string | Buffer> {
+    const at = `${byHandle(this.here)}/${name}`;
+    const hidden = hiddenName(name);
+    if (!hidden || await exists(at)) return at;
+    const bytes = Buffer.concat([Buffer.from(`${byHandle(this.here)}/`), hidden]);
+    return await exists(bytes) ? bytes : at;
   }
+
+  private async place(name: string): Promise<Place> {
+    const beside = (other: string): string => `${byHandle(this.here)}/${other}`;
+    return { at: await this.system(name), path: path.join(this.root, ...this.names, name), beside };
+  }
+}
+
+async function exists(at: string | Buffer): Promise<boolean> {
+  return lstat(at).then(() => true, () => false);
 }
 
 /** The parts of an absolute path below one of the roots, or undefined; `..` is taken as text does. */

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { lstat, open, readdir, rmdir, unlink } from "node:fs/promises";
 import { byHandle, withPlace } from "./beneath";
+import { shownName } from "./file-names";
 
 /** One entry of a directory. */
 export interface FileInfo {
@@ -16,6 +17,8 @@ export interface FileInfo {
 }
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
+/** First character of a hidden name. */
+const DOT = 0x2e;
 /** Removals under way at once. */
 const BATCH = 64;
 
@@ -24,8 +27,8 @@ const BATCH = 64;
  * where it leads nowhere, it is neither file nor directory.
  */
 export async function describeAll(at: string, shown: string, root: string, showHidden: boolean): Promise<FileInfo[]> {
-  const names = (await readdir(at)).filter((name) => showHidden || !name.startsWith("."));
-  const found = await Promise.all(names.map((name) => describe(`${at}/${name}`, `${shown}/${name}`, name, root)));
+  const names = (await readdir(at, { encoding: "buffer" })).filter((name) => showHidden || name[0] !== DOT);
+  const found = await Promise.all(names.map((name) => describe(Buffer.concat([Buffer.from(`${at}/`), name]), `${shown}/${shownName(name)}`, shownName(name), root)));
   const key = ({ is_dir, name }: FileInfo): string => `${is_dir ? 0 : 1}${name.toLowerCase()}`;
   return found.filter((entry) => entry !== undefined).sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }
@@ -51,7 +54,7 @@ export async function removeTree(at: Buffer): Promise<void> {
   await rmdir(at);
 }
 
-async function describe(at: string, shown: string, name: string, root: string): Promise<FileInfo | undefined> {
+async function describe(at: Buffer, shown: string, name: string, root: string): Promise<FileInfo | undefined> {
   const own = await lstat(at).catch(() => undefined);
   if (!own) return undefined; // removed while the list was made
   const found = own.isSymbolicLink() ? await withPlace(root, shown, {}, (place) => lstat(place.at)).catch(() => own) : own;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Process 1 of the container: bash, because it collects orphans. Whatever a command leaves behind would stay as a zombie under Node.
-trap 'exit 0' TERM INT
+trap 'exit 143' TERM INT # no success: an evicted pod is a failed one
 # Ship may end all processes but itself and this one: they are the container's own.
 export SHIP_OWNS_PROCESSES=1
 # Variables of a profile are meant for programs of the sandbox. These would open Ship's own inspector or load code into it.

@@ -87,8 +87,8 @@ export class Workspace {
   /** Removes a file, a link (not what it points to) or a directory with all in it; the workspace itself is refused. */
   remove(requested: string): Promise<string> {
     return this.at(requested, { follow: false }, async (place) => {
-      if (place.at.endsWith("/.")) throw new WorkspaceError(400, "the workspace itself cannot be deleted");
-      await removeTree(Buffer.from(place.at));
+      if (String(place.at).endsWith("/.")) throw new WorkspaceError(400, "the workspace itself cannot be deleted");
+      await removeTree(Buffer.from(place.at as string));
       return place.path;
     });
   }

@@ -5,6 +5,7 @@ import { configuration } from "../../../cli/doctor/checks/configuration";
 import { context } from "../../../cli/doctor/checks/context";
 import { cacheDisk, dockerDisk, temporaryDisk } from "../../../cli/doctor/checks/disk";
 import { dockerAnswers, dockerClock, dockerPrivileged, imageStore } from "../../../cli/doctor/checks/docker";
+import { clusterLimits } from "../../../cli/doctor/checks/limits";
 import { cgroup, hasResource, inotify, memory, openFiles, processors, resourceCapability } from "../../../cli/doctor/checks/machine";
 import { kernelNetwork, ports, proxies } from "../../../cli/doctor/checks/network";
 import { imagesOf, registries } from "../../../cli/doctor/checks/registries";
@@ -87,6 +88,15 @@ describe("the doctor judges", () => {
     ["a node with a limit", { nodes: [{ name: "a", pieces: [piece, { ...piece, required: false, ok: false, found: "only uid 0" }] }], image: "", prepared: true }, "ok", "the node has them; only uid 0"],
     ["a node that lacks a piece", { nodes: [{ name: "a", pieces: [piece] }, { name: "b", pieces: [{ ...piece, ok: false, found: "criu 3.9", fix: "a newer criu" }] }], image: "", prepared: true }, "warn", "b: criu: criu 3.9, wanted criu 4.2 | a newer criu"],
     ["a node without the tool", { nodes: [{ name: "a", problem: "executable file not found" }], image: "", prepared: true }, "warn", "a: executable file not found | npm run down"],
+  ]);
+  const limited = { nodes: [{ name: "a", pids: 1024, ephemeral: true }], storage: { name: "standard", provisioner: "ebs.csi.aws.com" }, engine: "cilium" };
+  judges(clusterLimits, [
+    ["all of them", limited, "ok", "pids of a pod: 1024; ephemeral-storage: kept by eviction; volume sizes: those of ebs.csi.aws.com; NetworkPolicies: kept by cilium"],
+    ["volumes that are folders", { ...limited, storage: { name: "local-path", provisioner: "rancher.io/local-path" } }, "ok", "volume sizes: a wish, local-path (rancher.io/local-path)"],
+    ["a node without a limit of pids", { ...limited, nodes: [...limited.nodes, { name: "b", pids: -1, ephemeral: true }] }, "warn", "no limit on b"],
+    ["no engine", { nodes: limited.nodes }, "warn", "no storage class; NetworkPolicies: no engine was seen | install an engine"],
+    ["a kubelet that may not be asked", { ...limited, nodes: [{ name: "a", problem: "answered 403" }] }, "ok", "not known, a: answered 403"],
+    ["a node without its disk's limits", { ...limited, nodes: [{ name: "a", pids: 5, ephemeral: false }] }, "warn", "kept by cilium | set localStorageCapacityIsolation"],
   ]);
   judges(context, [
     ["one that answers", { name: "kind-a", server: "https://127.0.0.1:1", kubectl: "kubectl --context kind-a", reachable: true, answer: "HTTP 401" }, "ok", "kind-a at https://127.0.0.1:1: HTTP 401"], ["one that does not", { name: "kind-a", server: "https://127.0.0.1:1", kubectl: "kubectl --kubeconfig kc --context kind-a", reachable: false, answer: "ECONNREFUSED" }, "fail", "kubectl --kubeconfig kc --context kind-a version"],
