@@ -6,7 +6,7 @@ import { ShipDriver } from "./support/ship-driver";
 const GRACE = 3600;
 const realNow = performance.now.bind(performance);
 
-/* eslint-disable @typescript-eslint/no-unsafe-return -- tests read answers freely */
+ 
 describe("A Bay on a database that does not know the cluster's volumes", () => {
   let driver: ShipDriver;
   let bay: Bay;
