@@ -4,9 +4,9 @@ import { shipToken } from "../support/ship-token";
 import { cluster, newSandbox, perFile, stack } from "../support/suite";
 
 const PORT = 8123;
-/** Every route of Ship, one that it has not, and the terminal's handshake. */
+/** Every route of Ship but `/health`, which says that it is healthy and nothing else; one that it has not; the terminal's handshake. */
 const ROUTES = [
-  "GET /", "GET /health", "GET /stat", "GET /meta", "POST /ipython/exec", "GET /ipython/kernel/status", "POST /ipython/kernel/restart", "DELETE /ipython/kernel",
+  "GET /", "GET /stat", "GET /meta", "POST /ipython/exec", "GET /ipython/kernel/status", "POST /ipython/kernel/restart", "DELETE /ipython/kernel",
   "POST /shell/exec", "GET /shell/processes", "POST /fs/create_file", "POST /fs/read_file", "POST /fs/write_file", "POST /fs/edit_file",
   "POST /fs/delete_file", "POST /fs/list_dir", "POST /fs/upload", "GET /fs/download?file_path=secret.txt", "GET /term/ws", "GET /nowhere",
 ];
@@ -84,6 +84,7 @@ describe("a sandbox of another tenant @hostile", () => {
         }
       }
       expect([...statuses]).toEqual([401]);
+      expect(await (await fetch(`${forward.url}/health`)).json()).toEqual({ status: "healthy" });
       const ask = async (token: string) => (await fetch(`${forward.url}/shell/processes`, { headers: { authorization: `Bearer ${token}` } })).status;
       const { metadata } = await cluster.sessionPod(attacker.id);
       const of = async (id: string) => (await shipToken(cluster.kube, stack.namespace, stack.pod, id))!;

@@ -42,7 +42,7 @@ describe("API keys", () => {
     expect(await status(KEY)).toBe(200);
   });
 
-  test.each(["", "%20", "0", idOf(KEY).slice(0, 11), "..%2f", "x".repeat(400)])("%j is the id of none", async (id) => {
+  test.each(["%20", "0", idOf(KEY).slice(0, 11), "..%2f", "x".repeat(400)])("%j is the id of none", async (id) => {
     await start();
     expect((await bay.call("DELETE", `/v1/admin/keys/${id}`)).status).toBeGreaterThanOrEqual(404);
     expect(await status(KEY)).toBe(200);
@@ -63,7 +63,7 @@ describe("API keys", () => {
     for (const [method, path, body] of ADMIN_ROUTES) expect([200, 404]).toContain((await bay.call(method, path, body)).status);
   });
 
-  test.each(ADMIN_ROUTES)("an admin key closes %s %s to all others", async (method, path, body) => {
+  test.each(ADMIN_ROUTES)("an admin key closes %s %s to all others", async (...[method, path, body]) => {
     await start({}, { BAY_ADMIN_KEY: ADMIN });
     expect(await bay.call(method, path, body)).toMatchObject({ status: 403, body: { error: { code: "forbidden", request_id: expect.any(String) } } });
     expect((await bay.call(method, path, body, { authorization: "Bearer wrong" })).status).toBe(401);

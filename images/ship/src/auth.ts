@@ -21,13 +21,17 @@ export function takeVerifier(env: NodeJS.ProcessEnv): Buffer | undefined {
 
 /**
  * Answers 401 to every request without `Authorization: Bearer TOKEN`, the terminal's handshake and unknown routes
- * included. The sandbox's own processes may read `/health` and `/meta` over the loopback without a token; a wrong token
- * is refused from there too.
+ * included. Without a token, the sandbox's own processes may read `/health` and `/meta` over the loopback, and all others
+ * learn at `/health` that Ship is healthy, and nothing else. A wrong token is refused everywhere.
  */
 export function requireToken(app: FastifyInstance, verifier: Buffer): void {
   app.addHook("onRequest", async (request, reply) => {
     const { authorization } = request.headers;
     if (authorization === undefined ? mayReadWithout(request) : isRight(authorization, verifier)) return;
+    if (authorization === undefined && request.method === "GET" && pathOf(request) === "/health") {
+      await reply.send({ status: "healthy" });
+      return;
+    }
     const detail = authorization === undefined
       ? "unauthorized: expected the header Authorization: Bearer TOKEN with this session's token"
       : "unauthorized: the token is not this session's";
@@ -40,9 +44,11 @@ function isRight(authorization: string, verifier: Buffer): boolean {
   return token !== undefined && timingSafeEqual(createHash("sha256").update(token, "utf8").digest(), verifier);
 }
 
-function mayReadWithout({ method, url, socket }: FastifyRequest): boolean {
-  if (method !== "GET" || !OWN_ROUTES.has(url.split("?")[0]!)) return false;
-  const { remoteAddress = "", remotePort = 0 } = socket;
+const pathOf = ({ url }: FastifyRequest): string => url.split("?")[0]!;
+
+function mayReadWithout(request: FastifyRequest): boolean {
+  if (request.method !== "GET" || !OWN_ROUTES.has(pathOf(request))) return false;
+  const { remoteAddress = "", remotePort = 0 } = request.socket;
   return /^(::ffff:)?127\.|^::1$/.test(remoteAddress) && isOfSandbox(remotePort);
 }
 

@@ -11,7 +11,7 @@ const RIGHT = { authorization: `Bearer ${TOKEN}` };
 
 /** Every route of Ship, and one that it does not have. */
 const ROUTES: [method: string, path: string][] = [
-  ["GET", "/"], ["GET", "/health"], ["GET", "/stat"], ["GET", "/meta"],
+  ["GET", "/"], ["GET", "/stat"], ["GET", "/meta"],
   ["POST", "/ipython/exec"], ["GET", "/ipython/kernel/status"], ["POST", "/ipython/kernel/restart"], ["DELETE", "/ipython/kernel"],
   ["POST", "/shell/exec"], ["GET", "/shell/processes"],
   ["POST", "/fs/create_file"], ["POST", "/fs/read_file"], ["POST", "/fs/write_file"], ["POST", "/fs/edit_file"],
@@ -54,6 +54,12 @@ describe("Ship with a session's token", () => {
     expect((await call(method, path, RIGHT)).status).not.toBe(401);
   });
 
+  test("tells anyone that it is healthy and nothing more, but for a wrong token", async () => {
+    expect(await call("GET", "/health", {})).toEqual({ status: 200, text: '{"status":"healthy"}' });
+    expect((await call("GET", "/health", { authorization: "Bearer wrong" })).status).toBe(401);
+    expect(JSON.parse((await call("GET", "/health", RIGHT)).text)).toEqual({ status: "healthy", version: expect.any(String) });
+  });
+
   test("refuses a refused body whole: nothing of it is run", async () => {
     const command = JSON.stringify({ command: "touch ran" });
     await fetch(`http://${elsewhere}:${port}/shell/exec`, { method: "POST", body: command, headers: { "content-type": "application/json" } });
@@ -75,7 +81,10 @@ describe("Ship with a session's token", () => {
   });
 
   test("the sandbox's own processes may read the version without it, and nothing else", async () => {
-    for (const path of ["/health", "/meta"]) expect((await call("GET", path, {}, "127.0.0.1")).status).toBe(200);
+    for (const path of ["/health", "/meta"]) {
+      const { status, text } = await call("GET", path, {}, "127.0.0.1");
+      expect([status, text.includes('"version"')]).toEqual([200, true]);
+    }
     for (const path of ["/health", "/meta"]) expect((await call("GET", path, { authorization: "Bearer wrong" }, "127.0.0.1")).status).toBe(401);
     for (const path of ["/stat", "/shell/processes", "/health/"]) expect((await call("GET", path, {}, "127.0.0.1")).status).toBe(401);
   });
