@@ -31,6 +31,8 @@ const config: Config = {
   reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/images/*/test/**/*.test.ts"] },
+    // Generated calls against the services, by a tool from a registry of Python packages.
+    { ...shared, displayName: "fuzz", testMatch: ["<rootDir>/tests/fuzz/**/*.test.ts"] },
     // Minutes, not seconds: each test brings the whole stack up and takes it down again.
     { ...shared, displayName: "lifecycle", testMatch: ["<rootDir>/tests/lifecycle/*.test.ts"] },
     // Clusters of each backend, each used in several ways.
