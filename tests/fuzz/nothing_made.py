@@ -1,11 +1,13 @@
-"""A check of schemathesis: a call that is refused, or fails, makes, changes and removes nothing.
+"""Checks of schemathesis: no call is answered by a failure of the server, and one that is refused changes nothing.
 
 FUZZ_LISTS names the lists of the service, separated by spaces; FUZZ_KEY is the key for them. They are compared after
-each call that changes something. A list that does not answer is a failure of the last call.
+each call that changes something. A list that does not answer is a failure of the last call. FUZZ_BY_CONTRACT is a regular
+expression of failures that the service's contract answers with 500.
 """
 
 import json
 import os
+import re
 
 import requests
 import schemathesis
@@ -30,6 +32,14 @@ def things(base):
         total = body.get("total") if isinstance(body, dict) else None
         found[path] = json.dumps([ids, total])
     return found
+
+
+@schemathesis.check
+def no_server_error(ctx, response, case):
+    """Fails for 5xx other than those of the contract."""
+    if response.status_code >= 500:
+        allowed = os.environ.get("FUZZ_BY_CONTRACT", "")
+        assert allowed and re.search(allowed, response.text), f"answered {response.status_code}: {response.text[:500]}"
 
 
 @schemathesis.check

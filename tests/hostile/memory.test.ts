@@ -47,7 +47,7 @@ describe("Bay's memory", () => {
     return answers;
   };
   const raw = (method: string, path: string, body: string) => () =>
-    bay.call(method, `/v1/sandboxes/${attacker.id}/${path}`, { data: body, headers: { "content-type": "application/json" }, timeout: 60_000 });
+    bay.call(method, `/v1/sandboxes/${attacker.id}/${path}`, { data: Buffer.from(body), headers: { "content-type": "application/json" }, timeout: 60_000 });
 
   it("stands bodies that are small as bytes and large as values", async () => {
     const lists = `{"path":"x","content":"y","z":[${"[],".repeat(20 * MIB)}[]]}`;
