@@ -27,7 +27,7 @@ describe(`Generated calls (BAY_E2E_FUZZ_SEED=${seed})`, () => {
     const bay = await startBay({ profiles: [{ id: "python-default", image: "ship" }] }, new OneRuntimeDriver(await runtime.listen()));
     try {
       await holds({
-        url: bay.url, key: KEY, seconds: 90,
+        url: bay.url, key: KEY, seconds: 45,
         lists: ["/v1/sandboxes?limit=200", "/v1/cargos?limit=200", "/v1/cargos?limit=200&managed=true", "/v1/skills/candidates?limit=1", "/v1/skills/releases?limit=1"],
       });
     } finally {
@@ -40,7 +40,7 @@ describe(`Generated calls (BAY_E2E_FUZZ_SEED=${seed})`, () => {
     const ship = await startShip();
     try {
       // Generated commands and code are not run on the host. What cannot be written or read as text is a 500 by contract.
-      await holds({ url: ship.url, key: "none", seconds: 60, lists: ["/shell/processes"], leftOut: "/exec$|/ipython/kernel", byContract: "writing failed|is not [^\"]* text|no_space_left" });
+      await holds({ url: ship.url, key: "none", seconds: 25, lists: ["/shell/processes"], leftOut: "/exec$|/ipython/kernel", byContract: "writing failed|is not [^\"]* text|no_space_left" });
     } finally {
       await ship.stop();
     }
@@ -50,7 +50,7 @@ describe(`Generated calls (BAY_E2E_FUZZ_SEED=${seed})`, () => {
     const rig = await new Rig().start();
     try {
       rig.cluster.set(pod("web"));
-      await holds({ url: rig.propagator.url, key: TOKEN, seconds: 60, lists: ["/v2/cluster", "/v2/actions", "/v2/checkpoints?deprecated=true"] });
+      await holds({ url: rig.propagator.url, key: TOKEN, seconds: 30, lists: ["/v2/cluster", "/v2/actions", "/v2/checkpoints?deprecated=true"] });
     } finally {
       await rig.stop();
     }
