@@ -35,6 +35,8 @@ const config: Config = {
   reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
   projects: [
     { ...shared, displayName: "unit", testRegex: [below("tests/unit/.*"), below("images/[^/]+/test/.*")] },
+    // Generated calls against the services, by a tool from a registry of Python packages.
+    { ...shared, displayName: "fuzz", testRegex: [below("tests/fuzz/.*")] },
     // Minutes, not seconds: each test brings the whole stack up and takes it down again.
     { ...shared, displayName: "lifecycle", testRegex: [below("tests/lifecycle/[^/]+")] },
     // Clusters of each backend, each used in several ways.
