@@ -33,7 +33,7 @@ export function rightsNeeded(settings: Settings, checkpoints: boolean): Right[] 
   return [
     ...each(FOLLOW, "", ["namespaces"]), ...each(["list"], "", ["nodes"]), ...each(["list"], "storage.k8s.io", ["storageclasses"]),
     // Also what Bay's own Role holds: nobody may give what they do not have.
-    ...each(FOLLOW, "", ["pods", "persistentvolumeclaims"], namespace), ...each(["get"], "", ["pods/log"], namespace), ...each(["create"], "", ["pods/portforward"], namespace),
+    ...each(FOLLOW, "", ["pods", "persistentvolumeclaims"], namespace), ...each(["get"], "", ["pods/log"], namespace), ...each(["create", "get"], "", ["pods/portforward"], namespace),
     ...each(WRITE, "", ["configmaps", "secrets", "serviceaccounts", ...(previewIn(settings) ? ["limitranges", "resourcequotas"] : [])], namespace),
     ...each(WRITE, RBAC, ["roles", "rolebindings"], namespace), ...each(WRITE, "networking.k8s.io", ["networkpolicies"], namespace),
     ...(checkpoints ? releaseRights(settings, each) : []),

@@ -1,10 +1,11 @@
 import { Writable } from "node:stream";
 import {
-  ApiException, AuthorizationV1Api, CoreV1Api, Exec, KubeConfig, KubernetesObjectApi, NetworkingV1Api, PatchStrategy, ServerConfiguration, Watch, createConfiguration,
+  ApiException, AuthorizationV1Api, CoreV1Api, Exec, type KubeConfig, KubernetesObjectApi, NetworkingV1Api, PatchStrategy, ServerConfiguration, Watch, createConfiguration,
   type CoreV1Event, type KubernetesObject, type V1ConfigMap, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes, type V1Status,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
 import { deadlineSignal } from "./deadline";
+import { loadKubeConfig } from "./kube-config";
 
 /** Milliseconds after which a call to the Kubernetes API is given up. */
 const CALL_DEADLINE = 15_000;
@@ -20,7 +21,7 @@ export interface Subject {
  * within Jest it is loaded once per worker, outside the tests' module registry (see `environment.ts`).
  */
 export class Kube {
-  readonly #config = new KubeConfig();
+  readonly #config: KubeConfig;
   readonly #core: CoreV1Api;
   readonly #authorization: AuthorizationV1Api;
   readonly #networking: NetworkingV1Api;
@@ -31,7 +32,7 @@ export class Kube {
    * @param signal ends every call under way when it fires
    */
   constructor(kubeconfig: string, signal?: AbortSignal) {
-    this.#config.loadFromString(kubeconfig);
+    this.#config = loadKubeConfig(kubeconfig);
     const cluster = this.#config.getCurrentCluster();
     if (!cluster) throw new Error("the kubeconfig has no current cluster");
     const configuration = createConfiguration({
