@@ -4,14 +4,14 @@ import { join } from "node:path";
 const MODULE = join(__dirname, "../../../infra/support/end-on-rejection.ts");
 
 /** A program with a handler like that of Pulumi's SDK, which reports and goes on, and something that never ends. */
-function run(script: string, guarded = true): { status: number | null; stderr: string } {
+function run(script: string, guarded = true, timeout = 6_000): { status: number | null; stderr: string; stdout: string } {
   const program = `
     const { endOnRejection } = require(${JSON.stringify(MODULE)});
     const report = (error) => { process.stderr.write("reported: " + error.message + "\\n"); };
     process.on("unhandledRejection", report).on("uncaughtException", report);
     ${guarded ? "endOnRejection(200);" : ""}
     ${script}`;
-  return spawnSync(process.execPath, ["--require", "tsx/cjs", "--eval", program], { cwd: join(__dirname, "../../.."), encoding: "utf8", timeout: 6_000 });
+  return spawnSync(process.execPath, ["--require", "tsx/cjs", "--eval", program], { cwd: join(__dirname, "../../.."), encoding: "utf8", timeout });
 }
 
 describe("a program that waits for ever after an error that nothing handled", () => {
@@ -20,6 +20,15 @@ describe("a program that waits for ever after an error that nothing handled", ()
     expect(status).toBe(32);
     expect(stderr.match(/boom/g)).toHaveLength(1);
     expect(stderr).toContain("still waiting 0.2 s after an error");
+  });
+
+  test("is ended after a rejection inside an apply, which the SDK holds back, and tells the error", () => {
+    const { status, stderr, stdout } = run(`
+      const pulumi = require("@pulumi/pulumi");
+      const { endOnRejectedOutputs } = require(${JSON.stringify(MODULE)});
+      setInterval(() => undefined, 1000);
+      endOnRejectedOutputs({ out: pulumi.output(1).apply(() => Promise.reject(new TypeError("boom"))) }, 200);`, false, 30_000);
+    expect({ status, said: (stderr + stdout).includes("TypeError: boom") }).toEqual({ status: 32, said: true });
   });
 
   test("would go on without the guard", () => {
