@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { startBay, KEY } from "../../images/bay/test/support/bay";
+import { KEY, startBayOn } from "../../images/bay/test/support/bay-on";
 import { FakeRuntime, OneRuntimeDriver } from "../../images/bay/test/support/fake-runtime";
 import { pod } from "../../images/propagator/test/support/cluster";
 import { Rig, TOKEN } from "../../images/propagator/test/support/propagator";
@@ -24,7 +24,7 @@ describe(`Generated calls (BAY_E2E_FUZZ_SEED=${seed})`, () => {
   test("find no 5xx in Bay, and refused ones make nothing", async () => {
     const runtime = new FakeRuntime();
     // Code is not run, and files are not kept: what a runtime answers is in other tests.
-    const bay = await startBay({ profiles: [{ id: "python-default", image: "ship" }] }, new OneRuntimeDriver(await runtime.listen()));
+    const bay = await startBayOn({ profiles: [{ id: "python-default", image: "ship" }] }, new OneRuntimeDriver(await runtime.listen()));
     try {
       await holds({
         url: bay.url, key: KEY, seconds: 45,

@@ -1,4 +1,4 @@
-import { type Answer, type Bay, startBay } from "./support/bay";
+import { type Answer, type BayOn, startBayOn } from "./support/bay-on";
 import { FakeRuntime, GOOD, OneRuntimeDriver, type Reply } from "./support/fake-runtime";
 
 const MIB = 1024 * 1024;
@@ -19,11 +19,11 @@ const NEVER: [string, Reply][] = [
 
 describe("A runtime that its user has taken over", () => {
   const runtime = new FakeRuntime();
-  let bay: Bay<OneRuntimeDriver>;
+  let bay: BayOn<OneRuntimeDriver>;
   let id: string;
   let other: string;
   beforeAll(async () => {
-    bay = await startBay({ limits: { answer_bytes: 2 * MIB }, database: { max_history_mb: 1 } }, new OneRuntimeDriver(await runtime.listen()));
+    bay = await startBayOn({ limits: { answer_bytes: 2 * MIB }, database: { max_history_mb: 1 } }, new OneRuntimeDriver(await runtime.listen()));
     [id, other] = [await bay.sandbox(), await bay.sandbox()];
     for (const each of [id, other]) expect((await bay.python(each, "kept")).status).toBe(200);
   });

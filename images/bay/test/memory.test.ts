@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { KEY } from "./support/bay";
+import { KEY } from "./support/bay-on";
 import { FakeRuntime, GOOD } from "./support/fake-runtime";
 
 const MIB = 1024 * 1024;
