@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
@@ -8,7 +9,7 @@ import { apiKey } from "../src/http/api-keys";
 import { isoTime } from "../src/ids";
 import { Database } from "../src/store/database";
 import { SqliteStore } from "../src/store/sqlite";
-import { type Bay, KEY, startBay } from "./support/bay";
+import { type Bay, KEY, startBay, until } from "./support/bay";
 
 describe("Bay's HTTP conventions", () => {
   let bay: Bay;
@@ -101,6 +102,24 @@ describe("Bay's HTTP conventions", () => {
   test("unknown fields are ignored and numbers in strings pass", async () => {
     expect((await bay.call("POST", "/v1/sandboxes", { ttl: "60", unknown: 1, __proto__: 1 })).body.expires_at).toEqual(expect.any(String));
     expect((await bay.call("POST", "/v1/sandboxes", { ttl: 60.0 })).status).toBe(201);
+  });
+
+  test("a client that still sends a refused body reads its answer, and its connection goes on", async () => {
+    const { hostname, port } = new URL(bay.url);
+    const socket = connect(Number(port), hostname);
+    let out = "";
+    socket.on("data", (chunk) => { out += chunk.toString("latin1"); });
+    const failed = jest.fn();
+    socket.on("error", failed);
+    const size = 30_000_000;
+    const head = `host: bay\r\nauthorization: Bearer ${KEY}\r\n`;
+    socket.write(`POST /v1/sandboxes HTTP/1.1\r\n${head}content-type: application/json\r\ncontent-length: ${size}\r\n\r\n`);
+    await until("the refusal", () => /^HTTP\/1\.1 413 /.test(out));
+    await new Promise<void>((resolve) => { socket.write("x".repeat(size), () => { resolve(); }); });
+    socket.write(`GET /v1/sandboxes HTTP/1.1\r\n${head}\r\n`);
+    await until("the answer to the next request", () => out.includes("HTTP/1.1 200 "));
+    expect(failed).not.toHaveBeenCalled();
+    socket.destroy();
   });
 
   test("a body over the limit is 413 by name", async () => {

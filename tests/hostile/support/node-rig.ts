@@ -1,6 +1,7 @@
 import { PropagatorClient } from "../../../cli/propagator/client";
 import type { ActionDetails } from "../../../cli/propagator/types";
 import { waitForCheckpoint, waitForRestore } from "../../../cli/propagator/wait";
+import { admitPropagators } from "../../checkpoint/support/access";
 import { makeNamespace } from "../../checkpoint/support/namespace";
 import { Node } from "../../checkpoint/support/node";
 import { Pods } from "../../checkpoint/support/pods";
@@ -51,6 +52,7 @@ async function open(file: Scope, scope: Pick<Scope, "add">): Promise<NodeRig> {
     await waitFor(`the end of namespace ${namespace}`, async () => await kube.read(header) === undefined || notYet("it is still there"), PATIENCE);
   });
   await makeNamespace(kube, namespace, process.env["BAY_E2E_STACK"]);
+  await admitPropagators(kube, namespace, outputs.checkpoint.namespace);
   const way = await (outside() as HostileOutside).openPropagator();
   file.add("the way to the propagator", () => way.close());
   const client = new PropagatorClient(way);

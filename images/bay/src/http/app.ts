@@ -60,6 +60,8 @@ const HEADERS_MS = 20_000;
 const SILENCE_MS = 900_000;
 /** Methods that the metrics tell apart: a parser knows thirty more. */
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/** Milliseconds in which the rest of a refused body is read and dropped. */
+const DISCARD_MS = 10_000;
 /** Characters of a path that the log shows. */
 const LOGGED_PATH = 300;
 
@@ -112,7 +114,7 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
     const size = typeof payload === "string" || Buffer.isBuffer(payload) ? payload.length : 0;
     if (size >= COUNTED_ANSWER) request.hold.cover(size);
     // What is left of a body that nobody reads any more would stand before the next request of its connection.
-    if (!request.raw.complete) request.raw.unpipe().resume();
+    if (!request.raw.complete) discard(request, reply);
     // Once the server takes no more connections, one that is kept open would keep Bay from ending.
     if (!app.server.listening) reply.header("connection", "close");
   });
@@ -122,6 +124,19 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
     const quiet = request.routeOptions.url === "/health" && reply.statusCode === 200;
     request.log[quiet ? "debug" : "info"]({ method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
   });
+}
+
+/**
+ * Lets a client that still sends read its answer: a connection that is closed with unread bytes is reset, and a port-forward
+ * breaks all of its connections for one that was reset. Whoever still sends after `DISCARD_MS` is cut off.
+ */
+function discard({ raw }: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = raw;
+  const late = setTimeout(() => { socket.destroy(); }, DISCARD_MS);
+  for (const end of ["end", "close"]) raw.once(end, () => { clearTimeout(late); });
+  raw.unpipe().resume();
+  // Fastify asks for the end of the connection when a body was not read.
+  reply.removeHeader("connection");
 }
 
 function addErrorHandler(app: FastifyInstance): void {

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Hold } from "../../../common/src/budget";
 import { JsonError, parseJson } from "../../../common/src/json";
@@ -86,7 +87,8 @@ async function readBytes(request: FastifyRequest, payload: NodeJS.ReadableStream
   // Whoever sends a body byte by byte holds room for all of it.
   const late = setTimeout(() => { socket.destroy(); }, withinMs);
   try {
-    for await (const chunk of payload) {
+    // What is refused is discarded by a hook: a stream that is destroyed here would reset the connection under the answer.
+    for await (const chunk of (payload as Readable).iterator({ destroyOnReturn: false })) {
       size += (chunk as Buffer).length;
       if (size > limit) throw tooLarge(limit);
       held = claim(hold, size, held, kind);
