@@ -35,6 +35,8 @@ export class FakeRuntime {
   });
 
   async listen(): Promise<string> {
+    // As Ship: a connection that the server ends when it was idle for a while may be the one of the next call.
+    this.server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => { this.server.listen(0, "127.0.0.1", resolve); });
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { KEY } from "./support/bay-on";
-import { FakeRuntime, GOOD } from "./support/fake-runtime";
+import { KEY } from "../../images/bay/test/support/bay-on";
+import { FakeRuntime, GOOD } from "../../images/bay/test/support/fake-runtime";
 
 const MIB = 1024 * 1024;
 /** Megabytes of heap, as Node chooses in a pod of 512 MiB. */
@@ -12,7 +12,7 @@ const text = (mib: number): string => "x".repeat(mib * MIB);
 
 /** Bay as a process with little memory. */
 async function start(runtimeUrl: string, changes: object = {}): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP}`, "--import", "tsx", path.resolve(__dirname, "support/bay-process.ts")], {
+  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP}`, "--import", "tsx", path.resolve(__dirname, "../../images/bay/test/support/bay-process.ts")], {
     env: { PATH: process.env["PATH"], RUNTIME_URL: runtimeUrl, CHANGES: JSON.stringify(changes) }, stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = await Promise.race([
