@@ -22,7 +22,7 @@ import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
-import { endOnRejectedOutputs, endOnRejection } from "./support/end-on-rejection";
+import { endOnRejection } from "./support/end-on-rejection";
 import { onLongWait } from "./support/wait";
 
 endOnRejection();
@@ -77,5 +77,4 @@ const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   checkpointRuntimeClass: checkpointRuntime?.runtimeClass ?? "",
   checkpoint: checkpoints.output, propagatorToken: checkpoints.token,
 };
-endOnRejectedOutputs(outputs);
 module.exports = outputs;
