@@ -1,13 +1,20 @@
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./host";
+import { npmRun } from "./runner";
+import { stackFile } from "./stack-file";
 
 // Programs that fail in ways that nothing handles, under a real `pulumi up` with the tools that this project uses, and a state of their own.
+const STACK = "rejections";
+let file: string;
+let tools: string;
 let folder: string;
 
 beforeAll(() => {
+  file = stackFile(STACK);
+  tools = execFileSync("npm", ["run", "-s", "env", "--", "--stack", STACK], { cwd: ROOT, encoding: "utf8" });
   folder = mkdtempSync(join(tmpdir(), "rejections-"));
   mkdirSync(join(folder, "state"));
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
@@ -17,7 +24,12 @@ beforeAll(() => {
   writeFileSync(join(folder, "index.ts"), "");
   expect(pulumi("pulumi stack init mini").status).toBe(0);
 });
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(async () => {
+  // `npm run env` makes an empty stack where there is none.
+  await npmRun(["down", "--", "--stack", STACK]).done;
+  rmSync(file, { force: true });
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const FAILS = `pulumi.output(1).apply(() => Promise.reject(new TypeError("boom")))`;
 const COMPONENT = "class C extends pulumi.ComponentResource";
@@ -38,8 +50,8 @@ test.each([
 
 /** Runs a command with the tools of `npm run env`; null as status: it was ended after 60 s. */
 function pulumi(command: string): { status: number | null; output: string } {
-  const script = `set -e; exported="$(cd ${JSON.stringify(ROOT)} && npm run -s env -- --stack k3s)"; eval "$exported"; unset PULUMI_CONFIG_PASSPHRASE_FILE; exec ${command}`;
-  const env = { ...process.env, PULUMI_BACKEND_URL: `file://${join(folder, "state")}`, PULUMI_CONFIG_PASSPHRASE: "mini" };
+  const script = `${tools}\nunset PULUMI_CONFIG_PASSPHRASE_FILE; export PULUMI_BACKEND_URL="$STATE"; exec ${command}`;
+  const env = { ...process.env, STATE: `file://${join(folder, "state")}`, PULUMI_CONFIG_PASSPHRASE: "mini" };
   const { status, stdout, stderr } = spawnSync("bash", ["-c", script], { cwd: folder, encoding: "utf8", env, timeout: 60_000, killSignal: "SIGKILL" });
   return { status, output: stdout + stderr };
 }
