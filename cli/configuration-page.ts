@@ -59,7 +59,7 @@ function backendsOf(key: string): string {
 }
 
 function secretNote(key: string): string {
-  return SECRET_KEYS.includes(key) ? " Never shown." : "";
+  return SECRET_KEYS.includes(key) ? " Never shown. In clear in a file that git has, `up` refuses it." : "";
 }
 
 function cell(text: string): string {

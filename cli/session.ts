@@ -24,6 +24,7 @@ import { removeMadeStackFile } from "./stack/stack-file";
 import { kindImageOf } from "./stack/stack-settings";
 import { stateOf } from "./stack/stack-state";
 import { stateEnvironment } from "./stack/state";
+import { removeCopies } from "./stack/state-copies";
 
 export interface PrepareOptions extends Omit<SetupOptions, "kindImage"> {
   /** The stack that is to be made or removed; its backend may need tools of its own. */
@@ -108,6 +109,7 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
     removeMadeStackFile(stackName);
     // kind removes its own with the cluster, unless the making of the cluster was cut off.
     if (isStackKubeconfig(stackName)) rmSync(kubeconfigFile(ROOT, stackName), { force: true });
+    removeCopies(stackName);
     await dropImageNames(stackName);
     await requireNothingLeft(stackName, kubeconfig);
   }));

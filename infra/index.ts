@@ -22,7 +22,8 @@ import type { StackOutputs } from "./outputs";
 import { previewAnnotations, previewIn, previewLabels } from "./preview";
 import { readProgramConfig } from "./program-config";
 import { quotaOf } from "./quota";
-import { endOnRejectedOutputs, endOnRejection } from "./support/end-on-rejection";
+import { endOnRejection } from "./support/end-on-rejection";
+import { kubectlOfStack } from "./support/kubectl";
 import { onLongWait } from "./support/wait";
 
 endOnRejection();
@@ -39,7 +40,7 @@ const cluster = new Cluster("cluster", { settings, owner, root });
 const registry = registryOf(settings);
 const { images, pullPolicy } = new Images("images", { root, stack, registry, sources: { bay: sources.bay, ship: sources.ship }, load: (list) => cluster.load(list) });
 const free = cluster.kubeconfig.apply(async (kubeconfig) => freeNamespaces(kubeconfig, await plannedNamespaces(settings, root, kubeconfig), {
-  owner, timeout: settings.readyTimeout, tell: (line) => { void pulumi.log.info(line, undefined, undefined, true); },
+  owner, kubectl: kubectlOfStack(stack), timeout: settings.readyTimeout, tell: (line) => { void pulumi.log.info(line, undefined, undefined, true); },
 }));
 const { namespace, nodes } = new Namespace("namespace", {
   // What is made from a secret is one too, unless it is said that it is none.
@@ -59,7 +60,7 @@ const container = {
 };
 const config = new BayConfig("bay-config", {
   ...settings, name: settings.configMap, namespace, port: settings.bayPort, profiles: PROFILES, pullSecrets, nodes: cluster.facts.nodes,
-  shipImage: images.ship.reference, pullPolicy: pullPolicy.ship, approve: rehearsed({ ...container, kubeconfig: cluster.kubeconfig }),
+  shipImage: images.ship.reference, pullPolicy: pullPolicy.ship, approve: rehearsed({ ...container, kubeconfig: cluster.kubeconfig, kubectl: kubectlOfStack(stack) }),
 }, inCluster);
 // After the configuration: a Bay that is not approved leaves the way to the old one's port open.
 const { bayClients, bayMetricsClients } = settings;
@@ -77,5 +78,4 @@ const outputs: { [K in keyof StackOutputs]: pulumi.Input<StackOutputs[K]> } = {
   checkpointRuntimeClass: checkpointRuntime?.runtimeClass ?? "",
   checkpoint: checkpoints.output, propagatorToken: checkpoints.token,
 };
-endOnRejectedOutputs(outputs);
 module.exports = outputs;

@@ -12,6 +12,7 @@ import type { Tell } from "../progress";
 import { isAlive, readIfThere } from "./procfs";
 import { isStackKubeconfig } from "../stack/kubeconfig";
 import { localStack } from "../stack/state";
+import { copiesOfRemoved } from "../stack/state-copies";
 
 /** One thing that a run left, and the command that removes it. */
 export interface Leftover {
@@ -77,6 +78,6 @@ function isDead(name: string, stack: string): boolean {
 function stateLeftovers(stack: string): Leftover[] {
   const local = localStack(stack);
   if (!local) return [];
-  const places = [local.file, ...(existsSync(local.locks) ? readdirSync(local.locks).map((file) => join(local.locks, file)) : [])];
+  const places = [local.file, ...(existsSync(local.locks) ? readdirSync(local.locks).map((file) => join(local.locks, file)) : []), ...copiesOfRemoved(stack)];
   return places.filter((place) => existsSync(place)).map((place) => ({ kind: "stack state", name: place, remove: `npm run down -- --stack ${stack}` }));
 }

@@ -4,9 +4,11 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { LABELS, ownerOf, RUN_ANNOTATION } from "../../infra/naming";
 import { PREVIEW_LABELS } from "../../infra/preview";
+import { kubectlOf } from "../../infra/support/kubectl";
 import { type ClusterAccess, kubeconfigOf, openCluster } from "../cluster/access";
 import type { KnownStack } from "../stack/known-stacks";
 import { isOver } from "./marks";
+import { kubectlFor } from "../cluster/kubectl";
 import { namespacesIn, namespacesWith, type OwnedNamespace, removeNamespaces } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { readStackFile, stacksWithFile } from "../stack/stack-file";
@@ -17,6 +19,8 @@ import { type Claims, type Finding, markOfNamespace, place as whose } from "./cl
 interface Place {
   name: string;
   kubeconfig: string;
+  /** Words that begin a `kubectl` command for it. */
+  kubectl: string;
   /** Stack of this checkout whose own cluster it is. */
   stack?: string;
 }
@@ -48,7 +52,7 @@ async function ofStacks(cluster: ClusterAccess, place: Place, claims: Claims, st
     // Where a preview was made says nothing of its time: those of others are for `npm run preview -- gc`.
     if (why === undefined || (own === undefined && PREVIEW_LABELS.preview in namespace.labels)) return [];
     const inState = own !== undefined && (states.get(own)?.resources ?? []).some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace.name);
-    return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace]) }) }];
+    return [{ ...finding(place, namespace), ...whose(mark, own), why, ...(inState ? { down: own } : { remove: () => removeNamespaces(place.kubeconfig, [namespace], { kubectl: place.kubectl }) }) }];
   });
 }
 
@@ -59,7 +63,7 @@ async function ofTests(cluster: ClusterAccess, place: Place, claims: Claims): Pr
   const mayGo = (checkout: string) => checkout === ROOT || claims.whyGone({ checkout, host: hostname() }) !== undefined;
   return made.filter(({ annotations }) => mayGo(annotations[LABELS.checkout] ?? "")).map((namespace): Finding => ({
     ...finding(place, namespace), stack: place.stack ?? namespace.labels[LABELS.stack] ?? "", checkout: namespace.annotations[LABELS.checkout] ?? "",
-    why: `its run of the ${namespace.labels[LABELS.tests] ?? ""} tests was killed`, remove: () => removeNamespaces(place.kubeconfig, [namespace]),
+    why: `its run of the ${namespace.labels[LABELS.tests] ?? ""} tests was killed`, remove: () => removeNamespaces(place.kubeconfig, [namespace], { kubectl: place.kubectl }),
   }));
 }
 
@@ -73,19 +77,32 @@ async function ownClusters(known: readonly KnownStack[], claims: Claims): Promis
   const found = await Promise.all(staying.map(async ({ name }): Promise<Place[]> => {
     // The state holds it as a secret, for which Pulumi would be needed; the cluster itself tells without.
     const kubeconfig = await kubeconfigOf(name, { resources: [], pending: [] });
-    return kubeconfig === undefined ? [] : [{ name: `stack ${name}`, kubeconfig, stack: name }];
+    return kubeconfig === undefined ? [] : [{ name: `stack ${name}`, kubeconfig, kubectl: kubectlFor(name), stack: name }];
   }));
   return found.flat();
 }
 
 /** Contexts that may be touched: those that a stack's configuration names, and local ones, each cluster once. */
-function contexts(): OneContext[] {
+function contexts(): Place[] {
   const stacks = stacksWithFile().map((stack) => readStackFile(stack)?.config ?? {});
-  const named = stacks.flatMap(({ kubeconfig, kubeContext }) => (typeof kubeContext === "string" && kubeContext !== "" ? [{ files: typeof kubeconfig === "string" && kubeconfig !== "" ? [resolve(ROOT, kubeconfig)] : kubeconfigFiles(), name: kubeContext }] : []));
+  const named = stacks.flatMap(({ kubeconfig, kubeContext }) => (typeof kubeContext === "string" && kubeContext !== "" ? [{ ...filesOf(kubeconfig), name: kubeContext }] : []));
   const user = quietly(() => readKubeconfigs(kubeconfigFiles()));
   const local = (user?.contexts ?? []).map(({ name }) => quietly(() => contextOf(user!, name))).filter((context) => context !== undefined && objectionTo(context, []) === undefined);
-  const all = [...named.map(({ files, name }) => quietly(() => contextOf(readKubeconfigs(files), name))), ...local].filter((context) => context !== undefined);
+  const all = [
+    ...named.flatMap(({ files, file, name }) => placeOf(quietly(() => contextOf(readKubeconfigs(files), name)), file)), ...local.flatMap((context) => placeOf(context)),
+  ];
   return all.filter(({ server }, at) => all.findIndex((other) => other.server === server) === at);
+}
+
+/** The files of a stack's key `kubeconfig`, and the one that it names. */
+function filesOf(kubeconfig: unknown): { files: string[]; file?: string } {
+  if (typeof kubeconfig !== "string" || kubeconfig === "") return { files: kubeconfigFiles() };
+  const file = resolve(ROOT, kubeconfig);
+  return { files: [file], file };
+}
+
+function placeOf(context: OneContext | undefined, file?: string): (Place & { server: string })[] {
+  return context ? [{ ...context, kubectl: kubectlOf(file, context.name) }] : [];
 }
 
 /** A kubeconfig with a slip in it, or with a file that is gone, has no context that could be looked at. */

@@ -84,8 +84,8 @@ export function isOfThisHost({ labels, annotations }: Pick<OwnedNamespace, "labe
 export interface RemovalOptions {
   /** Hears what holds a namespace, and what is not removed because it is somebody else's by now. */
   tell?: Tell;
-  /** Words that begin a `kubectl` command for this cluster. Default `kubectl`. */
-  kubectl?: string;
+  /** Words that begin a `kubectl` command for this cluster: `kubectlFor`, or `kubectlOf` where no stack is known. */
+  kubectl: string;
 }
 
 /**
@@ -93,7 +93,7 @@ export interface RemovalOptions {
  * is the one that was found, with the labels that say whose it is. Finalizers are left alone: they are somebody's promise.
  * @throws UserError E_DESTROY that names what holds one up
  */
-export async function removeNamespaces(kubeconfig: string, namespaces: readonly OwnedNamespace[], options: RemovalOptions = {}): Promise<void> {
+export async function removeNamespaces(kubeconfig: string, namespaces: readonly OwnedNamespace[], options: RemovalOptions): Promise<void> {
   const cluster = await openCluster(kubeconfig);
   try {
     await Promise.all(namespaces.map(async (namespace) => {
@@ -130,7 +130,7 @@ export async function beginRemoval(cluster: ClusterAccess, found: OwnedNamespace
 }
 
 /** Waits until a namespace is gone, and says meanwhile what holds it. @throws UserError E_DESTROY */
-export async function waitUntilGone(cluster: ClusterAccess, { name, uid }: Pick<OwnedNamespace, "name" | "uid">, { tell, kubectl }: RemovalOptions = {}): Promise<void> {
+export async function waitUntilGone(cluster: ClusterAccess, { name, uid }: Pick<OwnedNamespace, "name" | "uid">, { tell, kubectl }: RemovalOptions): Promise<void> {
   const start = Date.now();
   let holds: Holds | undefined;
   let looked = start - EXPLAINED_EVERY + EXPLAINED_AFTER;
@@ -144,7 +144,7 @@ export async function waitUntilGone(cluster: ClusterAccess, { name, uid }: Pick<
     if (holds.text !== before) tell?.(`namespace ${name} waits: ${holds.text}${holds.holds[0]?.passing ? "" : `. Try: ${holds.next}`}`);
     return { reason: holds.text };
   }, { deadline: GONE_WITHIN, interval: 250 }, (reason, seconds) => new UserError("E_DESTROY", {
-    seen: `namespace ${name} is still there after ${seconds} s: ${reason}`, wanted: `no namespace ${name}`, next: holds?.next ?? `kubectl describe namespace ${name}`,
+    seen: `namespace ${name} is still there after ${seconds} s: ${reason}`, wanted: `no namespace ${name}`, next: holds?.next ?? `${kubectl} describe namespace ${name}`,
     ...(holds && holds.holds.length > 1 ? { detail: holds.holds.map(({ what, next }) => `- ${what}\n  ${next}`).join("\n") } : {}),
   }));
 }

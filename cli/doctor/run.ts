@@ -10,11 +10,12 @@ import { cgroup, inotify, memory, openFiles, processors, resourceCapability } fr
 import { kernelNetwork, ports, proxies } from "./checks/network";
 import { registries } from "./checks/registries";
 import { rights } from "./checks/rights";
+import { secrets } from "./checks/secrets";
 import { tools } from "./checks/tools";
 
 /** Every check, in the order of the table. */
 export const CHECKS: readonly Check[] = [
-  check(configuration), check(context), check(rights), check(dockerAnswers), check(dockerPrivileged), check(imageStore), check(dockerClock), check(dockerDisk), check(cacheDisk), check(temporaryDisk),
+  check(configuration), check(secrets), check(context), check(rights), check(dockerAnswers), check(dockerPrivileged), check(imageStore), check(dockerClock), check(dockerDisk), check(cacheDisk), check(temporaryDisk),
   check(memory), check(processors), check(cgroup), check(inotify), check(openFiles), check(resourceCapability), check(kernelNetwork), check(ports), check(proxies),
   check(registries), ...tools.map((tool) => check(tool)), check(checkpointing), check(clusterLimits),
 ];

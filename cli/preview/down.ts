@@ -2,6 +2,7 @@ import { UserError } from "../../infra/support/errors";
 import { openCluster } from "../cluster/access";
 import { liveLock } from "../clean-up/locks";
 import { underMark } from "../clean-up/marks";
+import { kubectlForCluster } from "../cluster/kubectl";
 import { beginRemoval, removeNamespaces } from "../cluster/namespaces";
 import { phase } from "../progress";
 import { down, prepare } from "../session";
@@ -35,7 +36,7 @@ export async function previewDown(name: string, { from, clusterGone, signal }: D
 export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
   dropDeadSources();
   if (action === "namespace") {
-    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, (tell) => removeNamespaces(found.kubeconfig!, [found.live!], { tell }));
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, (tell) => removeNamespaces(found.kubeconfig!, [found.live!], { tell, kubectl: kubectlForCluster(found.cluster) }));
     return;
   }
   const stack = found.stack!;

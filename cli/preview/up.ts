@@ -6,6 +6,7 @@ import { quotaOf, quotaProblems } from "../../infra/quota";
 import { UserError } from "../../infra/support/errors";
 import { run } from "../../infra/support/exec";
 import { underMark } from "../clean-up/marks";
+import { kubectlFor } from "../cluster/kubectl";
 import { ownedNamespace, removeNamespaces } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { phase, type Tell } from "../progress";
@@ -155,7 +156,7 @@ async function requireFree(stack: string, namespace: string, { stack: template, 
   }
   if (!known) {
     tell(`removing namespace ${namespace}, which a run of this checkout made and no state knows`);
-    await removeNamespaces(kubeconfig, [ownedNamespace(found)], { tell });
+    await removeNamespaces(kubeconfig, [ownedNamespace(found)], { tell, kubectl: kubectlFor(stack) });
   }
   return server;
 }

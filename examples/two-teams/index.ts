@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BayEnvironment, PORT } from "bay-e2e/components";
+import { BayEnvironment, endOnRejection, PORT } from "bay-e2e/components";
 
+endOnRejection();
 const config = new pulumi.Config();
 const kubeconfig = config.requireSecret("kubeconfig");
 const images = { bayImage: config.require("bayImage"), shipImage: config.require("shipImage") };

@@ -15,6 +15,8 @@ export interface Right {
   resource: string;
   /** Nothing for what belongs to no namespace. */
   namespace?: string;
+  /** Needed only because a ClusterRole gives it on: the verbs `escalate` and `bind` on ClusterRoles do too. */
+  given?: true;
 }
 
 const WRITE = ["create", "delete", "get", "patch"];
@@ -29,20 +31,40 @@ const RBAC = "rbac.authorization.k8s.io";
  */
 export function rightsNeeded(settings: Settings, checkpoints: boolean): Right[] {
   const { namespace } = settings;
-  const each = (verbs: readonly string[], group: string, resources: readonly string[], place?: string): Right[] => resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource, ...(place ? { namespace: place } : {}) })));
-  return [
+  const preview = previewIn(settings) !== undefined;
+  return distinct([
     ...each(FOLLOW, "", ["namespaces"]), ...each(["list"], "", ["nodes"]), ...each(["list"], "storage.k8s.io", ["storageclasses"]),
     // Also what Bay's own Role holds: nobody may give what they do not have.
     ...each(FOLLOW, "", ["pods", "persistentvolumeclaims"], namespace), ...each(["get"], "", ["pods/log"], namespace), ...each(["create", "get"], "", ["pods/portforward"], namespace),
-    ...each(WRITE, "", ["configmaps", "secrets", "serviceaccounts", ...(previewIn(settings) ? ["limitranges", "resourcequotas"] : [])], namespace),
+    ...each(WRITE, "", ["configmaps", "secrets", "serviceaccounts", ...(preview ? ["limitranges", "resourcequotas"] : [])], namespace),
     ...each(WRITE, RBAC, ["roles", "rolebindings"], namespace), ...each(WRITE, "networking.k8s.io", ["networkpolicies"], namespace),
-    ...(checkpoints ? releaseRights(settings, each) : []),
-  ];
+    // Where the API server is, for the policy that lets a preview's Bay reach it. Where the cluster's DNS is need not be readable (`dns.ts`).
+    ...(preview ? [...each(["get"], "", ["services"], "default"), ...each(["list"], "discovery.k8s.io", ["endpointslices"], "default")] : []),
+    ...(checkpoints ? releaseRights(settings) : []),
+  ]);
 }
 
-function releaseRights(settings: Settings, each: (verbs: readonly string[], group: string, resources: readonly string[], place?: string) => Right[]): Right[] {
-  const place = settings.checkpointNamespace || (settings.cedanaToken === "" ? local : cedana).namespace(settings);
+function each(verbs: readonly string[], group: string, resources: readonly string[], place?: string): Right[] {
+  return resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource, ...(place ? { namespace: place } : {}) })));
+}
+
+function distinct(rights: readonly Right[]): Right[] {
+  return [...new Map(rights.map((right) => [JSON.stringify([right.verb, right.group, right.resource, right.namespace]), right])).values()];
+}
+
+/** What the propagator's own chart lets it do, by a ClusterRole: nobody may give what they do not have. A test compares it with the chart. */
+export const PROPAGATOR_RULES = [{ resource: "pods", verbs: ["get", "list", "watch", "create", "delete"] }, { resource: "events", verbs: ["list"] }] as const;
+
+function releaseRights(settings: Settings): Right[] {
+  const own = settings.cedanaToken === "";
+  const place = settings.checkpointNamespace || (own ? local : cedana).namespace(settings);
+  const makesRoles = (settings.checkpointValues["rbac"] as { create?: boolean } | undefined)?.create !== false;
   return [
+    ...(own && makesRoles ? [
+      ...PROPAGATOR_RULES.flatMap(({ resource, verbs }) => each(verbs, "", [resource]).map((right): Right => ({ ...right, given: true }))),
+      // It is bound where the sandboxes are.
+      ...each(RELEASE, RBAC, ["rolebindings"], settings.namespace),
+    ] : []),
     ...each(RELEASE, RBAC, ["clusterroles", "clusterrolebindings"]), ...each(RELEASE, "node.k8s.io", ["runtimeclasses"]),
     ...each(RELEASE, "", ["configmaps", "persistentvolumeclaims", "pods", "secrets", "serviceaccounts", "services"], place), ...each(RELEASE, "apps", ["daemonsets", "deployments"], place),
     ...each(RELEASE, "batch", ["jobs"], place), ...each(RELEASE, RBAC, ["roles", "rolebindings"], place), ...each(RELEASE, "networking.k8s.io", ["networkpolicies"], place),
@@ -100,7 +122,10 @@ export async function missingRights(api: KubeApi, needed: readonly Right[]): Pro
   // Only of rules that are not a namespace's own it is certain that they hold for what has none.
   const unsettled = needed.filter((right) => right.namespace === undefined || !rules.get(right.namespace)!.some((rule) => holds(rule, right)));
   const answers = await Promise.all(unsettled.map((right) => isAllowed(api, right)));
-  return unsettled.filter((_, index) => !answers[index]);
+  const missing = unsettled.filter((_, index) => !answers[index]);
+  if (!missing.some(({ given }) => given)) return missing;
+  const mayGive = (await Promise.all(["escalate", "bind"].map((verb) => isAllowed(api, { verb, group: RBAC, resource: "clusterroles" })))).every(Boolean);
+  return missing.filter(({ given }) => !given || !mayGive);
 }
 
 function holds({ verbs, apiGroups = [], resources = [], resourceNames = [] }: Rule, { verb, group, resource }: Right): boolean {

@@ -17,8 +17,8 @@ export interface FreeNamespaceOptions {
   timeout: number;
   /** Hears, every ten seconds, what an earlier namespace of the name waits for. */
   tell?: (line: string) => void;
-  /** Words that begin a `kubectl` command for this cluster. Default `kubectl`. */
-  kubectl?: string;
+  /** Words that begin a `kubectl` command for this cluster. */
+  kubectl: string;
 }
 
 /**
@@ -46,7 +46,7 @@ function refuseForeign(found: Found | undefined, { name, key }: WantedNamespace,
   });
 }
 
-async function waitForEnd(get: KubeApi["get"], one: WantedNamespace, { owner, timeout, tell, kubectl = "kubectl" }: FreeNamespaceOptions): Promise<void> {
+async function waitForEnd(get: KubeApi["get"], one: WantedNamespace, { owner, timeout, tell, kubectl }: FreeNamespaceOptions): Promise<void> {
   const path = `/api/v1/namespaces/${one.name}`;
   let held: Holds | undefined;
   let looked = Date.now();

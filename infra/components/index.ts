@@ -17,3 +17,4 @@ export { DEFAULT_PROFILES, type Profile, type ProfileContainer, type Resources }
 export { rehearsed, type RehearsalArgs } from "./rehearsal";
 export { PullSecret, type PullSecretArgs, type Registry } from "./registry";
 export { loadInto } from "../backends/node-images";
+export { endOnRejection } from "../support/end-on-rejection";

@@ -20,6 +20,8 @@ export interface RehearsalArgs extends BayContainerArgs {
   namespace: pulumi.Input<string>;
   /** Names of the Secrets by which the image may be pulled. Default none. */
   pullSecrets?: pulumi.Input<string[]>;
+  /** Words that begin a `kubectl` command for this cluster, in messages. Default `kubectl`. */
+  kubectl?: string;
 }
 
 /**
@@ -53,7 +55,7 @@ const HOPELESS = /^(ErrImageNeverPull|InvalidImageName|ImagePullBackOff|CreateCo
 async function rehearse(kubeconfig: string, args: Known): Promise<void> {
   const { namespace, name = "bay" } = args;
   const api = await openKubeApi(kubeconfig);
-  const stage = { api, place: `/api/v1/namespaces/${namespace}`, name: `${name}-rehearsal` };
+  const stage = { api, place: `/api/v1/namespaces/${namespace}`, name: `${name}-rehearsal`, kubectl: args.kubectl ?? "kubectl" };
   try {
     const serving = await api.get<Pod>(`${stage.place}/pods/${name}`);
     if (serving && isReady(serving) && !isSame(serving, args)) await hold(stage, serving, args);
@@ -63,7 +65,7 @@ async function rehearse(kubeconfig: string, args: Known): Promise<void> {
 }
 
 /** Where a rehearsal is held, and the name of its objects. */
-interface Stage { api: KubeApi; place: string; name: string }
+interface Stage { api: KubeApi; place: string; name: string; kubectl: string }
 
 async function hold(stage: Stage, serving: Pod, args: Known): Promise<void> {
   const deadline = (args.readyTimeout ?? 120) * 1000;
@@ -99,10 +101,10 @@ async function begin({ api, place, name }: Stage, serving: Pod, args: Known): Pr
   }).catch(refuse);
 }
 
-async function remove({ api, place, name }: Stage, deadline: number): Promise<void> {
+async function remove({ api, place, name, kubectl }: Stage, deadline: number): Promise<void> {
   await Promise.all([api.remove(`${place}/pods/${name}`), api.remove(`${place}/configmaps/${name}`)]);
   await waitFor(async (): Promise<Look<true>> => (await api.get(`${place}/pods/${name}`) ? { reason: "it is still there" } : { value: true }), { deadline }, (reason, seconds) => new UserError("E_BAY_UPGRADE", {
-    seen: `pod ${name} was deleted ${seconds} s ago: ${reason}`, wanted: "its end", next: `kubectl describe ${place.replace("/api/v1/namespaces/", "--namespace ")} pod ${name}`,
+    seen: `pod ${name} was deleted ${seconds} s ago: ${reason}`, wanted: "its end", next: `${kubectl} describe ${place.replace("/api/v1/namespaces/", "--namespace ")} pod ${name}`,
   }));
 }
 

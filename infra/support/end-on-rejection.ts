@@ -1,14 +1,15 @@
-import * as pulumi from "@pulumi/pulumi";
+import { inspect, type InspectOptions } from "node:util";
 
-/** With this code Pulumi's SDK says: the program failed, and the user has been told why. */
+/** With this exit code the program says to Pulumi: it failed, and the user has been told why. */
 const ALREADY_REPORTED = 32;
 
 /**
- * Ends the program when a promise was rejected and nobody handled it, such as one inside an `apply`. Pulumi's SDK reports
- * the error and then lets the program run out, which it never does while something waits: a connection, a process, a timer.
+ * Ends the program after an error that nothing handled, such as a rejection inside an `apply`. Pulumi's SDK reports the error and
+ * then waits until the event loop is empty, which it never is while a connection, a process or a timer is open.
  * @param grace milliseconds for the report to reach the engine, and for what is being made to be recorded; default 10 000
  */
 export function endOnRejection(grace = 10_000): void {
+  inspectErrorsWithoutColors();
   const end = () => {
     setTimeout(() => {
       process.stderr.write(`The program was still waiting ${grace / 1000} s after an error that nothing handled, which is reported above; it was ended.\n`);
@@ -19,17 +20,14 @@ export function endOnRejection(grace = 10_000): void {
 }
 
 /**
- * The same for outputs: Pulumi's SDK holds their rejections back until the program has run out, so that one which never does says
- * nothing at all. The error is reported here once the grace is over.
- * @param grace milliseconds in which the program may end by itself, with the SDK's own report; default 10 000
+ * Makes `util.inspect` leave colors out of errors in this process. Pulumi's SDK reports an unhandled error by
+ * `inspect(error, { colors: true })`, and many releases of Node.js never return from that call: their search for `node_modules` in a
+ * stack frame loops where no folder follows the package's name (nodejs/node#64011). The SDK's source maps give each frame of an
+ * `apply` such a path, `node_modules/@pulumi/output.ts`. Without colors, Node.js does not search.
  */
-export function endOnRejectedOutputs(outputs: Readonly<Record<string, unknown>>, grace = 10_000): void {
-  const promises = Object.values(outputs).filter((value) => pulumi.Output.isInstance(value)).map((output) => (output as unknown as { promise(): Promise<unknown> }).promise());
-  Promise.all(promises).catch((error: unknown) => {
-    setTimeout(() => {
-      const { message, stack } = error as Error & { __pulumiRunError?: boolean };
-      const told = pulumi.log.error((error as { __pulumiRunError?: boolean }).__pulumiRunError ? message : stack ?? String(error));
-      void Promise.race([told, new Promise((resolve) => { setTimeout(resolve, 2_000); })]).finally(() => { process.exit(ALREADY_REPORTED); });
-    }, grace).unref();
+function inspectErrorsWithoutColors(): void {
+  Object.defineProperty(Error.prototype, inspect.custom, {
+    configurable: true, writable: true, enumerable: false,
+    value(this: Error, _depth: number, options: InspectOptions) { return inspect(this, { ...options, colors: false, customInspect: false }); },
   });
 }

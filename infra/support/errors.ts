@@ -4,6 +4,7 @@
  */
 export const ERROR_CODES = {
   E_CONFIG: "The stack's configuration has problems",
+  E_SECRET_IN_CLEAR: "A stack file that git has holds a secret in clear",
   E_USAGE: "The command line is not understood",
   E_DOCKER_MISSING: "No Docker daemon answers and none can be installed",
   E_DOCKER_PRIVILEGED: "Docker refuses privileged containers",

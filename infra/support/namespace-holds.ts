@@ -39,7 +39,7 @@ const SHOWN = 4;
  * pod whose node is gone, a claim that a pod uses, a webhook that refuses. Looks only.
  * @param kubectl the words that begin a command, with the kubeconfig and the context that lead to the cluster
  */
-export async function holdsOf(get: Get, name: string, kubectl = "kubectl"): Promise<Holds> {
+export async function holdsOf(get: Get, name: string, kubectl: string): Promise<Holds> {
   const namespace = await get<Namespace>(`/api/v1/namespaces/${name}`);
   if (!namespace) return { holds: [], text: "it is gone", next: "" };
   const conditions = (namespace.status?.conditions ?? []).filter(({ status }) => status === "True");

@@ -7,6 +7,7 @@ import { notYet, waitFor } from "../../../tests/support/wait";
 import { UserError } from "../../../infra/support/errors";
 import { onInterrupt } from "../../interrupt";
 import { processMark, underMark } from "../../clean-up/marks";
+import { kubectlFor } from "../../cluster/kubectl";
 import { openCluster } from "../../cluster/access";
 import { namespaceNow, removeNamespaces } from "../../cluster/namespaces";
 import { ROOT } from "../../paths";
@@ -69,7 +70,7 @@ async function withBench(stack: string, outputs: StackOutputs, signal: AbortSign
     await target.close();
     const api = await openCluster(kubeconfig);
     const made = await namespaceNow(api, namespace).finally(() => { api.close(); });
-    if (made) await removeNamespaces(kubeconfig, [made]);
+    if (made) await removeNamespaces(kubeconfig, [made], { kubectl: kubectlFor(stack) });
   }
 }
 

@@ -126,7 +126,7 @@ describe("a check", () => {
 
   test("of the preflight never asks a server elsewhere", () => {
     const names = CHECKS.filter(({ preflight }) => preflight).map(({ name, cost }) => [name, cost]);
-    expect(names).toEqual([["context", "cheap"], ["rights", "cheap"], ["Docker", "cheap"], ["privileged containers", "cheap"], ["disk of Docker", "cheap"], ["ports", "cheap"]]);
+    expect(names).toEqual([["secrets", "cheap"], ["context", "cheap"], ["rights", "cheap"], ["Docker", "cheap"], ["privileged containers", "cheap"], ["disk of Docker", "cheap"], ["ports", "cheap"]]);
   });
 
   test.each<[string, Partial<Subject>, boolean]>([

@@ -22,13 +22,12 @@ describe("a program that waits for ever after an error that nothing handled", ()
     expect(stderr).toContain("still waiting 0.2 s after an error");
   });
 
-  test("is ended after a rejection inside an apply, which the SDK holds back, and tells the error", () => {
-    const { status, stderr, stdout } = run(`
-      const pulumi = require("@pulumi/pulumi");
-      const { endOnRejectedOutputs } = require(${JSON.stringify(MODULE)});
-      setInterval(() => undefined, 1000);
-      endOnRejectedOutputs({ out: pulumi.output(1).apply(() => Promise.reject(new TypeError("boom"))) }, 200);`, false, 30_000);
-    expect({ status, said: (stderr + stdout).includes("TypeError: boom") }).toEqual({ status: 32, said: true });
+  // Node.js before the fix of nodejs/node#64011 never returns from this call; a fixed one passes without the guard too.
+  test.each(["node_modules/@pulumi/output.ts", "node_modules/output.js"])("reports an error whose stack has a frame in %s", (path) => {
+    const { status, stdout } = run(`
+      const error = new Error("outer", { cause: Object.assign(new Error("inner"), { stack: "Error: inner\\n    at apply (/app/${path}:1:2)" }) });
+      process.stdout.write(require("node:util").inspect(error, { colors: true }));`);
+    expect({ status, frames: stdout.split("\n").filter((line) => line.includes(path)).length }).toEqual({ status: 0, frames: 1 });
   });
 
   test("would go on without the guard", () => {

@@ -22,14 +22,14 @@ describe("what holds a namespace is told, with the command that helps", () => {
     const { holds } = await holdsOf(asked({
       [core]: namespace([left("widgets.example.com")]), "/apis/example.com": { preferredVersion: { groupVersion: "example.com/v2" } },
       "/apis/example.com/v2/namespaces/ns/widgets": list({ metadata: { name: "w", deletionTimestamp: past, finalizers: ["example.com/hold"] } }),
-    }), "ns");
+    }), "ns", "kubectl");
     expect(holds).toEqual([{ what: "widgets.example.com w has the finalizer example.com/hold, which what set it has not taken away", passing: false, next: expect.stringMatching(/^kubectl --namespace ns patch widgets\.example\.com w --type=merge --patch '\{"metadata":\{"finalizers":null\}\}' {3}\(/) as string }]);
   });
 
   test("a pod whose node is gone, before the claim that it uses", async () => {
     const pod = { metadata: { name: "p", deletionTimestamp: past }, spec: { nodeName: "lost", volumes: [{ persistentVolumeClaim: { claimName: "data" } }] } };
     const claim = { metadata: { name: "data", deletionTimestamp: past, finalizers: ["kubernetes.io/pvc-protection"] } };
-    const { holds } = await holdsOf(asked({ [core]: namespace([left("persistentvolumeclaims.", "pods.")]), [`${core}/pods`]: list(pod), [`${core}/persistentvolumeclaims`]: list(claim) }), "ns");
+    const { holds } = await holdsOf(asked({ [core]: namespace([left("persistentvolumeclaims.", "pods.")]), [`${core}/pods`]: list(pod), [`${core}/persistentvolumeclaims`]: list(claim) }), "ns", "kubectl");
     expect(holds.map(({ what, passing }) => [what, passing])).toEqual([
       ["pods p waits for its node lost, which the cluster does not have any more", false],
       ["persistentvolumeclaims data is used by pod p (finalizer kubernetes.io/pvc-protection)", true],
@@ -39,13 +39,13 @@ describe("what holds a namespace is told, with the command that helps", () => {
 
   test("a webhook that refuses, a finalizer of its own, a controller that does not run", async () => {
     const refused = condition("NamespaceDeletionContentFailure", 'failed calling webhook "deny.example.com": no endpoints');
-    expect((await holdsOf(asked({ [core]: namespace([refused]) }), "ns")).next).toMatch(/get validatingwebhookconfigurations.*deny\.example\.com refuses/);
-    expect((await holdsOf(asked({ [core]: namespace([], { finalizers: ["example.com/own"] }) }), "ns")).text).toMatch(/the namespace itself has the finalizer example\.com\/own/);
-    expect((await holdsOf(asked({ [core]: namespace([]) }), "ns")).text).toMatch(/its controller has not looked at it for 6\d s/);
+    expect((await holdsOf(asked({ [core]: namespace([refused]) }), "ns", "kubectl")).next).toMatch(/get validatingwebhookconfigurations.*deny\.example\.com refuses/);
+    expect((await holdsOf(asked({ [core]: namespace([], { finalizers: ["example.com/own"] }) }), "ns", "kubectl")).text).toMatch(/the namespace itself has the finalizer example\.com\/own/);
+    expect((await holdsOf(asked({ [core]: namespace([]) }), "ns", "kubectl")).text).toMatch(/its controller has not looked at it for 6\d s/);
   });
 
   test("nothing, once it is gone", async () => {
-    expect(await holdsOf(asked({}), "ns")).toEqual({ holds: [], text: "it is gone", next: "" });
+    expect(await holdsOf(asked({}), "ns", "kubectl")).toEqual({ holds: [], text: "it is gone", next: "" });
   });
 });
 

@@ -45,6 +45,12 @@ describe("the rights of a kubeconfig's user", () => {
     await expect(requireRights(api, needed, who)).rejects.toMatchObject({ code: "E_RIGHTS", seen: expect.stringContaining("does not accept user \"me\": /apis answered 401"), next: "kubectl --context c auth whoami" });
   });
 
+  test("that a ClusterRole gives on are not needed by who may escalate and bind", async () => {
+    const given: Right[] = [{ verb: "list", group: "", resource: "events", given: true }, { verb: "create", group: "", resource: "namespaces" }];
+    await expect(missingRights(server([], (line) => /^(escalate|bind) clusterroles$/.test(line)).api, given)).resolves.toEqual([given[1]]);
+    await expect(missingRights(server([], (line) => line === "escalate clusterroles").api, given)).resolves.toEqual(given);
+  });
+
   test("hold all that Bay's own Role gives, for nobody may give what they do not have", () => {
     const settings = readConfig({ namespace: "bay" }, "existing");
     const lines = rightsNeeded(settings, false).map(({ verb, group, resource, namespace = "" }) => [verb, group, resource, namespace].join(" "));
