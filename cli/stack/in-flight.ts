@@ -7,8 +7,8 @@ import { elapsed } from "../progress";
 const ASKED_AFTER = 15_000;
 const ASKED_EVERY = 10_000;
 
-/** One resource that Pulumi works on. */
-interface Step { op: string; urn: string; since: number; status?: string }
+/** One resource that Pulumi works on. A component only waits for what is in it. */
+interface Step { op: string; urn: string; component: boolean; since: number; status?: string }
 
 /**
  * What Pulumi works on now, by its events: the resources that have begun and not ended, with the last thing that their plugins said, and
@@ -24,7 +24,7 @@ export class InFlight {
 
   onEvent({ resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent }: EngineEvent): void {
     const begun = resourcePreEvent?.metadata;
-    if (begun && begun.op !== "same") this.#steps.set(begun.urn, { op: begun.op, urn: begun.urn, since: Date.now() });
+    if (begun && begun.op !== "same") this.#steps.set(begun.urn, { op: begun.op, urn: begun.urn, component: (begun.new ?? begun.old)?.custom !== true, since: Date.now() });
     for (const ended of [resOutputsEvent?.metadata, resOpFailedEvent?.metadata]) if (ended) this.#steps.delete(ended.urn);
     if (!diagnosticEvent) return;
     const said = diagnosticEvent.message.trim();
@@ -41,8 +41,10 @@ export class InFlight {
       this.#asked = now;
       void this.#ask(steps).catch(() => undefined);
     }
-    const shown = steps.slice(0, 3).map(({ op, urn, since, status }) => `${op} ${nameOf(urn)} for ${elapsed(since, now)}${status === undefined ? "" : `: ${status.split("\n")[0]!}`}`);
-    const more = steps.length > 3 ? `; and ${steps.length - 3} more` : "";
+    const telling = steps.filter(({ component, status }) => !component || status !== undefined);
+    const named = telling.length > 0 ? telling : steps;
+    const shown = named.slice(0, 3).map(({ op, urn, since, status }) => `${op} ${nameOf(urn)} for ${elapsed(since, now)}${status === undefined ? "" : `: ${status.split("\n")[0]!}`}`);
+    const more = named.length > 3 ? `; and ${named.length - 3} more` : "";
     return `${shown.join("; ")}${more}${this.#pending === "" ? "" : `. ${this.#pending}`}`;
   }
 

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { POD_PIDS_LIMIT } from "../../infra/backends/backend";
 import { run, tryRun } from "../../infra/support/exec";
 import { kindSubstitutes, substitutes } from "../images";
 import { kindCliFolder } from "../kind";
@@ -27,6 +28,11 @@ containerdConfigPatches:
 - |-
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.patched]
     runtime_type = "io.containerd.runc.v2"
+kubeadmConfigPatches:
+- |
+  kind: KubeletConfiguration
+  apiVersion: kubelet.config.k8s.io/v1beta1
+  podPidsLimit: ${POD_PIDS_LIMIT}
 nodes:
 - role: control-plane
   extraMounts: [{hostPath: ${folder}, containerPath: /mounted}]
@@ -64,6 +70,13 @@ suite(`kind's own CLI with the node image${made ? "" : " (skipped: not made on t
     await nodes.apply({ apiVersion: "node.k8s.io/v1", kind: "RuntimeClass", metadata: { name: "patched" }, handler: "patched" });
     await nodes.runPod("other-runtime", worker, { runtimeClassName: "patched" });
     await nodes.kubectl("delete", "pod", "other-runtime", "--now");
+  });
+
+  it.each([[server, "server"], [worker, "client"]])("honours kubeadm's patches of the kubelet's configuration on %s: a pod has that many processes at most", async (node, pod) => {
+    const { kubeletconfig } = JSON.parse(await nodes.kubectl("get", "--raw", `/api/v1/nodes/${node}/proxy/configz`)) as { kubeletconfig: { podPidsLimit: number } };
+    expect(kubeletconfig.podPidsLimit).toBe(POD_PIDS_LIMIT);
+    const uid = await nodes.kubectl("get", "pod", pod, "--output=jsonpath={.metadata.uid}");
+    expect(await inNode(node, "sh", "-c", `find /sys/fs/cgroup -type d -name 'pod${uid}' -exec cat '{}/pids.max' ';' 2>/dev/null`)).toBe(String(POD_PIDS_LIMIT));
   });
 
   it("lets a pod of one node reach one of the other by address and by Service, under its own address", async () => {

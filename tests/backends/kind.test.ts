@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clusterName, kubeconfigFile, ownerOf } from "../../infra/naming";
+import { POD_PIDS_LIMIT } from "../../infra/backends/backend";
 import { ROOT } from "../lifecycle/host";
+import { anyImage } from "../lifecycle/images";
 import { startRegistry, type TestRegistry } from "./registry";
 import { currentContext, kubeconfigOf, npm, removeStack, SOME, stackFile, withStack } from "./support";
 
@@ -24,7 +26,7 @@ beforeAll(async () => {
   writeFileSync(join(mount, "from-the-host"), "seen in the node");
   registry = await startRegistry();
   stackFile(STACK, {
-    backend: "kind", namespace: "of-the-cluster", kindNodes: 2, 
+    backend: "kind", namespace: "of-the-cluster", kindNodes: 2,
     kindExtraMounts: [{ hostPath: mount, containerPath: "/from-the-host", readOnly: true }, { hostPath: registry.certificates, containerPath: "/etc/containerd/certs.d", readOnly: true }],
     kindContainerdPatches: ["[plugins.'io.containerd.cri.v1.runtime']\n  max_container_log_line_size = 20480"],
   });
@@ -34,11 +36,17 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const file = kubeconfigFile(ROOT, STACK);
-  await removeStack(STACK);
-  registry.stop();
-  rmSync(mount, { recursive: true });
-  expect({ nodes: docker("ps", "--all", "--quiet", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file), names: docker("image", "ls", "--quiet", "--filter", `reference=bay-e2e/*:${STACK}`) })
-    .toEqual({ nodes: "", networks: "", kubeconfig: false, names: "" });
+  // Somebody else's, by its name and label a node of this cluster: kind itself would remove it with the cluster.
+  const foreign = docker("create", "--name", `${NAME}-worker2`, "--label", `io.x-k8s.kind.cluster=${NAME}`, anyImage()).trim();
+  try {
+    await removeStack(STACK);
+    expect({ nodes: docker("ps", "--all", "--quiet", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${NAME}`).trim(), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`), kubeconfig: existsSync(file), names: docker("image", "ls", "--quiet", "--filter", `reference=bay-e2e/*:${STACK}`) })
+      .toEqual({ nodes: foreign, networks: "", kubeconfig: false, names: "" });
+  } finally {
+    docker("rm", foreign);
+    registry.stop();
+    rmSync(mount, { recursive: true });
+  }
 });
 
 describe("a stack of backend kind", () => {
@@ -48,6 +56,7 @@ describe("a stack of backend kind", () => {
       expect(docker("exec", node, "cat", "/from-the-host/from-the-host")).toBe("seen in the node");
       expect(docker("exec", node, "containerd", "config", "dump")).toMatch(/max_container_log_line_size = 20480/);
       expect(() => docker("exec", node, "sh", "-c", "touch /from-the-host/x")).toThrow(/[Rr]ead-only/);
+      expect(JSON.parse(docker("exec", NODES[0]!, "kubectl", "get", "--raw", `/api/v1/nodes/${node}/proxy/configz`))).toMatchObject({ kubeletconfig: { podPidsLimit: POD_PIDS_LIMIT } });
     }
   });
 

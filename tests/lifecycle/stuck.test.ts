@@ -70,7 +70,7 @@ async function explains(run: Running, pattern: RegExp, free: () => Promise<unkno
 }
 
 describe("a namespace that cannot go says why within 20 seconds, and goes once that is taken away", () => {
-  onK3s("a ConfigMap with a finalizer of somebody else, at the down of a stack on an existing cluster; up says the same while it waits", async () => {
+  onK3s("a ConfigMap with a finalizer of somebody else, at the down of a stack on an existing cluster; an up meanwhile is refused", async () => {
     await upOk(on("up", EXISTING));
     const free = await held("ConfigMap", SPACE);
     const words = new RegExp(`namespace ${SPACE} waits: configmaps kept has the finalizer ${HOLD}[^\\n]*Try: kubectl --kubeconfig ${CONTEXT} --context default --namespace ${SPACE} patch configmaps kept`);
