@@ -42,7 +42,7 @@ const configuration = () => parse(one("ConfigMap").data["config.yaml"]!) as unkn
 describe("a Bay in a program of somebody else", () => {
   test("needs a name, a namespace and two images", async () => {
     await environment("blue");
-    expect(declared.map(({ type }) => type.split(":").pop()).sort()).toEqual(["ConfigMap", "Namespace", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "Role", "RoleBinding", "Secret", "ServiceAccount"]);
+    expect(declared.map(({ type }) => type.split(":").pop()).sort()).toEqual(["ConfigMap", "Namespace", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "Role", "RoleBinding", "Secret", "Secret", "ServiceAccount"]);
     expect(new Set(declared.map(({ inputs }) => inputs.metadata.namespace ?? inputs.metadata.name))).toEqual(new Set(["blue"]));
   });
 
