@@ -78,9 +78,12 @@ describe("Ship's own process beside code of its uid", () => {
     let shown = "";
     socket.on("message", (data: Buffer) => { shown += data.toString(); });
     await until("the shell prompts", () => /[#$] $/.test(shown));
-    socket.send("ls -l /proc/$$/fd | grep -c socket; kill -9 $PPID\n");
-    expect([1000, 1006, 1011]).toContain(await closed);
+    socket.send("ls -l /proc/$$/fd | grep -c socket\n");
+    // The terminal's own process passes on what is shown: it must not be killed before.
+    await until("the count of sockets is shown", () => /[^0-9]\d+\r\n/.test(shown));
     expect(shown).toMatch(/[^0-9]0\r\n/);
+    socket.send("kill -9 $PPID\n");
+    expect([1000, 1006, 1011]).toContain(await closed);
     await healthy();
   });
 
