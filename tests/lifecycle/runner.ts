@@ -32,7 +32,11 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
   return {
     done, output: () => output,
     signal: (name) => { process.kill(-child.pid!, name); },
-    killAll: () => { for (const pid of descendantsOf(child.pid!)) kill(pid); },
+    killAll: () => {
+      const all = descendantsOf(child.pid!);
+      // At once: on a busy host a process that has lost the one before it would still put something in order.
+      for (const signal of ["SIGSTOP", "SIGKILL"] as const) for (const pid of all) kill(pid, signal);
+    },
     killRunner: () => {
       const runners = descendantsOf(child.pid!).filter((pid) => /dist\/cli\.js/.test(commandOf(pid)));
       if (runners.length === 0) throw new Error("no runner is among the command's processes");
@@ -52,9 +56,9 @@ function exitOf(child: ChildProcess): Promise<number> {
 }
 
 /** One that ended by itself meanwhile is no error. */
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
