@@ -9,5 +9,6 @@ if [ -n "${NODE_OPTIONS+set}" ]; then
   unset NODE_OPTIONS
 fi
 # Both files are made at build time (Dockerfile).
-/app/ship "$(type -P node)" $(cat /app/node-flags) /app/server.js &
+mapfile -t flags < /app/node-flags
+/app/ship "$(type -P node)" "${flags[@]}" /app/server.js &
 wait $!
