@@ -134,6 +134,16 @@ func TestWhatIsHeldStandsStillAndGoesOn(t *testing.T) {
 func TestWhatATracerHoldsGoesOnWhenItIsKilled(t *testing.T) {
 	g := startGroup(t, "(while :; do /bin/echo x >> lines; done) & while :; do echo x >> lines; done")
 	g.grows(t, "lines")
+	command := startHolder(t, g)
+	g.stands(t, "lines")
+	must(t, command.Process.Kill())
+	_ = command.Wait()
+	g.grows(t, "lines")
+}
+
+// startHolder starts another process that holds a group, and waits until it does; the test's end kills it.
+func startHolder(t *testing.T, g group) *exec.Cmd {
+	t.Helper()
 	own, err := os.Executable()
 	must(t, err)
 	tool := filepath.Join(t.TempDir(), "holder")
@@ -141,13 +151,11 @@ func TestWhatATracerHoldsGoesOnWhenItIsKilled(t *testing.T) {
 	command := exec.Command(tool, strconv.Itoa(g.id))
 	said, err := command.StdoutPipe()
 	must(t, err, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil || line != "held\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	g.stands(t, "lines")
-	must(t, command.Process.Kill())
-	_ = command.Wait()
-	g.grows(t, "lines")
+	return command
 }
 
 // holdForEver is what a test's program does under the name `holder`.
@@ -270,16 +278,7 @@ func TestNewcomersAreHeldAndTold(t *testing.T) {
 
 func TestOneUnderAnotherTracerIsRefused(t *testing.T) {
 	g := startGroup(t, "while :; do echo x >> lines; done")
-	own, err := os.Executable()
-	must(t, err)
-	tool := filepath.Join(t.TempDir(), "holder")
-	must(t, os.Symlink(own, tool))
-	command := exec.Command(tool, strconv.Itoa(g.id))
-	said, err := command.StdoutPipe()
-	must(t, err, command.Start())
-	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	_, err = bufio.NewReader(said).ReadString('\n')
-	must(t, err)
+	startHolder(t, g)
 	h := newHolder(g.members, always)
 	defer h.release()
 	wantCode(t, h.hold(noCriu), codeTraced)
