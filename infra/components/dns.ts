@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { openKubeApi, type KubeApi, type KubeList } from "../support/kube-api";
+import { type KubeApi, type KubeList, KubeRefusal, openKubeApi } from "../support/kube-api";
 import { type Peer, peersOf } from "./peers";
 
 /** The cluster's DNS, as network policies can name it. */
@@ -73,7 +73,7 @@ function localAddresses({ args = [] }: { args?: string[] }): string[] {
 
 async function readable<T>(api: KubeApi, path: string): Promise<T | undefined> {
   return api.get<T>(path).catch((error: unknown) => {
-    if (/ answered 403/.test((error as Error).message)) return undefined;
+    if (error instanceof KubeRefusal && error.status === 403) return undefined;
     throw error;
   });
 }
