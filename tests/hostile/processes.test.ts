@@ -43,7 +43,7 @@ describe("a sandbox that takes what others need @hostile", () => {
   it("has a limit of processes that its node keeps", async () => {
     const sandbox = await newSandbox(mine);
     // Threads count as well, and no watcher of processes sees them.
-    const threads = "import threading\nheld = threading.Event(); count = 0\ntry:\n  while count < 5000: threading.Thread(target=held.wait, daemon=True).start(); count += 1\nexcept RuntimeError: pass\nheld.set()\ncount";
+    const threads = "import threading\nheld = threading.Event(); started = []\ntry:\n  while len(started) < 5000:\n    thread = threading.Thread(target=held.wait, daemon=True); thread.start(); started.append(thread)\nexcept RuntimeError: pass\nheld.set()\nfor thread in started: thread.join()\nlen(started)";
     const count = Number(expectStatus(await sandbox.python(threads), 200).output);
     expect(count).toBeGreaterThan(100);
     expect(count).toBeLessThan(PIDS);

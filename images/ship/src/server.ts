@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import path from "node:path";
 import { buildShip } from "./app";
 import { takeVerifier } from "./auth";
@@ -30,6 +31,8 @@ async function main(): Promise<void> {
   const skills = injectSkills(workspace, env["SHIP_SKILLS"] ?? "/app/skills");
   const missing = missingTools(workspace);
   note("workspace");
+  // Node makes its threads for files at the first call that needs them, and aborts where the pod has no process left for them.
+  await stat("/");
   keepProcessLimit({ limit: Number(env["SHIP_MAX_PROCESSES"] ?? LIMITS.processes), ownsAll: env["SHIP_OWNS_PROCESSES"] === "1" && process.ppid === 1 });
   const app = await buildShip({ workspace, kernel, skills, missing, verifier });
   await app.ready();

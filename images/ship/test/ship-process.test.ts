@@ -20,6 +20,23 @@ describe("Ship's own process beside code of its uid", () => {
     expect((await ship.post("/shell/exec", { command: "echo well" })).body).toMatchObject({ success: true, stdout: "well\n" });
   };
 
+  test("where no process or thread is left from the start on, files work, commands are refused, and Ship lives", async () => {
+    const poor = await startShip(undefined, {}, true);
+    try {
+      const before = poor.limitProcesses();
+      poor.limitProcesses("1");
+      expect((await poor.post("/shell/exec", { command: "echo well" })).body).toMatchObject({ success: false, error: expect.stringContaining("EAGAIN") });
+      expect((await poor.post("/fs/write_file", { path: "kept.txt", content: "kept" })).status).toBe(200);
+      expect((await poor.post("/fs/read_file", { path: "kept.txt" })).body).toMatchObject({ content: "kept" });
+      expect((await poor.post("/ipython/exec", { code: "print('well')" })).body).toMatchObject({ success: true, output: { text: "well" } });
+      poor.limitProcesses(before);
+      expect((await poor.post("/shell/exec", { command: "echo well" })).body).toMatchObject({ success: true, stdout: "well\n" });
+      expect(poor.process.exitCode).toBeNull();
+    } finally {
+      await poor.stop();
+    }
+  });
+
   test("SIGUSR1 opens no inspector", async () => {
     const inodes = () => new Set(readFileSync(`/proc/${ship.process.pid}/net/tcp`, "utf8").split("\n").filter((line) => / 0100007F:240D .* 0A /.test(line)));
     const before = inodes();

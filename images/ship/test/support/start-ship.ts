@@ -11,6 +11,8 @@ export interface RunningShip {
   process: ChildProcess;
   /** Resolves when the process has ended. */
   ended: Promise<void>;
+  /** Sets how many processes and threads its user may have, or gives that; for a Ship that was started `limited`. */
+  limitProcesses(count?: string): string;
   /** Sends JSON and gives status and body. */
   post(path: string, body: object): Promise<{ status: number; body: any }>; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests read answers freely
   /** Ends the process; the workspace stays unless `clean`. */
@@ -35,10 +37,18 @@ function bundleShip(): string {
   return (bundle = folder);
 }
 
-/** Starts Ship on a free port. @param workspace Default: a new temporary folder */
-export async function startShip(workspace = mkdtempSync(path.join(os.tmpdir(), "ship-ws-")), env: Record<string, string> = {}): Promise<RunningShip> {
+/** A user whom limits of processes hold, who may still read and write what is root's: the bundle and the workspace. */
+const limitedUser = () => (process.getuid?.() === 0 ? ["setpriv", "--reuid=54321", "--clear-groups", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"] : []);
+
+/**
+ * Starts Ship on a free port.
+ * @param workspace Default: a new temporary folder
+ * @param limited Where this is root, for whom the system keeps no limit of processes: as a user who runs nothing else. Default false
+ */
+export async function startShip(workspace = mkdtempSync(path.join(os.tmpdir(), "ship-ws-")), env: Record<string, string> = {}, limited = false): Promise<RunningShip> {
   mkdirSync(workspace, { recursive: true });
-  const child = spawn(process.execPath, [path.join(bundleShip(), "server.js")], {
+  const words = [...(limited ? limitedUser() : []), process.execPath, path.join(bundleShip(), "server.js")];
+  const child = spawn(words[0]!, words.slice(1), {
     env: { ...process.env, SHIP_HOST: "127.0.0.1", SHIP_PORT: "0", SHIP_WORKSPACE: workspace, SHIP_SKILLS: path.join(SHIP, "skills"), ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -52,6 +62,10 @@ export async function startShip(workspace = mkdtempSync(path.join(os.tmpdir(), "
   });
   return {
     url, workspace, process: child, ended,
+    limitProcesses: (count) => {
+      const words = [...limitedUser(), "prlimit", "--pid", String(child.pid), ...(count === undefined ? ["--nproc", "--output=SOFT", "--noheadings"] : [`--nproc=${count}:`])];
+      return execFileSync(words[0]!, words.slice(1), { encoding: "utf8" }).trim();
+    },
     post: async (route, body) => {
       const response = await fetch(url + route, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
       return { status: response.status, body: await response.json() };
