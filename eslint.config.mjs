@@ -16,5 +16,19 @@ export default tseslint.config(
       "@typescript-eslint/unified-signatures": "off",
     },
   },
-  { files: ["**/*.{cjs,mjs,js}"], languageOptions: { globals: { process: "readonly", console: "readonly", require: "readonly", setInterval: "readonly", clearInterval: "readonly", module: "writable", __dirname: "readonly", URL: "readonly" } } },
+  {
+    files: ["**/*.{cjs,mjs,js}"],
+    languageOptions: {
+      globals: {
+        process: "readonly",
+        console: "readonly",
+        require: "readonly",
+        setInterval: "readonly",
+        clearInterval: "readonly",
+        module: "writable",
+        __dirname: "readonly",
+        URL: "readonly",
+      },
+    },
+  },
 );

@@ -1,6 +1,6 @@
 /**
- * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e`, `checkpoint` and `hostile` need a stack that is up; `offline` needs
- * Docker and is run by itself.
+ * Projects by folder. `npx jest --selectProjects unit` needs nothing; `e2e`, `checkpoint` and `hostile` need a stack
+ * that is up; `offline` needs Docker and is run by itself.
  *
  * @jest-config-loader ts-node
  * @jest-config-loader-options {"transpileOnly": true}
@@ -10,10 +10,32 @@ import { join } from "node:path";
 import type { Config } from "jest";
 
 /** ESM-only packages that Jest must compile; see docs/architecture.md, "Modules". */
-const esm = ["@kubernetes/client-node", "openid-client", "oauth4webapi", "jose", "jsonpath-plus", "execa", "npm-run-path", "path-key", "onetime", "mimic-fn", "human-signals", "is-stream", "strip-final-newline", "get-stream", "p-retry", "is-network-error", "env-paths", "is-safe-filename"];
+const esm = [
+  "@kubernetes/client-node",
+  "openid-client",
+  "oauth4webapi",
+  "jose",
+  "jsonpath-plus",
+  "execa",
+  "npm-run-path",
+  "path-key",
+  "onetime",
+  "mimic-fn",
+  "human-signals",
+  "is-stream",
+  "strip-final-newline",
+  "get-stream",
+  "p-retry",
+  "is-network-error",
+  "is-safe-filename",
+];
 
-/** Test files below a folder, as an expression: in a glob of Jest's a checkout's own folder, such as `[branch]`, would count as a pattern. */
-const below = (folder: string) => `^${realpathSync(__dirname).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}/${folder}\\.test\\.ts$`;
+/**
+ * Test files below a folder, as an expression: in a glob of Jest's a checkout's own folder, such as `[branch]`, would
+ * count as a pattern.
+ */
+const below = (folder: string) =>
+  `^${realpathSync(__dirname).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}/${folder}\\.test\\.ts$`;
 
 const shared = {
   testEnvironment: "<rootDir>/tests/support/selecting-environment.ts",
@@ -32,7 +54,17 @@ const config: Config = {
   maxWorkers: 4,
   // A first call may start a pod, and one test may stop and start several. Jest takes this for all projects or none.
   testTimeout: 120_000,
-  reporters: ["default", ...(junit ? [["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [string, Record<string, string>]] : [])],
+  reporters: [
+    "default",
+    ...(junit
+      ? [
+          ["jest-junit", { outputFile: junit, ancestorSeparator: " › ", addFileAttribute: "true" }] as [
+            string,
+            Record<string, string>,
+          ],
+        ]
+      : []),
+  ],
   projects: [
     { ...shared, displayName: "unit", testRegex: [below("tests/unit/.*"), below("images/[^/]+/test/.*")] },
     // Generated calls against the services, by a tool from a registry of Python packages.

@@ -4,8 +4,8 @@
 set -euo pipefail
 umask 077
 export KUBECONFIG=$RUNNER_TEMP/preview-kubeconfig
-printf '%s' "$PREVIEW_KUBECONFIG" > "$KUBECONFIG"
-echo "KUBECONFIG=$KUBECONFIG" >> "$GITHUB_ENV"
+printf '%s' "$PREVIEW_KUBECONFIG" >"$KUBECONFIG"
+echo "KUBECONFIG=$KUBECONFIG" >>"$GITHUB_ENV"
 environment=$(npm run -s env -- --stack existing)
 eval "$environment"
 # A context that is named may be used although it is no local one.

@@ -8,7 +8,11 @@ import { ROOT } from "./paths";
 /** The page that `npm run docs` writes; a test compares it with what is generated. */
 export const CONFIGURATION_PAGE = join(ROOT, "docs", "configuration.md");
 
-interface Described { type: string; description: string; default: unknown }
+interface Described {
+  type: string;
+  description: string;
+  default: unknown;
+}
 type Values = ReturnType<typeof configValues>[string];
 
 const HEAD = `# Configuration
@@ -32,19 +36,26 @@ from whose folder relative paths start.
 
 /** The reference of all keys, as Markdown. */
 export function configurationPage(): string {
-  const described = (parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8")) as { config: Record<string, Described> }).config;
+  const described = (parse(readFileSync(join(ROOT, "Pulumi.yaml"), "utf8")) as { config: Record<string, Described> })
+    .config;
   const values = configValues();
-  const rows = Object.entries(described).map(([key, entry]) => `| ${[`\`${key}\``, takes(entry, values[key] ?? {}), shownDefault(entry.default), backendsOf(key), entry.description + secretNote(key)].map(cell).join(" | ")} |`);
+  const rows = Object.entries(described).map(
+    ([key, entry]) =>
+      `| ${[`\`${key}\``, takes(entry, values[key] ?? {}), shownDefault(entry.default), backendsOf(key), entry.description + secretNote(key)].map(cell).join(" | ")} |`,
+  );
   return `${HEAD}| key | takes | default | backends | what it is |\n| --- | --- | --- | --- | --- |\n${rows.join("\n")}\n`;
 }
 
 /** The type, and where there are few values, or a least and a greatest, these. */
 function takes({ type }: Described, values: Values): string {
   const branches = [values, ...(values.anyOf ?? [])] as Values[];
-  const choices = branches.flatMap((branch) => branch.enum ?? (branch.const === undefined ? [] : [branch.const])).filter((value) => value !== "");
+  const choices = branches
+    .flatMap((branch) => branch.enum ?? (branch.const === undefined ? [] : [branch.const]))
+    .filter((value) => value !== "");
   const range = branches.find(({ minimum, maximum }) => minimum !== undefined && maximum !== undefined);
   // A default beside a range, such as 0 for a free port, is no choice of its own: its description says what it does.
-  if (range) return `${type}, ${choices.map((value) => `${JSON.stringify(value)} or `).join("")}${range.minimum} to ${range.maximum}`;
+  if (range)
+    return `${type}, ${choices.map((value) => `${JSON.stringify(value)} or `).join("")}${range.minimum} to ${range.maximum}`;
   if (branches.some((branch) => branch.type === "boolean")) choices.unshift(true, false);
   return choices.length > 0 ? choices.map((value) => `\`${String(value)}\``).join(", ") : type;
 }

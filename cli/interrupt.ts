@@ -24,8 +24,10 @@ export function exitCodeOf(signal: NodeJS.Signals): number {
 }
 
 /**
- * First Ctrl-C (or SIGTERM, SIGHUP, or the end of the process that the user sees): cancel and go on to the clean-up. Second: say what may be left, end.
- * @param lastWords told at the second signal, before the process ends with the signal's code; ends in the command that goes on
+ * First Ctrl-C (or SIGTERM, SIGHUP, or the end of the process that the user sees): cancel and go on to the clean-up.
+ * Second: say what may be left, end.
+ * @param lastWords told at the second signal, before the process ends with the signal's code; ends in the command that
+ *   goes on
  */
 export function onInterrupt(firstWords: string, lastWords: () => string): Interrupt {
   const controller = new AbortController();
@@ -43,12 +45,16 @@ export function onInterrupt(firstWords: string, lastWords: () => string): Interr
   const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, handle);
   // start.mjs was killed and can pass on nothing any more. Its channel must not keep this process alive.
-  const orphaned = () => { if (!received) handle("SIGHUP"); };
+  const orphaned = () => {
+    if (!received) handle("SIGHUP");
+  };
   process.on("disconnect", orphaned);
   process.channel?.unref();
   return {
     signal: controller.signal,
-    get received() { return received; },
+    get received() {
+      return received;
+    },
     release: () => {
       for (const signal of signals) process.off(signal, handle);
       process.off("disconnect", orphaned);

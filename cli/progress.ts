@@ -24,23 +24,33 @@ export async function phase<T>(title: string, work: (tell: Tell) => Promise<T>):
   let result: { value: T } | undefined;
   const live = process.stderr.isTTY && process.env["CI"] === undefined && !verbose;
   if (!live) return plain(title, work);
-  const list = new Listr([{
-    title,
-    task: async (_, task) => {
-      let told = start;
-      const clock = setInterval(() => {
-        task.title = `${title} (${elapsed(start)})`;
-        if (Date.now() - told > SILENCE) task.output = waitingFor() ?? task.output;
-      }, 1_000);
-      try {
-        result = { value: await work((line) => { told = Date.now(); task.output = line; }) };
-        task.title = `${title} (${elapsed(start)})`;
-      } finally {
-        clearInterval(clock);
-      }
-    },
-    rendererOptions: { outputBar: 1, persistentOutput: false },
-  }], { rendererOptions: { collapseErrors: false, showErrorMessage: false }, registerSignalListeners: false });
+  const list = new Listr(
+    [
+      {
+        title,
+        task: async (_, task) => {
+          let told = start;
+          const clock = setInterval(() => {
+            task.title = `${title} (${elapsed(start)})`;
+            if (Date.now() - told > SILENCE) task.output = waitingFor() ?? task.output;
+          }, 1_000);
+          try {
+            result = {
+              value: await work((line) => {
+                told = Date.now();
+                task.output = line;
+              }),
+            };
+            task.title = `${title} (${elapsed(start)})`;
+          } finally {
+            clearInterval(clock);
+          }
+        },
+        rendererOptions: { outputBar: 1, persistentOutput: false },
+      },
+    ],
+    { rendererOptions: { collapseErrors: false, showErrorMessage: false }, registerSignalListeners: false },
+  );
   await list.run();
   return result!.value;
 }
@@ -49,11 +59,19 @@ async function plain<T>(title: string, work: (tell: Tell) => Promise<T>): Promis
   const start = Date.now();
   let told = start;
   let last = title;
-  const say = (line: string) => { told = Date.now(); process.stderr.write(`${line}\n`); };
+  const say = (line: string) => {
+    told = Date.now();
+    process.stderr.write(`${line}\n`);
+  };
   say(`> ${title}`);
-  const tick = setInterval(() => { if (Date.now() - told > SILENCE) say(`  waiting for: ${waitingFor() ?? last}  [${elapsed(start)}]`); }, SILENCE / 4);
+  const tick = setInterval(() => {
+    if (Date.now() - told > SILENCE) say(`  waiting for: ${waitingFor() ?? last}  [${elapsed(start)}]`);
+  }, SILENCE / 4);
   try {
-    const value = await work((line) => { last = line; say(`  ${line}  [${elapsed(start)}]`); });
+    const value = await work((line) => {
+      last = line;
+      say(`  ${line}  [${elapsed(start)}]`);
+    });
     say(`ok ${title} (${elapsed(start)})`);
     return value;
   } catch (error) {
@@ -81,7 +99,10 @@ export async function describedBy<T>(describe: () => string | undefined, work: (
 }
 
 function waitingFor(): string | undefined {
-  return [...waits].reverse().map((describe) => describe()).find((text) => text !== undefined);
+  return [...waits]
+    .reverse()
+    .map((describe) => describe())
+    .find((text) => text !== undefined);
 }
 
 /** Time since `start` for people: `4.2 s`, `3 min 05 s`. */

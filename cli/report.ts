@@ -60,8 +60,23 @@ export class Run {
     mkdirSync(this.folder, { recursive: true });
     logPulumiTo(join(this.folder, PULUMI_LOG));
     this.report = {
-      schema: 1, run: this.id, stack, suite, outcome: "passed", startedAt: new Date().toISOString(), phases: {}, totalMs: 0,
-      tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 }, filter: {}, rounds: [], slowest: [], skips: [], reconnects: 0, imageBytesLoaded: 0, versions: {}, fallbacks: [],
+      schema: 1,
+      run: this.id,
+      stack,
+      suite,
+      outcome: "passed",
+      startedAt: new Date().toISOString(),
+      phases: {},
+      totalMs: 0,
+      tests: { passed: 0, failed: 0, skipped: 0, notRun: 0 },
+      filter: {},
+      rounds: [],
+      slowest: [],
+      skips: [],
+      reconnects: 0,
+      imageBytesLoaded: 0,
+      versions: {},
+      fallbacks: [],
     };
   }
 
@@ -88,15 +103,25 @@ export class Run {
   /** Keeps what became of the tests. */
   setTests(run: TestRun, { k, m }: TestOptions): void {
     this.set({
-      outcome: run.passed ? "passed" : "failed", tests: run.counts, reconnects: run.reconnects, rounds: run.rounds,
-      slowest: run.slowest, skips: run.skips, filter: { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) },
+      outcome: run.passed ? "passed" : "failed",
+      tests: run.counts,
+      reconnects: run.reconnects,
+      rounds: run.rounds,
+      slowest: run.slowest,
+      skips: run.skips,
+      filter: { ...(k === undefined ? {} : { k }), ...(m === undefined ? {} : { m }) },
     });
   }
 
   /** Writes report.json and gives the summary for a person. */
   async finish(outputs: StackOutputs | undefined): Promise<string> {
     const { imageBytesLoaded, clusterReadyMs } = readFacts(this.factsFile);
-    Object.assign(this.report, { ...(imageBytesLoaded === undefined ? {} : { imageBytesLoaded }), ...(clusterReadyMs === undefined ? {} : { clusterReadyMs }), totalMs: Date.now() - this.start, versions: await versionsOf(outputs) });
+    Object.assign(this.report, {
+      ...(imageBytesLoaded === undefined ? {} : { imageBytesLoaded }),
+      ...(clusterReadyMs === undefined ? {} : { clusterReadyMs }),
+      totalMs: Date.now() - this.start,
+      versions: await versionsOf(outputs),
+    });
     writeFileSync(join(this.folder, "report.json"), `${JSON.stringify(this.report, null, 2)}\n`);
     return summary(this.report, this.folder);
   }
@@ -105,7 +130,9 @@ export class Run {
 function summary(report: Report, folder: string): string {
   const phases = Object.entries(report.phases).map(([name, ms]) => `  ${name.padEnd(10)} ${duration(ms)}`);
   return [
-    "", `Run ${report.outcome}, suite ${report.suite}, stack ${report.stack}, ${duration(report.totalMs)}`, ...phases,
+    "",
+    `Run ${report.outcome}, suite ${report.suite}, stack ${report.stack}, ${duration(report.totalMs)}`,
+    ...phases,
     ...describeRun({ counts: report.tests, slowest: report.slowest, skips: report.skips }),
     `  images     ${report.imageBytesLoaded === 0 ? "nothing to load" : `${(report.imageBytesLoaded / 1e6).toFixed(0)} MB loaded`}`,
     `  report     ${join(folder, "report.json")}`,
@@ -114,9 +141,17 @@ function summary(report: Report, folder: string): string {
 
 async function versionsOf(outputs: StackOutputs | undefined): Promise<Record<string, string>> {
   const ask = async (argv: [string, ...string[]]) => (await tryRun(argv).catch(() => ({ stdout: "none" }))).stdout;
-  const [pulumi, docker] = await Promise.all([ask(["pulumi", "version"]), ask(["docker", "version", "--format", "{{.Server.Version}}"])]);
+  const [pulumi, docker] = await Promise.all([
+    ask(["pulumi", "version"]),
+    ask(["docker", "version", "--format", "{{.Server.Version}}"]),
+  ]);
   return {
-    pulumi, docker, node: process.version, kubernetes: outputs?.cluster.version ?? "none", distribution: outputs?.cluster.distribution ?? "none",
-    containerRuntime: outputs?.cluster.runtime ?? "none", host: `${platform()} ${release()} ${arch()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    pulumi,
+    docker,
+    node: process.version,
+    kubernetes: outputs?.cluster.version ?? "none",
+    distribution: outputs?.cluster.distribution ?? "none",
+    containerRuntime: outputs?.cluster.runtime ?? "none",
+    host: `${platform()} ${release()} ${arch()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   };
 }

@@ -14,17 +14,34 @@ const GAP = "  ";
  * does not fit is wrapped within its column. A log or a pipe has no width and gets one line a row.
  * @param width characters of a line, default the terminal's
  */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width = process.stdout.columns ?? Infinity): string {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width = process.stdout.columns ?? Infinity,
+): string {
   const cells = [columns.map(({ title }) => title), ...rows];
-  const widths = fit(columns, columns.map((_, index) => Math.max(...cells.map((row) => longest(row[index] ?? "")))), width);
-  return cells.flatMap((row, at) => {
-    const wrapped = columns.map((_, index) => (row[index] ?? "").split("\n").flatMap((line) => wrap(line, widths[index]!)));
-    const height = Math.max(...wrapped.map((lines) => lines.length));
-    return Array.from({ length: height }, (_, line) => columns.map(({ paint }, index) => {
-      const text = (wrapped[index]![line] ?? "").padEnd(index === columns.length - 1 ? 0 : widths[index]!);
-      return at > 0 && paint ? paint(text) : text;
-    }).join(GAP).trimEnd());
-  }).join("\n");
+  const widths = fit(
+    columns,
+    columns.map((_, index) => Math.max(...cells.map((row) => longest(row[index] ?? "")))),
+    width,
+  );
+  return cells
+    .flatMap((row, at) => {
+      const wrapped = columns.map((_, index) =>
+        (row[index] ?? "").split("\n").flatMap((line) => wrap(line, widths[index]!)),
+      );
+      const height = Math.max(...wrapped.map((lines) => lines.length));
+      return Array.from({ length: height }, (_, line) =>
+        columns
+          .map(({ paint }, index) => {
+            const text = (wrapped[index]![line] ?? "").padEnd(index === columns.length - 1 ? 0 : widths[index]!);
+            return at > 0 && paint ? paint(text) : text;
+          })
+          .join(GAP)
+          .trimEnd(),
+      );
+    })
+    .join("\n");
 }
 
 /** Words of a text on lines of at most `width` characters; a longer word is cut, for a line that runs over is worse. */
@@ -33,9 +50,15 @@ export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) { lines.push(line); line = ""; }
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = "";
+    }
     line = line === "" ? word : `${line} ${word}`;
-    while (line.length > width) { lines.push(line.slice(0, width)); line = line.slice(width); }
+    while (line.length > width) {
+      lines.push(line.slice(0, width));
+      line = line.slice(width);
+    }
   }
   if (line !== "") lines.push(line);
   return lines;

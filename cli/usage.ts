@@ -13,10 +13,15 @@ export function usageErrorOf(thrown: unknown, words: readonly string[]): unknown
   // A command of a command may be the unknown one.
   const unknown = thrown.code === "commander.unknownCommand" && thrown.message.includes(`'${words[0] ?? ""}'`);
   const command = words[0] !== undefined && /^[a-z]/.test(words[0]) && !unknown ? words[0] : undefined;
-  const seen = thrown.code === "commander.help" ? "no command" : thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
+  const seen =
+    thrown.code === "commander.help" ? "no command" : thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
   return command === undefined
     ? new UserError("E_USAGE", { seen, wanted: "a command of this project", next: "npm run help" })
-    : new UserError("E_USAGE", { seen, wanted: `the options of \`${callOf(command)}\``, next: `${callOf(command)} -- --help` });
+    : new UserError("E_USAGE", {
+        seen,
+        wanted: `the options of \`${callOf(command)}\``,
+        next: `${callOf(command)} -- --help`,
+      });
 }
 
 /**
@@ -24,10 +29,19 @@ export function usageErrorOf(thrown: unknown, words: readonly string[]): unknown
  * ones in the environment, where they are seen here; of the short ones `-m` alone leaves a trace.
  * @throws UserError E_USAGE with the words in the right order
  */
-export function refuseSwallowedFlags(program: Command, words: readonly string[] = process.argv.slice(2), env: NodeJS.ProcessEnv = process.env): void {
-  const command = program.commands.find((candidate) => candidate.name() === words[0] || candidate.aliases().includes(words[0] ?? ""));
+export function refuseSwallowedFlags(
+  program: Command,
+  words: readonly string[] = process.argv.slice(2),
+  env: NodeJS.ProcessEnv = process.env,
+): void {
+  const command = program.commands.find(
+    (candidate) => candidate.name() === words[0] || candidate.aliases().includes(words[0] ?? ""),
+  );
   if (!command) return;
-  const options = [...command.options, ...(command.commands.find((candidate) => candidate.name() === words[1])?.options ?? [])];
+  const options = [
+    ...command.options,
+    ...(command.commands.find((candidate) => candidate.name() === words[1])?.options ?? []),
+  ];
   const swallowed = options.flatMap(({ long, negate }) => {
     const name = long?.replace(/^--(no-)?/, "") ?? "";
     const value = env[`npm_config_${name.replaceAll("-", "_")}`];
@@ -36,7 +50,15 @@ export function refuseSwallowedFlags(program: Command, words: readonly string[] 
   });
   // npm's -m is its message of a version's commit, in which %s stands for the version.
   const message = env["npm_config_message"];
-  if (message !== undefined && !message.includes("%s") && options.some(({ short }) => short === "-m")) swallowed.push(`-m "${message}"`);
+  if (message !== undefined && !message.includes("%s") && options.some(({ short }) => short === "-m"))
+    swallowed.push(`-m "${message}"`);
   if (swallowed.length === 0) return;
-  throw new UserError("E_USAGE", { seen: `npm took ${swallowed.join(", ")} for its own`, wanted: "options after --", next: [`${callOf(command.name())} --`, ...(command.commands.length > 0 ? [...words.slice(1), ...swallowed] : [...swallowed, ...words.slice(1)])].join(" ") });
+  throw new UserError("E_USAGE", {
+    seen: `npm took ${swallowed.join(", ")} for its own`,
+    wanted: "options after --",
+    next: [
+      `${callOf(command.name())} --`,
+      ...(command.commands.length > 0 ? [...words.slice(1), ...swallowed] : [...swallowed, ...words.slice(1)]),
+    ].join(" "),
+  });
 }

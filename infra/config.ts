@@ -6,8 +6,12 @@ import { UserError } from "./support/errors";
 import { nearest } from "./support/nearest";
 import { QUANTITY } from "./support/quantity";
 
-const kubernetesName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "wanted a DNS label: lower case letters, digits and -, at most 63");
-const quantity = z.string().regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "wanted a Kubernetes quantity such as 1Gi");
+const kubernetesName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "wanted a DNS label: lower case letters, digits and -, at most 63");
+const quantity = z
+  .string()
+  .regex(/^[1-9]\d*(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "wanted a Kubernetes quantity such as 1Gi");
 const seconds = z.int().min(1).max(3600);
 const port = z.int().min(1).max(65535);
 const amounts = z.record(z.string(), z.union([z.string(), z.number()]));
@@ -25,7 +29,10 @@ const schema = z.strictObject({
   configMap: kubernetesName.default("bay-config"),
   pod: kubernetesName.default("bay"),
   bayPort: port.default(8114),
-  apiKey: z.string().regex(/^([\x21-\x7e]{8,200})?$/, "wanted 8 to 200 printable characters without blanks").default(""),
+  apiKey: z
+    .string()
+    .regex(/^([\x21-\x7e]{8,200})?$/, "wanted 8 to 200 printable characters without blanks")
+    .default(""),
   bayImage: z.string().default(""),
   bayContext: z.string().min(1).default("images/bay"),
   bayDockerfile: z.string().default(""),
@@ -42,7 +49,10 @@ const schema = z.strictObject({
   propagatorDockerfile: z.string().default(""),
   propagatorBaseImage: z.string().min(1).default("docker.io/library/node:24-bookworm-slim"),
   imageSubstitutes: z.record(z.string(), z.string()).default({}),
-  registry: z.string().regex(/^([a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*)?$/, "wanted a registry such as registry.example:5000/team").default(""),
+  registry: z
+    .string()
+    .regex(/^([a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*)?$/, "wanted a registry such as registry.example:5000/team")
+    .default(""),
   registryUsername: z.string().default(""),
   registryPassword: z.string().default(""),
   storageClass: z.string().default(""),
@@ -55,7 +65,10 @@ const schema = z.strictObject({
   checkpointLogLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   checkpointDirectory: z.string().default(""),
   checkpointCompression: z.enum(["none", "tar", "lz4", "gzip", "zlib"]).default("none"),
-  checkpointContainerdAddress: z.string().regex(/^(\/.+)?$/, "wanted the path of a socket on the nodes, or nothing").default(""),
+  checkpointContainerdAddress: z
+    .string()
+    .regex(/^(\/.+)?$/, "wanted the path of a socket on the nodes, or nothing")
+    .default(""),
   checkpointResources: resources.default({}),
   checkpointValues: z.record(z.string(), z.unknown()).default({}),
   cedanaToken: z.string().default(""),
@@ -63,13 +76,27 @@ const schema = z.strictObject({
   cedanaClusterId: z.string().default(""),
   cedanaChart: z.string().min(1).default("oci://registry-1.docker.io/cedana/cedana-helm"),
   cedanaChartVersion: z.string().min(1).default("0.7.6"),
-  clusterName: z.string().regex(/^([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?)?$/, "wanted a DNS label of at most 48 characters, or nothing").default(""),
+  clusterName: z
+    .string()
+    .regex(/^([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?)?$/, "wanted a DNS label of at most 48 characters, or nothing")
+    .default(""),
   k3sImage: z.string().min(1).default("docker.io/rancher/k3s:v1.36.3-k3s1"),
   k3sApiPort: z.union([z.literal(0), port]).default(0),
   k3sAgents: z.int().min(0).max(9).default(0),
-  kindImage: z.string().min(1).default("kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"),
+  kindImage: z
+    .string()
+    .min(1)
+    .default("kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"),
   kindNodes: z.int().min(1).max(10).default(1),
-  kindExtraMounts: z.array(z.strictObject({ hostPath: z.string().min(1), containerPath: z.string().startsWith("/"), readOnly: z.boolean().default(false) })).default([]),
+  kindExtraMounts: z
+    .array(
+      z.strictObject({
+        hostPath: z.string().min(1),
+        containerPath: z.string().startsWith("/"),
+        readOnly: z.boolean().default(false),
+      }),
+    )
+    .default([]),
   kindContainerdPatches: z.array(z.string().min(1)).default([]),
   goImage: z.string().min(1).default("docker.io/library/golang:1.26"),
   criuImage: z.string().min(1).default("docker.io/library/debian:sid-slim"),
@@ -77,7 +104,12 @@ const schema = z.strictObject({
   kubeContext: z.string().default(""),
   allowedContexts: z.array(z.string().min(1)).default([]),
   preview: previewSchema.default({}),
-  previewQuota: z.partialRecord(z.enum(QUOTA_KEYS), z.union([z.string().regex(QUANTITY), z.number().min(0)], "wanted a Kubernetes quantity such as 500m or 4Gi")).default({}),
+  previewQuota: z
+    .partialRecord(
+      z.enum(QUOTA_KEYS),
+      z.union([z.string().regex(QUANTITY), z.number().min(0)], "wanted a Kubernetes quantity such as 500m or 4Gi"),
+    )
+    .default({}),
 });
 
 /** Keys whose values are never shown. */
@@ -86,16 +118,26 @@ export const SECRET_KEYS: readonly string[] = ["apiKey", "registryPassword", "ce
 /** Keys that say something to some backends only; every other key is read on all of them. */
 export const KEYS_OF_BACKENDS: Readonly<Record<string, readonly BackendName[]>> = {
   clusterName: ["k3s", "kind"],
-  k3sImage: ["k3s"], k3sApiPort: ["k3s"], k3sAgents: ["k3s"],
-  kindImage: ["kind"], kindNodes: ["kind"], kindExtraMounts: ["kind"], kindContainerdPatches: ["kind"],
-  goImage: ["k3s", "kind"], criuImage: ["k3s", "kind"],
-  kubeconfig: ["existing", "docker-desktop"], kubeContext: ["existing", "docker-desktop"], allowedContexts: ["existing", "docker-desktop"],
+  k3sImage: ["k3s"],
+  k3sApiPort: ["k3s"],
+  k3sAgents: ["k3s"],
+  kindImage: ["kind"],
+  kindNodes: ["kind"],
+  kindExtraMounts: ["kind"],
+  kindContainerdPatches: ["kind"],
+  goImage: ["k3s", "kind"],
+  criuImage: ["k3s", "kind"],
+  kubeconfig: ["existing", "docker-desktop"],
+  kubeContext: ["existing", "docker-desktop"],
+  allowedContexts: ["existing", "docker-desktop"],
 };
 
 /** The whole configuration of a stack, checked and with every default filled in. */
 export type Settings = Omit<z.infer<typeof schema>, "backend"> & { backend: BackendName };
 
-/** Whether the stack has checkpoints. `auto` stands only where the cluster is not this stack's, and the nodes decide. */
+/**
+ * Whether the stack has checkpoints. `auto` stands only where the cluster is not this stack's, and the nodes decide.
+ */
 export function checkpointMode({ checkpoint, backend }: Pick<Settings, "checkpoint" | "backend">): boolean | "auto" {
   return checkpoint === "auto" && (backend === "k3s" || backend === "kind") ? true : checkpoint;
 }
@@ -120,28 +162,47 @@ export function configValues(): Record<string, z.core.JSONSchema.BaseSchema> {
  * @throws UserError E_CONFIG that lists every problem at once
  */
 export function readConfig(raw: Record<string, string>, stack: string): Settings {
-  const parsed = schema.safeParse(Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, decode(key, value)])));
+  const parsed = schema.safeParse(
+    Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, decode(key, value)])),
+  );
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => describe(issue, raw));
   const given = (key: string) => (raw[key] ?? "") !== "";
   if (given("cedanaToken") && !given("cedanaClusterId")) {
-    problems.push("cedanaClusterId: no value, and cedanaToken is set: wanted the id under which Cedana knows this cluster (CLUSTER_ID)");
+    problems.push(
+      "cedanaClusterId: no value, and cedanaToken is set: wanted the id under which Cedana knows this cluster (CLUSTER_ID)",
+    );
   }
-  if (given("registryUsername") && !given("registry")) problems.push("registry: no value, and registryUsername is set: wanted the registry that this login is for");
+  if (given("registryUsername") && !given("registry"))
+    problems.push("registry: no value, and registryUsername is set: wanted the registry that this login is for");
   if (given("registry")) {
     const local = ["bayImage", "shipImage"].filter((key) => raw[key]?.startsWith("sha256:"));
-    problems.push(...local.map((key) => `${key}: an image of this host by its content id, which no registry gives (value: ${JSON.stringify(raw[key])})`));
+    problems.push(
+      ...local.map(
+        (key) =>
+          `${key}: an image of this host by its content id, which no registry gives (value: ${JSON.stringify(raw[key])})`,
+      ),
+    );
   }
   if (parsed.success && previewIn(parsed.data)) {
-    problems.push(...quotaProblems(quotaOf(parsed.data.previewQuota), parsed.data.storageSize).map((problem) => `previewQuota: ${problem}`));
+    problems.push(
+      ...quotaProblems(quotaOf(parsed.data.previewQuota), parsed.data.storageSize).map(
+        (problem) => `previewQuota: ${problem}`,
+      ),
+    );
   }
   const chosen = (parsed.success ? parsed.data.backend : raw["backend"]) || stack;
   const backend = BACKENDS.find((name) => name === chosen);
   if (!backend && (raw["backend"] ?? "") === "") {
-    problems.push(`backend: no value, and the stack's name "${stack}" is no backend: wanted one of ${BACKENDS.join(", ")}`);
+    problems.push(
+      `backend: no value, and the stack's name "${stack}" is no backend: wanted one of ${BACKENDS.join(", ")}`,
+    );
   }
   if (!parsed.success || !backend || problems.length > 0) {
     throw new UserError("E_CONFIG", {
-      seen: problems.length === 1 ? problems[0]! : `${problems.length} problems:\n${problems.map((line) => `          - ${line}`).join("\n")}`,
+      seen:
+        problems.length === 1
+          ? problems[0]!
+          : `${problems.length} problems:\n${problems.map((line) => `          - ${line}`).join("\n")}`,
       wanted: "the keys, types and ranges that Pulumi.yaml describes",
       next: `pulumi config --stack ${stack}   (then: pulumi config set KEY VALUE, or pulumi config rm KEY)`,
     });
@@ -150,12 +211,32 @@ export function readConfig(raw: Record<string, string>, stack: string): Settings
 }
 
 /** Where the images that the stack builds come from, with substitutes in place. */
-export function imageSources(settings: Settings): Record<"bay" | "ship" | "propagator", { reference: string; context: string; dockerfile: string; baseImage: string }> {
+export function imageSources(
+  settings: Settings,
+): Record<
+  "bay" | "ship" | "propagator",
+  { reference: string; context: string; dockerfile: string; baseImage: string }
+> {
   const use = (reference: string) => substitute(reference, settings.imageSubstitutes);
   return {
-    bay: { reference: settings.bayImage, context: settings.bayContext, dockerfile: settings.bayDockerfile, baseImage: use(settings.bayBaseImage) },
-    ship: { reference: settings.shipImage, context: settings.shipContext, dockerfile: settings.shipDockerfile, baseImage: use(settings.shipBaseImage) },
-    propagator: { reference: settings.propagatorImage, context: settings.propagatorContext, dockerfile: settings.propagatorDockerfile, baseImage: use(settings.propagatorBaseImage) },
+    bay: {
+      reference: settings.bayImage,
+      context: settings.bayContext,
+      dockerfile: settings.bayDockerfile,
+      baseImage: use(settings.bayBaseImage),
+    },
+    ship: {
+      reference: settings.shipImage,
+      context: settings.shipContext,
+      dockerfile: settings.shipDockerfile,
+      baseImage: use(settings.shipBaseImage),
+    },
+    propagator: {
+      reference: settings.propagatorImage,
+      context: settings.propagatorContext,
+      dockerfile: settings.propagatorDockerfile,
+      baseImage: use(settings.propagatorBaseImage),
+    },
   };
 }
 

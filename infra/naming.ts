@@ -46,7 +46,10 @@ export function ownerOf(root: string, stack: string): Owner {
   return { stack, checkout: root, id: digest(`${root}\0${stack}`, 12) };
 }
 
-/** Name of the cluster that a stack makes and, on k3s, of its node container; short enough that kind can add `-control-plane`. */
+/**
+ * Name of the cluster that a stack makes and, on k3s, of its node container; short enough that kind can add
+ * `-control-plane`.
+ */
 export function clusterName(owner: Owner): string {
   return shorten(`${PREFIX}-${owner.stack}-${owner.id.slice(0, 6)}`, 48);
 }
@@ -82,7 +85,10 @@ export function dockerLabelsOf(owner: Owner): Record<string, string> {
  * @param limit longest result, default 63
  */
 export function shorten(name: string, limit = 63): string {
-  const clean = name.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "");
+  const clean = name
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, "-")
+    .replace(/^-+|-+$/g, "");
   if (clean === name && clean.length <= limit) return clean;
   const suffix = digest(name, 6);
   return `${clean.slice(0, limit - 7).replace(/-+$/, "")}-${suffix}`.replace(/^-/, "");

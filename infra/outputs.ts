@@ -79,15 +79,32 @@ export interface StackOutputs {
 }
 
 /** Keys that are secret in the state; tests plant and search for them. */
-export const SECRET_OUTPUTS = ["apiKey", "kubeconfig", "propagatorToken"] as const satisfies readonly (keyof StackOutputs)[];
+export const SECRET_OUTPUTS = [
+  "apiKey",
+  "kubeconfig",
+  "propagatorToken",
+] as const satisfies readonly (keyof StackOutputs)[];
 
 /** Names every output that is missing or of the wrong type; empty when `value` is a `StackOutputs`. */
 export function problemsOfOutputs(value: Record<string, unknown>): string[] {
   const expected: Record<keyof StackOutputs, string> = {
-    backend: "string", namespace: "string", pod: "string", port: "number", apiKey: "string", kubeconfig: "string",
-    cluster: "object", images: "object", profiles: "object", checkpointRuntimeClass: "string", checkpoint: "object", propagatorToken: "string",
+    backend: "string",
+    namespace: "string",
+    pod: "string",
+    port: "number",
+    apiKey: "string",
+    kubeconfig: "string",
+    cluster: "object",
+    images: "object",
+    profiles: "object",
+    checkpointRuntimeClass: "string",
+    checkpoint: "object",
+    propagatorToken: "string",
   };
   return Object.entries(expected)
     .filter(([key, type]) => typeof value[key] !== type)
-    .map(([key, type]) => `output "${key}" is ${value[key] === undefined ? "missing" : `a ${typeof value[key]}`}, wanted a ${type}`);
+    .map(
+      ([key, type]) =>
+        `output "${key}" is ${value[key] === undefined ? "missing" : `a ${typeof value[key]}`}, wanted a ${type}`,
+    );
 }

@@ -24,20 +24,32 @@ export function readProgramConfig(): ProgramConfig {
 }
 
 /**
- * Cedana's own variables, for keys that the configuration leaves at their defaults, which Pulumi hands over like any other
- * value. A URL or an id alone is for other tools.
+ * Cedana's own variables, for keys that the configuration leaves at their defaults, which Pulumi hands over like any
+ * other value. A URL or an id alone is for other tools.
  */
 export function fromEnvironment(env: NodeJS.ProcessEnv, configured: Record<string, string>): Record<string, string> {
   if (!env["CEDANA_AUTH_TOKEN"]) return {};
   const defaults = configDefaults();
-  const given = { cedanaToken: env["CEDANA_AUTH_TOKEN"], cedanaUrl: env["CEDANA_URL"], cedanaClusterId: env["CLUSTER_ID"] };
+  const given = {
+    cedanaToken: env["CEDANA_AUTH_TOKEN"],
+    cedanaUrl: env["CEDANA_URL"],
+    cedanaClusterId: env["CLUSTER_ID"],
+  };
   const free = (key: string) => configured[key] === undefined || configured[key] === defaults[key];
-  return Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1]) && free(entry[0])));
+  return Object.fromEntries(
+    Object.entries(given).filter((entry): entry is [string, string] => Boolean(entry[1]) && free(entry[0])),
+  );
 }
 
-/** Settings with the images that the environment says to use instead of others laid over them. @throws UserError E_CONFIG */
+/**
+ * Settings with the images that the environment says to use instead of others laid over them. @throws UserError
+ * E_CONFIG
+ */
 export function withSubstitutes(settings: Settings): Settings {
-  return { ...settings, imageSubstitutes: { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) } };
+  return {
+    ...settings,
+    imageSubstitutes: { ...settings.imageSubstitutes, ...substitutesOf(process.env["BAY_E2E_IMAGES"]) },
+  };
 }
 
 /** What `BAY_E2E_IMAGES` says of images to use instead of others. @throws UserError E_CONFIG for what is no JSON */
@@ -46,6 +58,11 @@ function substitutesOf(text: string | undefined): Record<string, string> {
   try {
     return JSON.parse(text) as Record<string, string>;
   } catch (cause) {
-    throw new UserError("E_CONFIG", { seen: `BAY_E2E_IMAGES=${text}`, wanted: "a JSON object from image reference to image reference", next: "unset BAY_E2E_IMAGES", cause });
+    throw new UserError("E_CONFIG", {
+      seen: `BAY_E2E_IMAGES=${text}`,
+      wanted: "a JSON object from image reference to image reference",
+      next: "unset BAY_E2E_IMAGES",
+      cause,
+    });
   }
 }

@@ -9,24 +9,43 @@ jest.setTimeout(60_000);
 const entry = { name: "thing", version: "1", hash: "abc" };
 let root: string;
 
-beforeEach(() => { root = mkdtempSync(join(tmpdir(), "offline-cache-")); });
-afterEach(() => { rmSync(root, { recursive: true, force: true }); });
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "offline-cache-"));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
 
 /** Runs a script in a process of its own that has the cache as `cache` and the folder as `root`. */
 function inAnotherProcess(script: string) {
   const program = `const cache = require(${JSON.stringify(join(__dirname, "cache.ts"))}); const fs = require("node:fs"); const root = ${JSON.stringify(root)}; void (async () => { ${script} })();`;
-  const child = spawn(process.execPath, ["--import", "tsx", "-e", program], { cwd: join(__dirname, ".."), stdio: ["ignore", "pipe", "inherit"] });
-  const said = (word: string) => new Promise<void>((resolve, reject) => {
-    child.stdout.on("data", (data: Buffer) => { if (data.toString().includes(word)) resolve(); });
-    child.once("exit", () => { reject(new Error(`it ended without saying "${word}"`)); });
+  const child = spawn(process.execPath, ["--import", "tsx", "-e", program], {
+    cwd: join(__dirname, ".."),
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  const ended = new Promise<number | null>((resolve) => { child.once("exit", (code) => { resolve(code); }); });
+  const said = (word: string) =>
+    new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (data: Buffer) => {
+        if (data.toString().includes(word)) resolve();
+      });
+      child.once("exit", () => {
+        reject(new Error(`it ended without saying "${word}"`));
+      });
+    });
+  const ended = new Promise<number | null>((resolve) => {
+    child.once("exit", (code) => {
+      resolve(code);
+    });
+  });
   return { child, said, ended };
 }
 
 describe("an entry of the cache", () => {
   it("is made once and then found", async () => {
-    const build = jest.fn((folder: string) => { writeFileSync(join(folder, "file"), "x"); return Promise.resolve(); });
+    const build = jest.fn((folder: string) => {
+      writeFileSync(join(folder, "file"), "x");
+      return Promise.resolve();
+    });
     const first = await cached(entry, build, root);
     expect(await cached(entry, build, root)).toBe(first);
     expect(readFileSync(join(first, "file"), "utf8")).toBe("x");
@@ -38,26 +57,45 @@ describe("an entry of the cache", () => {
   });
 
   it("leaves nothing when its build fails", async () => {
-    await expect(cached(entry, (folder) => { writeFileSync(join(folder, "half"), ""); return Promise.reject(new Error("no")); }, root)).rejects.toThrow("no");
+    await expect(
+      cached(
+        entry,
+        (folder) => {
+          writeFileSync(join(folder, "half"), "");
+          return Promise.reject(new Error("no"));
+        },
+        root,
+      ),
+    ).rejects.toThrow("no");
     expect(existsSync(entryPath(entry, root))).toBe(false);
     expect(leftovers("", root)).toEqual([]);
   });
 
   it("is not there when its build was killed, and the next build starts afresh at once", async () => {
-    const other = inAnotherProcess("await cache.cached({ name: 'thing', version: '1', hash: 'abc' }, async (folder) => { fs.writeFileSync(folder + '/half', ''); console.log('building'); await new Promise((resolve) => setTimeout(resolve, 1e6)); }, root);");
+    const other = inAnotherProcess(
+      "await cache.cached({ name: 'thing', version: '1', hash: 'abc' }, async (folder) => { fs.writeFileSync(folder + '/half', ''); console.log('building'); await new Promise((resolve) => setTimeout(resolve, 1e6)); }, root);",
+    );
     await other.said("building");
     other.child.kill("SIGKILL");
     await other.ended;
     expect(leftovers("thing", root)).toHaveLength(1);
     expect(existsSync(entryPath(entry, root))).toBe(false);
-    const path = await cached(entry, (folder) => { writeFileSync(join(folder, "whole"), ""); return Promise.resolve(); }, root);
+    const path = await cached(
+      entry,
+      (folder) => {
+        writeFileSync(join(folder, "whole"), "");
+        return Promise.resolve();
+      },
+      root,
+    );
     expect(existsSync(join(path, "whole"))).toBe(true);
     expect(existsSync(join(path, "half"))).toBe(false);
     expect(leftovers("thing", root)).toEqual([]);
   });
 
   it("is built by one of two processes that want it at the same time", async () => {
-    const script = "await cache.cached({ name: 'thing', version: '1', hash: 'abc' }, async (folder) => { fs.appendFileSync(root + '/builds', 'x'); fs.writeFileSync(folder + '/file', ''); await new Promise((resolve) => setTimeout(resolve, 300)); }, root); console.log(fs.existsSync(root + '/thing-1-abc/file'));";
+    const script =
+      "await cache.cached({ name: 'thing', version: '1', hash: 'abc' }, async (folder) => { fs.appendFileSync(root + '/builds', 'x'); fs.writeFileSync(folder + '/file', ''); await new Promise((resolve) => setTimeout(resolve, 300)); }, root); console.log(fs.existsSync(root + '/thing-1-abc/file'));";
     const processes = [inAnotherProcess(script), inAnotherProcess(script)];
     await Promise.all(processes.map((other) => other.said("true")));
     expect(await Promise.all(processes.map((other) => other.ended))).toEqual([0, 0]);
@@ -68,13 +106,21 @@ describe("an entry of the cache", () => {
 describe("a lock", () => {
   it("lets one in at a time", async () => {
     let inside = 0;
-    const work = async () => { expect(++inside).toBe(1); await new Promise((resolve) => { setImmediate(resolve); }); inside -= 1; };
+    const work = async () => {
+      expect(++inside).toBe(1);
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      inside -= 1;
+    };
     await Promise.all([withLock("a", work, root), withLock("a", work, root), withLock("a", work, root)]);
     expect(inside).toBe(0);
   });
 
   it("is free again when its owner was killed", async () => {
-    const other = inAnotherProcess("await cache.withLock('a', async () => { console.log('held'); await new Promise((resolve) => setTimeout(resolve, 1e6)); }, root);");
+    const other = inAnotherProcess(
+      "await cache.withLock('a', async () => { console.log('held'); await new Promise((resolve) => setTimeout(resolve, 1e6)); }, root);",
+    );
     await other.said("held");
     other.child.kill("SIGKILL");
     await other.ended;

@@ -6,7 +6,8 @@ import { OFFICIAL_IMAGES, VERSIONS } from "./versions";
 
 jest.setTimeout(120_000);
 
-const main = (...argv: string[]) => tryRun([process.execPath, "--import", "tsx", join(__dirname, "main.ts"), ...argv], { timeout: 3_600_000 });
+const main = (...argv: string[]) =>
+  tryRun([process.execPath, "--import", "tsx", join(__dirname, "main.ts"), ...argv], { timeout: 3_600_000 });
 
 describe("the command line", () => {
   it.each([
@@ -26,21 +27,42 @@ describe("the command line", () => {
   });
 });
 
-const prepared = existsSync(join(process.env["BAY_E2E_CACHE"] || join(process.env["XDG_CACHE_HOME"] || join(process.env["HOME"] ?? "", ".cache"), "bay-e2e"), "pulumi", "checkouts"));
+const prepared = existsSync(
+  join(
+    process.env["BAY_E2E_CACHE"] ||
+      join(process.env["XDG_CACHE_HOME"] || join(process.env["HOME"] ?? "", ".cache"), "bay-e2e"),
+    "pulumi",
+    "checkouts",
+  ),
+);
 const suite = prepared ? describe : describe.skip;
 
-suite(`the Pulumi CLI that the fallback installs${prepared ? "" : " (skipped: not made on this host; node --import tsx offline/main.ts ensure)"}`, () => {
-  it("is found in the environment that ensure prints, with its plugins, and is of the pinned version", async () => {
-    const { env, notes } = JSON.parse((await main("ensure", "--need", "pulumi", "--json")).stdout) as { env: Record<string, string>; notes: string[] };
-    const inIt = { PATH: `${env["PATH_PREPEND"]}:${process.env["PATH"]}`, PULUMI_HOME: env["PULUMI_HOME"], PULUMI_SKIP_UPDATE_CHECK: "true" };
-    expect((await tryRun(["pulumi", "version"], { env: inIt })).stdout).toBe(`v${VERSIONS.pulumi}`);
-    const plugins = JSON.parse((await tryRun(["pulumi", "plugin", "ls", "--json"], { env: inIt })).stdout) as { name: string; version: string }[];
-    expect(Object.fromEntries(plugins.map((plugin) => [plugin.name, plugin.version]))).toEqual(VERSIONS.plugins);
-    expect(notes.some((note) => note.includes("Pulumi CLI"))).toBe(true);
-  }, 120_000);
-});
+suite(
+  `the Pulumi CLI that the fallback installs${prepared ? "" : " (skipped: not made on this host; node --import tsx offline/main.ts ensure)"}`,
+  () => {
+    it("is found in the environment that ensure prints, with its plugins, and is of the pinned version", async () => {
+      const { env, notes } = JSON.parse((await main("ensure", "--need", "pulumi", "--json")).stdout) as {
+        env: Record<string, string>;
+        notes: string[];
+      };
+      const inIt = {
+        PATH: `${env["PATH_PREPEND"]}:${process.env["PATH"]}`,
+        PULUMI_HOME: env["PULUMI_HOME"],
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+      };
+      expect((await tryRun(["pulumi", "version"], { env: inIt })).stdout).toBe(`v${VERSIONS.pulumi}`);
+      const plugins = JSON.parse((await tryRun(["pulumi", "plugin", "ls", "--json"], { env: inIt })).stdout) as {
+        name: string;
+        version: string;
+      }[];
+      expect(Object.fromEntries(plugins.map((plugin) => [plugin.name, plugin.version]))).toEqual(VERSIONS.plugins);
+      expect(notes.some((note) => note.includes("Pulumi CLI"))).toBe(true);
+    }, 120_000);
+  },
+);
 
 it("every official image has a substitute, and its tag names its recipe", () => {
   expect(Object.keys(substitutes()).sort()).toEqual(Object.values(OFFICIAL_IMAGES).sort());
-  for (const tag of Object.values(substitutes())) expect(tag).toMatch(/^bay-e2e\/[a-z-]+:v?\d+\.\d+\.\d+-[0-9a-f]{12}$/);
+  for (const tag of Object.values(substitutes()))
+    expect(tag).toMatch(/^bay-e2e\/[a-z-]+:v?\d+\.\d+\.\d+-[0-9a-f]{12}$/);
 });

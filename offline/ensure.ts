@@ -78,7 +78,14 @@ export async function ensure(needs: readonly Need[], progress: Progress): Promis
 
 /** Everything but Docker, whose CLI the steps call. What two needs share, the first of them makes. */
 async function make(needs: readonly Need[], progress: Progress): Promise<void> {
-  const makers: [Need, () => Promise<Step[]>][] = [["pulumi", pulumiSteps], ["images", () => imageSteps(["k3s"], true)], ["kindCli", kindCliSteps], ["kindImage", () => imageSteps(["kind"], false)], ["helm", helmSteps], ["registry", registrySteps]];
+  const makers: [Need, () => Promise<Step[]>][] = [
+    ["pulumi", pulumiSteps],
+    ["images", () => imageSteps(["k3s"], true)],
+    ["kindCli", kindCliSteps],
+    ["kindImage", () => imageSteps(["kind"], false)],
+    ["helm", helmSteps],
+    ["registry", registrySteps],
+  ];
   for (const [need, stepsTo] of makers) {
     const steps = needs.includes(need) ? await stepsTo() : [];
     progress.expect(Object.keys(progress.ms).length + steps.length);

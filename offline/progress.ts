@@ -13,21 +13,29 @@ export interface Progress {
 const HEARTBEAT_MS = 15_000;
 
 /** @param write where a line goes; the default is standard error */
-export function createProgress(write: (line: string) => void = (line) => { process.stderr.write(`${line}\n`); }): Progress {
+export function createProgress(
+  write: (line: string) => void = (line) => {
+    process.stderr.write(`${line}\n`);
+  },
+): Progress {
   const ms: Record<string, number> = {};
   let expected = 0;
   let begun = 0;
   return {
     ms,
     say: write,
-    expect(count) { expected = count; },
+    expect(count) {
+      expected = count;
+    },
     async step(name, title, work) {
       begun += 1;
       const place = `[${begun}/${Math.max(expected, begun)}] ${title}`;
       const start = Date.now();
       const seconds = () => `${((Date.now() - start) / 1000).toFixed(0)} s`;
       write(place);
-      const heartbeat = setInterval(() => { write(`${place}: ${seconds()} so far`); }, HEARTBEAT_MS);
+      const heartbeat = setInterval(() => {
+        write(`${place}: ${seconds()} so far`);
+      }, HEARTBEAT_MS);
       try {
         const result = await work();
         write(`${place}: done in ${seconds()}`);

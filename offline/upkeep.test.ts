@@ -7,10 +7,16 @@ import { ownEntries } from "./upkeep";
 const MADE = "pulumi-cli-3.250.0-cc8a49dfd846";
 
 let root: string;
-beforeEach(() => { root = mkdtempSync(join(tmpdir(), "bay-e2e-cache-")); });
-afterEach(() => { rmSync(root, { recursive: true, force: true }); });
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "bay-e2e-cache-"));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
 
-const folders = (...names: string[]) => { for (const name of names) mkdirSync(join(root, name)); };
+const folders = (...names: string[]) => {
+  for (const name of names) mkdirSync(join(root, name));
+};
 
 test("a cache folder that was empty when it was first used is the fallback's own, with all that it puts there", async () => {
   await withLock("thing", () => Promise.resolve(), root);

@@ -25,7 +25,11 @@ export async function status(): Promise<string[]> {
 export async function clean(print: (line: string) => void): Promise<void> {
   for (const image of await imagesMadeHere()) {
     const result = await tryRun(["docker", "rmi", image.name]);
-    print(result.exitCode === 0 ? `removed image ${image.name}` : `kept image ${image.name}: ${result.stderr.split("\n")[0] ?? ""}`);
+    print(
+      result.exitCode === 0
+        ? `removed image ${image.name}`
+        : `kept image ${image.name}: ${result.stderr.split("\n")[0] ?? ""}`,
+    );
   }
   print(await stopEngine());
   for (const name of ownEntries()) {
@@ -38,13 +42,18 @@ export async function clean(print: (line: string) => void): Promise<void> {
 }
 
 /**
- * What of the cache's folder the fallback made. In a folder that the user has for more, `pulumi` or `docker` may be the user's: there
- * only names with a recipe's digest are ours.
+ * What of the cache's folder the fallback made. In a folder that the user has for more, `pulumi` or `docker` may be the
+ * user's: there only names with a recipe's digest are ours.
  */
 export function ownEntries(root = cacheRoot()): string[] {
-  const ours = /^(pulumi-cli|kind-cli|helm|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^\.building-/;
+  const ours =
+    /^(pulumi-cli|kind-cli|helm|registry|node-program-[a-z0-9]+|docker-engine|go)-[\w.-]+-[0-9a-f]{12}$|^\.building-/;
   const inOwn = isOwnCacheFolder(root) ? /^(pulumi|docker|locks)$/ : undefined;
-  return existsSync(root) ? readdirSync(root).filter((name) => ours.test(name) || inOwn?.test(name)).sort() : [];
+  return existsSync(root)
+    ? readdirSync(root)
+        .filter((name) => ours.test(name) || inOwn?.test(name))
+        .sort()
+    : [];
 }
 
 /**
@@ -53,7 +62,15 @@ export function ownEntries(root = cacheRoot()): string[] {
  */
 async function imagesMadeHere(): Promise<{ name: string; size: string }[]> {
   const references = REPOSITORIES.flatMap((name) => ["--filter", `reference=${name}`]);
-  const result = await tryRun(["docker", "images", "--filter", `label=${LABEL}`, ...references, "--format", "{{.Repository}}:{{.Tag}} {{.Size}}"]).catch(() => undefined);
+  const result = await tryRun([
+    "docker",
+    "images",
+    "--filter",
+    `label=${LABEL}`,
+    ...references,
+    "--format",
+    "{{.Repository}}:{{.Tag}} {{.Size}}",
+  ]).catch(() => undefined);
   const lines = result?.exitCode === 0 ? result.stdout.split("\n").filter((line) => line !== "") : [];
   return lines.map((line) => ({ name: line.split(" ")[0]!, size: line.split(" ")[1] ?? "" }));
 }

@@ -19,7 +19,10 @@ export const VERSIONS = {
   /** What Ship's base has beside Node.js; npm is the one that comes with that Node.js. */
   npm: "11.6.0",
   pnpm: "10.34.9",
-  /** Debian suites: Docker Engine's (its older runc cannot start privileged containers everywhere), the node's, the base images'. */
+  /**
+   * Debian suites: Docker Engine's (its older runc cannot start privileged containers everywhere), the node's, the base
+   * images'.
+   */
   suites: { docker: "trixie", node: "sid", base: "trixie" },
 } as const;
 
@@ -31,10 +34,19 @@ export const OFFICIAL_IMAGES = {
 } as const;
 
 /** The node image that this release of kind takes by default; its Kubernetes is newer than the one made here. */
-export const OFFICIAL_KIND_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
+export const OFFICIAL_KIND_NODE =
+  "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
 
 /** On everything in Docker that the fallback makes. */
 export const LABEL = "bay-e2e.dev/made-by=offline";
 
 /** Names of the images that the fallback makes. */
-export const REPOSITORIES = ["bay-e2e/kind-node", "bay-e2e/node", "bay-e2e/node-programs", "bay-e2e/node-os", "bay-e2e/node-base", "bay-e2e/python-node-base", "bay-e2e/debian"] as const;
+export const REPOSITORIES = [
+  "bay-e2e/kind-node",
+  "bay-e2e/node",
+  "bay-e2e/node-programs",
+  "bay-e2e/node-os",
+  "bay-e2e/node-base",
+  "bay-e2e/python-node-base",
+  "bay-e2e/debian",
+] as const;

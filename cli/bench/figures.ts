@@ -15,5 +15,7 @@ export async function store(folder: string, values: object, head: string[], rows
   const file = join(folder, "figures.json");
   writeFileSync(file, `${JSON.stringify({ host: await run(["uname", "-srm"]), ...values }, null, 2)}\n`);
   const line = (cells: string[]): string => `| ${cells.join(" | ")} |`;
-  process.stdout.write(`${[line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n")}\n\nStored in ${file}\n`);
+  process.stdout.write(
+    `${[line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n")}\n\nStored in ${file}\n`,
+  );
 }

@@ -21,7 +21,10 @@ export async function bench(options: { stack: string; rounds: number }): Promise
     process.stderr.write(`Round ${round} of ${options.rounds}\n`);
     await oneRound(options.stack, join(folder, `round-${round}`), figures);
   }
-  const rows = Object.entries(figures).map(([name, values]) => [name, ...spread(values).map((value) => value.toFixed(2))]);
+  const rows = Object.entries(figures).map(([name, values]) => [
+    name,
+    ...spread(values).map((value) => value.toFixed(2)),
+  ]);
   await store(folder, { unit: "ms", figures }, ["phase, seconds", "min", "median", "max"], rows);
   return 0;
 }
@@ -29,7 +32,9 @@ export async function bench(options: { stack: string; rounds: number }): Promise
 async function oneRound(stack: string, folder: string, figures: Figures): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const factsFile = join(folder, "facts.jsonl");
-  const keep = (name: string, ms: number) => { (figures[name] ??= []).push(ms); };
+  const keep = (name: string, ms: number) => {
+    (figures[name] ??= []).push(ms);
+  };
   const time = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const start = Date.now();
     const value = await work();
@@ -40,9 +45,20 @@ async function oneRound(stack: string, folder: string, figures: Figures): Promis
   await time("set-up", () => prepare({ stack }));
   const outputs = await time("up", () => up(stack, { factsFile }));
   keep("cluster ready (part of up)", readFacts(factsFile).clusterReadyMs ?? 0);
-  await time("tests", () => runTests({ call: "npm run bench", projects: ["e2e"], folder, outputs, words: [], options: { stack, verbose: false, parallel: true, list: false, suite: "bay" } }));
+  await time("tests", () =>
+    runTests({
+      call: "npm run bench",
+      projects: ["e2e"],
+      folder,
+      outputs,
+      words: [],
+      options: { stack, verbose: false, parallel: true, list: false, suite: "bay" },
+    }),
+  );
   const job = Date.now() - start;
-  await time("pulumi up, nothing changed", () => run(["pulumi", "up", "--yes", "--stack", stack, "--non-interactive"], { cwd: ROOT }));
+  await time("pulumi up, nothing changed", () =>
+    run(["pulumi", "up", "--yes", "--stack", stack, "--non-interactive"], { cwd: ROOT }),
+  );
   const destroy = Date.now();
   await time("destroy", () => down(stack));
   keep("main job", job + Date.now() - destroy);

@@ -2,8 +2,17 @@ import type { V1Pod } from "@kubernetes/client-node";
 import type { Kube } from "../../tests/support/kube";
 import { notYet, waitFor } from "../../tests/support/wait";
 
-/** When the API server told of a pod's steps, in milliseconds of `performance.now()`: the pod's own times have whole seconds. */
-export interface PodTimes { created: number; scheduled: number; sandbox: number; started: number; ready: number }
+/**
+ * When the API server told of a pod's steps, in milliseconds of `performance.now()`: the pod's own times have whole
+ * seconds.
+ */
+export interface PodTimes {
+  created: number;
+  scheduled: number;
+  sandbox: number;
+  started: number;
+  ready: number;
+}
 
 /** How each step is seen. The pod's sandbox is its network and its pause container. */
 const SEEN: Record<keyof PodTimes, (pod: V1Pod) => boolean> = {
@@ -44,7 +53,11 @@ export async function podTimes(kube: Kube, { namespace, selector, last, deadline
     // What is measured may be there before this watch has told of the last step.
     end: async () => {
       try {
-        await waitFor(`the step ${last} of a pod of ${selector}`, () => seen[last] !== undefined || notYet(`seen: ${Object.keys(seen).join(", ")}`), { deadline, interval: 5 });
+        await waitFor(
+          `the step ${last} of a pod of ${selector}`,
+          () => seen[last] !== undefined || notYet(`seen: ${Object.keys(seen).join(", ")}`),
+          { deadline, interval: 5 },
+        );
       } finally {
         watch();
       }

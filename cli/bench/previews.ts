@@ -18,8 +18,8 @@ const [TOGETHER, LISTED] = [10, 100];
 type Figures = Map<string, number[]>;
 
 /**
- * Times previews on the cluster of a stack that is up, each command as a user calls it, from its start to its end. The images are
- * there before the first is timed. Figures are no tests: nothing here passes or fails by them.
+ * Times previews on the cluster of a stack that is up, each command as a user calls it, from its start to its end. The
+ * images are there before the first is timed. Figures are no tests: nothing here passes or fails by them.
  * @throws UserError E_STACK_NOT_UP, E_COMMAND when a command fails
  */
 export async function benchPreviews({ stack, rounds }: { stack: string; rounds: number }): Promise<number> {
@@ -37,14 +37,26 @@ export async function benchPreviews({ stack, rounds }: { stack: string; rounds: 
     await timed(figures, "down", () => preview(["down", "bench-0"]));
   }
   const names = Array.from({ length: TOGETHER }, (_, index) => `bench-${index + 1}`);
-  await timed(figures, `${TOGETHER} up at once, until the last`, () => Promise.all(names.map((name) => timed(figures, `  each of the ${TOGETHER}`, () => up(name)))));
-  await timed(figures, `${TOGETHER} smoke tests at once, until the last`, () => Promise.all(names.map((name) => preview(["test", name]))));
+  await timed(figures, `${TOGETHER} up at once, until the last`, () =>
+    Promise.all(names.map((name) => timed(figures, `  each of the ${TOGETHER}`, () => up(name)))),
+  );
+  await timed(figures, `${TOGETHER} smoke tests at once, until the last`, () =>
+    Promise.all(names.map((name) => preview(["test", name]))),
+  );
   await withListed(kubeconfig, stack, async () => {
-    for (let round = 1; round <= rounds; round += 1) await timed(figures, `list of ${LISTED + TOGETHER}`, () => preview(["list"]));
+    for (let round = 1; round <= rounds; round += 1)
+      await timed(figures, `list of ${LISTED + TOGETHER}`, () => preview(["list"]));
   });
-  await timed(figures, `${TOGETHER} down at once, until the last`, () => Promise.all(names.map((name) => preview(["down", name]))));
+  await timed(figures, `${TOGETHER} down at once, until the last`, () =>
+    Promise.all(names.map((name) => preview(["down", name]))),
+  );
   const rows = [...figures].map(([name, values]) => [name, String(values.length), ...spread(values)]);
-  await store(benchFolder(), { unit: "s", figures: Object.fromEntries(figures) }, ["previews, seconds", "n", "min", "median", "max"], rows);
+  await store(
+    benchFolder(),
+    { unit: "s", figures: Object.fromEntries(figures) },
+    ["previews, seconds", "n", "min", "median", "max"],
+    rows,
+  );
   return 0;
 }
 
@@ -53,9 +65,27 @@ async function withListed(kubeconfig: string, template: string, work: () => Prom
   const kube = new Kube(kubeconfig);
   const run = randomBytes(3).toString("hex");
   const objects = Array.from({ length: LISTED }, (_, index) => {
-    const about: Preview = { name: `listed-${run}-${index}`, owner: previewOwner(), created: isoNow(), expires: isoAfter(3600), ttl: 3600, idle: 0, keep: false, template, commit: "" };
-    const labels = { ...previewLabels(about, "restricted"), [LABELS.owner]: `bench-${run}`, [LABELS.stack]: about.name };
-    return { apiVersion: "v1", kind: "Namespace", metadata: { name: `bay-preview-${about.name}`, labels, annotations: previewAnnotations(about) } };
+    const about: Preview = {
+      name: `listed-${run}-${index}`,
+      owner: previewOwner(),
+      created: isoNow(),
+      expires: isoAfter(3600),
+      ttl: 3600,
+      idle: 0,
+      keep: false,
+      template,
+      commit: "",
+    };
+    const labels = {
+      ...previewLabels(about, "restricted"),
+      [LABELS.owner]: `bench-${run}`,
+      [LABELS.stack]: about.name,
+    };
+    return {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: `bay-preview-${about.name}`, labels, annotations: previewAnnotations(about) },
+    };
   });
   try {
     await Promise.all(objects.map((object) => kube.create(object)));
@@ -66,15 +96,23 @@ async function withListed(kubeconfig: string, template: string, work: () => Prom
 }
 
 async function preview(words: string[]): Promise<void> {
-  const { exitCode, stdout, stderr } = await tryRun([process.execPath, join(ROOT, "cli", "start.mjs"), "preview", ...words], { cwd: ROOT, timeout: 600_000 });
+  const { exitCode, stdout, stderr } = await tryRun(
+    [process.execPath, join(ROOT, "cli", "start.mjs"), "preview", ...words],
+    { cwd: ROOT, timeout: 600_000 },
+  );
   if (exitCode === 0) return;
-  throw new UserError("E_COMMAND", { seen: `exit code ${exitCode}`, wanted: "exit code 0", next: `npm run preview -- ${words.join(" ")}`, detail: tail(stderr || stdout) });
+  throw new UserError("E_COMMAND", {
+    seen: `exit code ${exitCode}`,
+    wanted: "exit code 0",
+    next: `npm run preview -- ${words.join(" ")}`,
+    detail: tail(stderr || stdout),
+  });
 }
 
 async function timed<T>(figures: Figures, name: string, work: () => Promise<T>): Promise<T> {
   const begin = performance.now();
   const value = await work();
-  figures.set(name, [...figures.get(name) ?? [], (performance.now() - begin) / 1000]);
+  figures.set(name, [...(figures.get(name) ?? []), (performance.now() - begin) / 1000]);
   return value;
 }
 

@@ -40,7 +40,12 @@ export async function benchServices(stack: string, plan: ServicesPlan = SERVICES
     await bench.clean();
     await forward.close();
   }
-  await store(benchFolder(), { unit: "ms, MB/s for transfers", figures: Object.fromEntries(bench.figures) }, ["call", "n", "p50", "p95"], [...bench.figures].map(([name, values]) => row(name, values)));
+  await store(
+    benchFolder(),
+    { unit: "ms, MB/s for transfers", figures: Object.fromEntries(bench.figures) },
+    ["call", "n", "p50", "p95"],
+    [...bench.figures].map(([name, values]) => row(name, values)),
+  );
   return 0;
 }
 
@@ -48,7 +53,11 @@ class Bench {
   readonly figures: Figures = new Map();
   readonly #made: SandboxClient[] = [];
 
-  constructor(private readonly bay: BayClient, private readonly kube: Kube, private readonly namespace: string) {}
+  constructor(
+    private readonly bay: BayClient,
+    private readonly kube: Kube,
+    private readonly namespace: string,
+  ) {}
 
   async run({ calls, cold, together, bytes }: ServicesPlan): Promise<void> {
     await this.repeat("create a sandbox", calls, () => this.create());
@@ -56,15 +65,21 @@ class Bench {
     const unused = [...this.#made];
     for (let n = 0; n < cold; n += 1) await this.coldStart(unused.shift()!);
     const warm = this.#made[0]!;
-    await this.repeat("warm python/exec", calls, async () => { expectStatus(await warm.python("1 + 1"), 200); });
-    await this.repeat("warm shell/exec", calls, async () => { expectStatus(await warm.shell("true"), 200); });
+    await this.repeat("warm python/exec", calls, async () => {
+      expectStatus(await warm.python("1 + 1"), 200);
+    });
+    await this.repeat("warm shell/exec", calls, async () => {
+      expectStatus(await warm.shell("true"), 200);
+    });
     await this.transfers(warm, bytes);
     for (const used of this.#made.slice(0, cold)) expectStatus(await used.stop(), 200);
     const began = performance.now();
-    await Promise.all(Array.from({ length: together }, () => unused.pop() ?? this.#made[0]!).map(async (sandbox) => {
-      expectStatus(await sandbox.python("1"), 200);
-      this.keep(`first python/exec, ${together} at once`, performance.now() - began);
-    }));
+    await Promise.all(
+      Array.from({ length: together }, () => unused.pop() ?? this.#made[0]!).map(async (sandbox) => {
+        expectStatus(await sandbox.python("1"), 200);
+        this.keep(`first python/exec, ${together} at once`, performance.now() - began);
+      }),
+    );
   }
 
   async clean(): Promise<void> {
@@ -78,7 +93,12 @@ class Bench {
 
   /** The first call of a sandbox, and what the cluster was seen doing meanwhile. */
   private async coldStart(sandbox: SandboxClient): Promise<void> {
-    const watch = await podTimes(this.kube, { namespace: this.namespace, selector: `bay.sandbox_id=${sandbox.id}`, last: "started", deadline: 5_000 });
+    const watch = await podTimes(this.kube, {
+      namespace: this.namespace,
+      selector: `bay.sandbox_id=${sandbox.id}`,
+      last: "started",
+      deadline: 5_000,
+    });
     const began = performance.now();
     expectStatus(await sandbox.python("1 + 1"), 200);
     const answered = performance.now();
@@ -95,8 +115,12 @@ class Bench {
       this.keep(name, bytes / 1000 / (performance.now() - began));
     };
     for (let n = 0; n < 5; n += 1) {
-      await rate(`upload of ${bytes / 1e6} MB, MB/s`, async () => expectStatus(await sandbox.upload("bench.bin", content), 200));
-      await rate(`download of ${bytes / 1e6} MB, MB/s`, async () => expectStatus(await sandbox.download("bench.bin"), 200));
+      await rate(`upload of ${bytes / 1e6} MB, MB/s`, async () =>
+        expectStatus(await sandbox.upload("bench.bin", content), 200),
+      );
+      await rate(`download of ${bytes / 1e6} MB, MB/s`, async () =>
+        expectStatus(await sandbox.download("bench.bin"), 200),
+      );
     }
   }
 
@@ -109,20 +133,23 @@ class Bench {
   }
 
   private keep(name: string, value: number): void {
-    this.figures.set(name, [...this.figures.get(name) ?? [], value]);
+    this.figures.set(name, [...(this.figures.get(name) ?? []), value]);
   }
 }
 
 /** The stretches of a cold start, as they follow each other. */
 function parts(began: number, { created, scheduled, started }: PodTimes, answered: number): [string, number][] {
   return [
-    ["Bay makes the pod", created - began], ["volume bound, pod scheduled", scheduled - created],
-    ["pod sandbox, volume mounted, container started", started - scheduled], ["Ship and its interpreter start, first call", answered - started],
+    ["Bay makes the pod", created - began],
+    ["volume bound, pod scheduled", scheduled - created],
+    ["pod sandbox, volume mounted, container started", started - scheduled],
+    ["Ship and its interpreter start, first call", answered - started],
   ];
 }
 
 function row(name: string, values: number[]): string[] {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): string => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(1);
+  const at = (share: number): string =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(1);
   return [name, String(sorted.length), at(0.5), at(0.95)];
 }

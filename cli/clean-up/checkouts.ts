@@ -3,8 +3,8 @@ import { dirname, isAbsolute, join } from "node:path";
 import { readIfThere } from "./procfs";
 
 /**
- * What is known of a folder that some checkout had. `gone` is only what was certainly removed: a checkout on a disk that is not
- * mounted, on another host or in another container cannot be seen from here either, and is `unknown`.
+ * What is known of a folder that some checkout had. `gone` is only what was certainly removed: a checkout on a disk
+ * that is not mounted, on another host or in another container cannot be seen from here either, and is `unknown`.
  */
 export type Presence = "here" | "gone" | "unknown";
 
@@ -17,7 +17,8 @@ export interface Mounts {
 }
 
 /** Folders in which desktops and automounters make and remove mount points. */
-const AUTOMOUNTED = /^(\/media(\/[^/]+)?|\/run\/media(\/[^/]+)?|\/mnt|\/Volumes|\/net(\/[^/]+)?|\/misc|\/run\/user\/\d+(\/gvfs)?)$/;
+const AUTOMOUNTED =
+  /^(\/media(\/[^/]+)?|\/run\/media(\/[^/]+)?|\/mnt|\/Volumes|\/net(\/[^/]+)?|\/misc|\/run\/user\/\d+(\/gvfs)?)$/;
 
 /** Looks for the checkout in a folder. */
 export function presenceOf(checkout: string, mounts: Mounts = mountsOfHost()): Presence {
@@ -42,13 +43,22 @@ function parentIsWhole(parent: string, { mountinfo }: Mounts): boolean {
 /** Whether every file system that the host is told to mount at or above a folder is mounted. */
 function waitsForNoDisk(checkout: string, { mountinfo, fstab }: Mounts): boolean {
   const mounted = new Set(mountPoints(mountinfo).map(({ point }) => point));
-  const wanted = fstab.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#")).map((line) => unescape(line.split(/\s+/)[1] ?? ""));
-  return wanted.filter((point) => point.startsWith("/") && point !== "/" && `${checkout}/`.startsWith(`${point}/`)).every((point) => mounted.has(point));
+  const wanted = fstab
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => unescape(line.split(/\s+/)[1] ?? ""));
+  return wanted
+    .filter((point) => point.startsWith("/") && point !== "/" && `${checkout}/`.startsWith(`${point}/`))
+    .every((point) => mounted.has(point));
 }
 
 /** Each line of mountinfo: the fifth field is the mount point, the first behind `-` the type. */
 function mountPoints(mountinfo: string): { point: string; type: string }[] {
-  return mountinfo.split("\n").filter(Boolean).map((line) => ({ point: unescape(line.split(" ")[4] ?? ""), type: line.split(" - ")[1]?.split(" ")[0] ?? "" }));
+  return mountinfo
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => ({ point: unescape(line.split(" ")[4] ?? ""), type: line.split(" - ")[1]?.split(" ")[0] ?? "" }));
 }
 
 /** Blanks in these files are written as \040. */

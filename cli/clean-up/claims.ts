@@ -55,7 +55,12 @@ export interface Mark {
 }
 
 /** Who may be swept: a look at what the stacks of this checkout are and which checkouts exist. */
-export function claimsOf(names: readonly string[], known: readonly KnownStack[], interrupted: readonly { stack: string; why: string }[], { all, checkout: named }: Pick<SweepOptions, "all" | "checkout">): Claims {
+export function claimsOf(
+  names: readonly string[],
+  known: readonly KnownStack[],
+  interrupted: readonly { stack: string; why: string }[],
+  { all, checkout: named }: Pick<SweepOptions, "all" | "checkout">,
+): Claims {
   const ids = new Map(names.map((name) => [ownerOf(ROOT, name).id, name]));
   const unknown = new Set<string>();
   const ownStack = (id: string) => ids.get(id);
@@ -70,12 +75,14 @@ export function claimsOf(names: readonly string[], known: readonly KnownStack[],
     return undefined;
   };
   return {
-    ownStack, unknown, whyGone,
+    ownStack,
+    unknown,
+    whyGone,
     whyOf: (mark) => {
       const { id, stack: label, checkout, host } = mark;
       // The same folder on another host has the same ids.
       const ofThisHost = host === undefined || host === hostname();
-      const stack = ofThisHost ? ownStack(id) ?? (checkout === ROOT ? label : undefined) : undefined;
+      const stack = ofThisHost ? (ownStack(id) ?? (checkout === ROOT ? label : undefined)) : undefined;
       if (stack === undefined) return whyGone(mark);
       if (inUse(stack)) return undefined;
       const cut = interrupted.find((one) => one.stack === stack);
@@ -93,9 +100,19 @@ export function markOf(labels: Record<string, string>): Mark {
 }
 
 /** Whose a namespace is. Hosts share clusters, and a folder means nothing without its host. */
-export function markOfNamespace({ labels, annotations }: { labels: Record<string, string>; annotations: Record<string, string> }): Mark {
+export function markOfNamespace({
+  labels,
+  annotations,
+}: {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}): Mark {
   const host = annotations[LABELS.host];
-  return { ...markOf({ ...labels, [LABELS.checkout]: annotations[LABELS.checkout] ?? "" }), shared: true, ...(host === undefined ? {} : { host }) };
+  return {
+    ...markOf({ ...labels, [LABELS.checkout]: annotations[LABELS.checkout] ?? "" }),
+    shared: true,
+    ...(host === undefined ? {} : { host }),
+  };
 }
 
 /** Stack and checkout for the table: a stack of this checkout has its full name. */

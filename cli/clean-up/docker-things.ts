@@ -1,5 +1,11 @@
 import { LABELS, type Owner, PREFIX } from "../../infra/naming";
-import { type InspectedContainer, type InspectedNetwork, isNodeOf, KIND_LABEL, ownLabels } from "../../infra/support/docker-inspect";
+import {
+  type InspectedContainer,
+  type InspectedNetwork,
+  isNodeOf,
+  KIND_LABEL,
+  ownLabels,
+} from "../../infra/support/docker-inspect";
 import { UserError } from "../../infra/support/errors";
 import { pasteable, tail, tryRun } from "../../infra/support/exec";
 import { imagesOf, isProven, labelledImages } from "../tools/stored";
@@ -10,12 +16,14 @@ export { KIND_LABEL };
 export const DOCKER_KINDS = ["container", "network", "volume"] as const;
 export type DockerKind = (typeof DOCKER_KINDS)[number];
 
-/** Set in a container of cli/container to its own name: what runs in there must not take it for something that is left. */
+/**
+ * Set in a container of cli/container to its own name: what runs in there must not take it for something that is left.
+ */
 export const SELF_VARIABLE = "BAY_E2E_CONTAINER";
 
 /**
- * A container, network or volume that was made by a stack of this project: it carries the owner's label itself, or it is a
- * node that kind made in a network which does. Nothing is taken for a stack's because of its name.
+ * A container, network or volume that was made by a stack of this project: it carries the owner's label itself, or it
+ * is a node that kind made in a network which does. Nothing is taken for a stack's because of its name.
  */
 export interface DockerThing {
   kind: DockerKind;
@@ -40,27 +48,46 @@ export async function thingsOfAll(): Promise<DockerThing[]> {
 
 async function look(label: string): Promise<DockerThing[]> {
   const [containers, nodes, networks, volumes] = await Promise.all([
-    containersBy(label), containersBy(KIND_LABEL), inspected<InspectedNetwork>("network", label), inspected<InspectedVolume>("volume", label),
+    containersBy(label),
+    containersBy(KIND_LABEL),
+    inspected<InspectedNetwork>("network", label),
+    inspected<InspectedVolume>("volume", label),
   ]);
-  const labelled = containers.filter(({ labels }) => LABELS.owner in labels && (!label.includes("=") || `${LABELS.owner}=${labels[LABELS.owner]}` === label));
+  const labelled = containers.filter(
+    ({ labels }) =>
+      LABELS.owner in labels && (!label.includes("=") || `${LABELS.owner}=${labels[LABELS.owner]}` === label),
+  );
   const kindNodes = nodes.flatMap(({ facts, ...node }) => {
     const network = networks.find((each) => isNodeOf(facts, each));
     return network ? [{ ...node, labels: { ...network.Labels, ...node.labels } }] : [];
   });
   return [
-    ...labelled.map(({ facts, ...thing }) => { void facts; return thing; }), ...kindNodes,
-    ...networks.map(({ Id, Name, Labels, Created }): DockerThing => ({ kind: "network", id: Id, name: Name, labels: Labels ?? {}, created: Created })),
+    ...labelled.map(({ facts, ...thing }) => {
+      void facts;
+      return thing;
+    }),
+    ...kindNodes,
+    ...networks.map(({ Id, Name, Labels, Created }): DockerThing => ({
+      kind: "network",
+      id: Id,
+      name: Name,
+      labels: Labels ?? {},
+      created: Created,
+    })),
     ...volumes.map(thingOfVolume),
   ];
 }
 
 /**
- * Removes things of Docker, with the anonymous volumes of its containers; what is gone already is no error. Containers and
- * networks go by their ids, which no other thing ever gets; a volume's labels are compared once more.
+ * Removes things of Docker, with the anonymous volumes of its containers; what is gone already is no error. Containers
+ * and networks go by their ids, which no other thing ever gets; a volume's labels are compared once more.
  * @param tell says what is being removed
  * @throws UserError E_DESTROY that names what holds a thing
  */
-export async function removeThings(things: readonly DockerThing[], tell: (line: string) => void = () => undefined): Promise<void> {
+export async function removeThings(
+  things: readonly DockerThing[],
+  tell: (line: string) => void = () => undefined,
+): Promise<void> {
   for (const kind of DOCKER_KINDS) {
     for (const thing of things.filter((each) => each.kind === kind)) {
       if (kind === "volume" && !(await isStill(thing))) continue;
@@ -74,30 +101,57 @@ export async function removeThings(things: readonly DockerThing[], tell: (line: 
 /** Whether a volume is the one that was found: somebody may have made another of its name since. */
 async function isStill({ name, labels, created }: DockerThing): Promise<boolean> {
   const [now] = await inspect<InspectedVolume>("volume", [name]);
-  return now !== undefined && thingOfVolume(now).created === created && now.Labels?.[LABELS.owner] === labels[LABELS.owner];
+  return (
+    now !== undefined && thingOfVolume(now).created === created && now.Labels?.[LABELS.owner] === labels[LABELS.owner]
+  );
 }
 
 /** Why Docker does not remove a thing, with the containers of others that use it. */
 async function held({ kind, id, name }: DockerThing, stderr: string): Promise<UserError> {
   const filter = kind === "network" ? `network=${id}` : `volume=${name}`;
-  const users = kind === "container" ? [] : await lines(["docker", "ps", "--all", "--filter", filter, "--format", "{{.Names}}"]);
-  const by = users.length === 0 ? tail(stderr, 1) : `used by ${users.length === 1 ? "container" : "containers"} ${users.join(", ")}, which this stack did not make`;
-  const next = users.length === 0 ? pasteable(["docker", kind, "inspect", name])
-    : kind === "network" ? pasteable(["docker", "network", "disconnect", name, users[0]!]) : `${pasteable(["docker", "rm", users[0]!])}   (if nobody needs it)`;
-  return new UserError("E_DESTROY", { seen: `${kind} ${name} cannot be removed: ${by}`, wanted: `no ${kind} ${name}`, next, detail: tail(stderr, 5) });
+  const users =
+    kind === "container" ? [] : await lines(["docker", "ps", "--all", "--filter", filter, "--format", "{{.Names}}"]);
+  const by =
+    users.length === 0
+      ? tail(stderr, 1)
+      : `used by ${users.length === 1 ? "container" : "containers"} ${users.join(", ")}, which this stack did not make`;
+  const next =
+    users.length === 0
+      ? pasteable(["docker", kind, "inspect", name])
+      : kind === "network"
+        ? pasteable(["docker", "network", "disconnect", name, users[0]!])
+        : `${pasteable(["docker", "rm", users[0]!])}   (if nobody needs it)`;
+  return new UserError("E_DESTROY", {
+    seen: `${kind} ${name} cannot be removed: ${by}`,
+    wanted: `no ${kind} ${name}`,
+    next,
+    detail: tail(stderr, 5),
+  });
 }
 
 /**
- * Takes a stack's name off the images that were built for it. The images stay for the next run, by the names that clusters
- * know them by; one without such a name keeps the stack's, or it would be gone. The image of a run in a container is of no use
- * to any other, and goes. Other images may have these names too: they keep them.
+ * Takes a stack's name off the images that were built for it. The images stay for the next run, by the names that
+ * clusters know them by; one without such a name keeps the stack's, or it would be gone. The image of a run in a
+ * container is of no use to any other, and goes. Other images may have these names too: they keep them.
  */
 export async function dropImageNames(stack: string): Promise<void> {
-  const listed = await lines(["docker", "image", "ls", "--no-trunc", "--filter", `reference=${PREFIX}/*`, "--format", "{{.ID}} {{.Repository}}:{{.Tag}} {{.Size}}"]);
+  const listed = await lines([
+    "docker",
+    "image",
+    "ls",
+    "--no-trunc",
+    "--filter",
+    `reference=${PREFIX}/*`,
+    "--format",
+    "{{.ID}} {{.Repository}}:{{.Tag}} {{.Size}}",
+  ]);
   const labelled = await labelledImages();
   const dropped = imagesOf(listed.join("\n")).flatMap(({ name, places }) => {
     const loaded = isProven({ name, places }, new Set());
-    return places.filter((place) => place.endsWith(`:${stack}`) && (loaded || (place.startsWith(`${PREFIX}/runner:`) && labelled.has(name))));
+    return places.filter(
+      (place) =>
+        place.endsWith(`:${stack}`) && (loaded || (place.startsWith(`${PREFIX}/runner:`) && labelled.has(name))),
+    );
   });
   if (dropped.length > 0) await tryRun(["docker", "image", "rm", ...dropped]);
 }
@@ -108,21 +162,39 @@ export function removalOf({ kind, name }: Pick<DockerThing, "kind" | "name">): s
 }
 
 const REMOVE: Record<DockerKind, [string, ...string[]]> = {
-  container: ["docker", "rm", "--force", "--volumes"], network: ["docker", "network", "rm"], volume: ["docker", "volume", "rm"],
+  container: ["docker", "rm", "--force", "--volumes"],
+  network: ["docker", "network", "rm"],
+  volume: ["docker", "volume", "rm"],
 };
 
 type Container = DockerThing & { facts: InspectedContainer };
-interface InspectedVolume { Name: string; CreatedAt?: string; Labels?: Record<string, string> | null }
-interface InspectedImage { Id: string; Config?: { Labels?: Record<string, string> | null } | null }
+interface InspectedVolume {
+  Name: string;
+  CreatedAt?: string;
+  Labels?: Record<string, string> | null;
+}
+interface InspectedImage {
+  Id: string;
+  Config?: { Labels?: Record<string, string> | null } | null;
+}
 
 /** Containers of a label, each with the labels that are not its image's. */
 async function containersBy(label: string): Promise<Container[]> {
   const found = await inspected<InspectedContainer>("container", label);
   const images = await inspect<InspectedImage>("image", [...new Set(found.map(({ Image }) => Image))]);
-  return found.map((facts): Container => {
-    const ofImage = images.find(({ Id }) => Id === facts.Image)?.Config?.Labels ?? {};
-    return { kind: "container", id: facts.Id, name: facts.Name.replace(/^\//, ""), labels: ownLabels(facts.Config.Labels ?? {}, ofImage), created: facts.Created, facts };
-  }).filter(({ name }) => name !== process.env[SELF_VARIABLE]);
+  return found
+    .map((facts): Container => {
+      const ofImage = images.find(({ Id }) => Id === facts.Image)?.Config?.Labels ?? {};
+      return {
+        kind: "container",
+        id: facts.Id,
+        name: facts.Name.replace(/^\//, ""),
+        labels: ownLabels(facts.Config.Labels ?? {}, ofImage),
+        created: facts.Created,
+        facts,
+      };
+    })
+    .filter(({ name }) => name !== process.env[SELF_VARIABLE]);
 }
 
 function thingOfVolume({ Name, Labels, CreatedAt }: InspectedVolume): DockerThing {
@@ -131,12 +203,21 @@ function thingOfVolume({ Name, Labels, CreatedAt }: InspectedVolume): DockerThin
 
 async function inspected<T>(kind: DockerKind, label: string): Promise<T[]> {
   const filter = ["--filter", `label=${label}`];
-  return inspect<T>(kind, await lines(kind === "container" ? ["docker", "ps", "--all", "--quiet", "--no-trunc", ...filter] : ["docker", kind, "ls", "--quiet", ...filter]));
+  return inspect<T>(
+    kind,
+    await lines(
+      kind === "container"
+        ? ["docker", "ps", "--all", "--quiet", "--no-trunc", ...filter]
+        : ["docker", kind, "ls", "--quiet", ...filter],
+    ),
+  );
 }
 
 /** One that went away meanwhile makes the exit code 1 and is left out. */
 async function inspect<T>(kind: DockerKind | "image", ids: readonly string[]): Promise<T[]> {
-  return ids.length === 0 ? [] : (await lines(["docker", kind, "inspect", "--format", "{{json .}}", ...ids])).map((line) => JSON.parse(line) as T);
+  return ids.length === 0
+    ? []
+    : (await lines(["docker", kind, "inspect", "--format", "{{json .}}", ...ids])).map((line) => JSON.parse(line) as T);
 }
 
 async function lines(argv: [string, ...string[]]): Promise<string[]> {

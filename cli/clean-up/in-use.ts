@@ -27,7 +27,10 @@ export function useOf(known: readonly KnownStack[], nodes: readonly string[]): I
     const [stack = "", cluster = ""] = line.split("\t");
     return stack || (new RegExp(`^${PREFIX}-(.+)-[0-9a-f]{6}$`).exec(cluster)?.[1] ?? "");
   });
-  return { stacks: [...new Set([...live.map(({ name }) => name), ...others.filter(Boolean)])].sort(), images: live.flatMap(({ images }) => images) };
+  return {
+    stacks: [...new Set([...live.map(({ name }) => name), ...others.filter(Boolean)])].sort(),
+    images: live.flatMap(({ images }) => images),
+  };
 }
 
 /** Why something must stay, in a few words; nothing where it may go. */
@@ -45,6 +48,19 @@ function plural(stacks: readonly string[]): string {
 }
 
 async function nodesOfAny(): Promise<string[]> {
-  const list = async (label: string) => (await tryRun(["docker", "ps", "--filter", `label=${label}`, "--format", `{{.Label "${LABELS.stack}"}}\t{{.Label "${KIND_LABEL}"}}`], { timeout: 8_000 }).catch(() => ({ stdout: "" }))).stdout.split("\n");
-  return [...await list(LABELS.owner), ...await list(KIND_LABEL)].filter((line) => line.trim() !== "");
+  const list = async (label: string) =>
+    (
+      await tryRun(
+        [
+          "docker",
+          "ps",
+          "--filter",
+          `label=${label}`,
+          "--format",
+          `{{.Label "${LABELS.stack}"}}\t{{.Label "${KIND_LABEL}"}}`,
+        ],
+        { timeout: 8_000 },
+      ).catch(() => ({ stdout: "" }))
+    ).stdout.split("\n");
+  return [...(await list(LABELS.owner)), ...(await list(KIND_LABEL))].filter((line) => line.trim() !== "");
 }

@@ -11,9 +11,16 @@ export interface InterruptedStack {
 /** Stacks of this checkout whose run was killed, or whose last `up` or `down` did not come to its end. */
 export async function interruptedStacks(): Promise<InterruptedStack[]> {
   const known = (await knownStacks()).filter(({ condition }) => condition === "interrupted").map(({ name }) => name);
-  const names = [...new Set([...cutOffRuns().map(({ stack }) => stack), ...known])].filter((stack) => runsOf(stack).length === 0).sort();
+  const names = [...new Set([...cutOffRuns().map(({ stack }) => stack), ...known])]
+    .filter((stack) => runsOf(stack).length === 0)
+    .sort();
   return names.map((stack) => {
     const [killed] = cutOffRuns(stack);
-    return { stack, why: killed ? `npm run ${killed.command} (pid ${killed.pid}) was killed during ${killed.phase}` : "its last up or down did not come to its end" };
+    return {
+      stack,
+      why: killed
+        ? `npm run ${killed.command} (pid ${killed.pid}) was killed during ${killed.phase}`
+        : "its last up or down did not come to its end",
+    };
   });
 }

@@ -31,20 +31,33 @@ export async function leftoversOf(stack: string, kubeconfig?: string): Promise<L
   const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
   return [
     ...things.map((thing): Leftover => ({ kind: thing.kind, name: thing.name, remove: removalOf(thing) })),
-    ...namespaces.map(({ name }): Leftover => ({ kind: "namespace", name, remove: `${kubectlFor(stack)} delete namespace ${name}` })),
+    ...namespaces.map(({ name }): Leftover => ({
+      kind: "namespace",
+      name,
+      remove: `${kubectlFor(stack)} delete namespace ${name}`,
+    })),
     // A process that still listens is among these: a listener is not removed but by its process.
-    ...orphansOf(stack).map(({ pid, command }): Leftover => ({ kind: "process", name: `${pid} ${command.slice(0, 100)}`, remove: `kill ${pid}` })),
+    ...orphansOf(stack).map(({ pid, command }): Leftover => ({
+      kind: "process",
+      name: `${pid} ${command.slice(0, 100)}`,
+      remove: `kill ${pid}`,
+    })),
     ...filesOf(stack).map((file): Leftover => ({ kind: "file", name: file, remove: `rm ${file}` })),
     ...stateLeftovers(stack),
   ];
 }
 
 /** Removes what carries the stack's label once its state is gone, or does not know it. Gives what it removed. */
-export async function removeByLabel(stack: string, kubeconfig: string | undefined, tell: Tell): Promise<{ kind: string; name: string }[]> {
+export async function removeByLabel(
+  stack: string,
+  kubeconfig: string | undefined,
+  tell: Tell,
+): Promise<{ kind: string; name: string }[]> {
   const owner = ownerOf(ROOT, stack);
   const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
   await removeThings(things, tell);
-  if (kubeconfig && namespaces.length > 0) await removeNamespaces(kubeconfig, namespaces, { tell, kubectl: kubectlFor(stack) });
+  if (kubeconfig && namespaces.length > 0)
+    await removeNamespaces(kubeconfig, namespaces, { tell, kubectl: kubectlFor(stack) });
   return [...things, ...namespaces.map(({ name }) => ({ kind: "namespace", name }))];
 }
 
@@ -58,13 +71,21 @@ export function filesOf(stack: string): string[] {
   return [...deadFiles(stack), ...(isStackKubeconfig(stack) ? [kubeconfigFile(ROOT, stack)] : [])];
 }
 
-/** Files of runs that are no more, but for the marks of other stacks. Only names that runs give: who else puts a file there keeps it. */
+/**
+ * Files of runs that are no more, but for the marks of other stacks. Only names that runs give: who else puts a file
+ * there keeps it.
+ */
 export function deadFiles(stack: string): string[] {
   if (!existsSync(RUN_FOLDER)) return [];
-  return readdirSync(RUN_FOLDER).filter((name) => isDead(name, stack)).map((name) => join(RUN_FOLDER, name));
+  return readdirSync(RUN_FOLDER)
+    .filter((name) => isDead(name, stack))
+    .map((name) => join(RUN_FOLDER, name));
 }
 
-/** A mark, a mark that is being written, or the outputs that tests get; each name has the id of the process that it belongs to. */
+/**
+ * A mark, a mark that is being written, or the outputs that tests get; each name has the id of the process that it
+ * belongs to.
+ */
 function isDead(name: string, stack: string): boolean {
   const [, marked, pid = ""] = /^(?:run-(.*)|outputs)-(\d+)\.json(?:\.\d+\.tmp)?$/.exec(name) ?? [];
   if (pid === "" || isAlive(Number(pid))) return false;
@@ -78,6 +99,12 @@ function isDead(name: string, stack: string): boolean {
 function stateLeftovers(stack: string): Leftover[] {
   const local = localStack(stack);
   if (!local) return [];
-  const places = [local.file, ...(existsSync(local.locks) ? readdirSync(local.locks).map((file) => join(local.locks, file)) : []), ...copiesOfRemoved(stack)];
-  return places.filter((place) => existsSync(place)).map((place) => ({ kind: "stack state", name: place, remove: `npm run down -- --stack ${stack}` }));
+  const places = [
+    local.file,
+    ...(existsSync(local.locks) ? readdirSync(local.locks).map((file) => join(local.locks, file)) : []),
+    ...copiesOfRemoved(stack),
+  ];
+  return places
+    .filter((place) => existsSync(place))
+    .map((place) => ({ kind: "stack state", name: place, remove: `npm run down -- --stack ${stack}` }));
 }

@@ -39,8 +39,12 @@ export function requireNoLock(stack: string): void {
   if (!held) return;
   const { pid, username, hostname: host, timestamp } = held;
   throw new UserError("E_STACK_LOCKED", {
-    seen: `Pulumi (pid ${pid} of ${username} on ${host}) has the stack ${stack} since ${timestamp}`, wanted: "one run of a stack at a time",
-    next: host === hostname() ? "wait for it to end" : `wait for it to end, or if it is dead: pulumi cancel --stack ${stack}`,
+    seen: `Pulumi (pid ${pid} of ${username} on ${host}) has the stack ${stack} since ${timestamp}`,
+    wanted: "one run of a stack at a time",
+    next:
+      host === hostname()
+        ? "wait for it to end"
+        : `wait for it to end, or if it is dead: pulumi cancel --stack ${stack}`,
   });
 }
 
@@ -48,7 +52,10 @@ export function requireNoLock(stack: string): void {
 export function liveLock(stack: string): Lock | undefined {
   const locks = localStack(stack)?.locks;
   if (!locks || !existsSync(locks)) return undefined;
-  return readdirSync(locks).filter((name) => name.endsWith(".json")).map((name) => readLock(join(locks, name))).find((lock) => lock && !isStale(lock));
+  return readdirSync(locks)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => readLock(join(locks, name)))
+    .find((lock) => lock && !isStale(lock));
 }
 
 /** A lock; nothing where there is none, or where its writing was cut off. */

@@ -14,7 +14,10 @@ export const RUN_FOLDER = join(STATE, "run");
 export interface RunMark {
   stack: string;
   pid: number;
-  /** When the process started, as the kernel counts, so that another one of the same id is not taken for it; empty where no /proc is. */
+  /**
+   * When the process started, as the kernel counts, so that another one of the same id is not taken for it; empty where
+   * no /proc is.
+   */
   started: string;
   host: string;
   /** The command, such as `e2e`. */
@@ -25,7 +28,10 @@ export interface RunMark {
   since: string;
   /** Whether it changes the stack; tests only use it. */
   exclusive: boolean;
-  /** The process of the tests that the run started. Killed alone, the run leaves it behind, and it goes on using the stack. */
+  /**
+   * The process of the tests that the run started. Killed alone, the run leaves it behind, and it goes on using the
+   * stack.
+   */
   tests?: { pid: number; started: string };
 }
 
@@ -43,7 +49,13 @@ const own = new Map<string, OwnMark>();
  * @param options.exclusive false for what only uses the stack; default true
  * @throws UserError E_STACK_LOCKED before anything is touched, when another run has the stack
  */
-export async function underMark<T>(stack: string, command: string, phase: string, work: () => Promise<T>, { exclusive = true }: { exclusive?: boolean } = {}): Promise<T> {
+export async function underMark<T>(
+  stack: string,
+  command: string,
+  phase: string,
+  work: () => Promise<T>,
+  { exclusive = true }: { exclusive?: boolean } = {},
+): Promise<T> {
   const outer = own.get(stack);
   if (outer) {
     outer.phase(phase);
@@ -84,7 +96,10 @@ export function deadRuns(stack?: string): RunMark[] {
   return marks().filter((mark) => (stack === undefined || mark.stack === stack) && !lives(mark) && !testsGoOn(mark));
 }
 
-/** Those of them that had a stack for themselves: what they had begun is half done. Tests only used theirs, which stays up. */
+/**
+ * Those of them that had a stack for themselves: what they had begun is half done. Tests only used theirs, which stays
+ * up.
+ */
 export function cutOffRuns(stack?: string): RunMark[] {
   return deadRuns(stack).filter(({ exclusive }) => exclusive);
 }
@@ -110,25 +125,49 @@ export function forgetDeadRuns(stack: string): void {
   for (const mark of deadRuns(stack)) rmSync(markFile(mark), { force: true });
 }
 
-function begin({ stack, command, phase, exclusive }: Pick<RunMark, "stack" | "command" | "phase" | "exclusive">): OwnMark {
-  const mark: RunMark = { stack, pid: process.pid, started: startOf(process.pid), host: hostname(), command, phase, since: new Date().toISOString(), exclusive };
+function begin({
+  stack,
+  command,
+  phase,
+  exclusive,
+}: Pick<RunMark, "stack" | "command" | "phase" | "exclusive">): OwnMark {
+  const mark: RunMark = {
+    stack,
+    pid: process.pid,
+    started: startOf(process.pid),
+    host: hostname(),
+    command,
+    phase,
+    since: new Date().toISOString(),
+    exclusive,
+  };
   const file = markFile(mark);
   // Whole, or a run that looks at that moment takes this one for one that says nothing of itself.
-  const write = () => { writeWhole(file, JSON.stringify(mark), 0o600); };
+  const write = () => {
+    writeWhole(file, JSON.stringify(mark), 0o600);
+  };
   // Written before the look at the others: of two that start at once, at least one sees the other.
   write();
-  const [other] = runsOf(stack).filter((run) => run.pid !== process.pid && (run.exclusive || exclusive)).sort((a, b) => a.since.localeCompare(b.since));
+  const [other] = runsOf(stack)
+    .filter((run) => run.pid !== process.pid && (run.exclusive || exclusive))
+    .sort((a, b) => a.since.localeCompare(b.since));
   if (other) {
     rmSync(file, { force: true });
     throw locked(other);
   }
   return {
     tests: (pid) => {
-      if (pid === undefined) delete mark.tests; else mark.tests = { pid, started: startOf(pid) };
+      if (pid === undefined) delete mark.tests;
+      else mark.tests = { pid, started: startOf(pid) };
       write();
     },
-    phase: (name) => { Object.assign(mark, { phase: name, since: new Date().toISOString() }); write(); },
-    end: () => { rmSync(file, { force: true }); },
+    phase: (name) => {
+      Object.assign(mark, { phase: name, since: new Date().toISOString() });
+      write();
+    },
+    end: () => {
+      rmSync(file, { force: true });
+    },
   };
 }
 
@@ -136,24 +175,44 @@ function locked(other: RunMark): UserError {
   if (!lives(other)) {
     return new UserError("E_STACK_LOCKED", {
       seen: `npm run ${other.command} (pid ${other.pid}) was killed, and its tests (pid ${other.tests!.pid}) go on with the stack ${other.stack}`,
-      wanted: "one run of a stack at a time", next: `wait for them, or end them: kill -TERM -- -${other.tests!.pid}`,
+      wanted: "one run of a stack at a time",
+      next: `wait for them, or end them: kill -TERM -- -${other.tests!.pid}`,
     });
   }
   return new UserError("E_STACK_LOCKED", {
     seen: `npm run ${other.command} (pid ${other.pid}${other.host === hostname() ? "" : ` on ${other.host}`}) has the stack ${other.stack}; it is at ${other.phase} since ${other.since}`,
     wanted: "one run of a stack at a time",
-    next: other.host === hostname() ? `wait for it, or end it: kill -INT ${other.pid}` : `wait for it, or if that host is gone: rm ${markFile(other)}`,
+    next:
+      other.host === hostname()
+        ? `wait for it, or end it: kill -INT ${other.pid}`
+        : `wait for it, or if that host is gone: rm ${markFile(other)}`,
   });
 }
 
 function marks(): RunMark[] {
   if (!existsSync(RUN_FOLDER)) return [];
-  return readdirSync(RUN_FOLDER).filter((name) => /^run-.*-\d+\.json$/.test(name)).flatMap((name) => {
-    const text = readIfThere(join(RUN_FOLDER, name));
-    const [, stack = "", pid = ""] = /^run-(.*)-(\d+)\.json$/.exec(name) ?? [];
-    // A machine that lost power can leave an empty file: the name tells enough.
-    return text === "" && !existsSync(join(RUN_FOLDER, name)) ? [] : [{ pid: Number(pid), started: "", host: hostname(), command: "", phase: "", since: "", exclusive: true, stack, ...parsed(text) }];
-  });
+  return readdirSync(RUN_FOLDER)
+    .filter((name) => /^run-.*-\d+\.json$/.test(name))
+    .flatMap((name) => {
+      const text = readIfThere(join(RUN_FOLDER, name));
+      const [, stack = "", pid = ""] = /^run-(.*)-(\d+)\.json$/.exec(name) ?? [];
+      // A machine that lost power can leave an empty file: the name tells enough.
+      return text === "" && !existsSync(join(RUN_FOLDER, name))
+        ? []
+        : [
+            {
+              pid: Number(pid),
+              started: "",
+              host: hostname(),
+              command: "",
+              phase: "",
+              since: "",
+              exclusive: true,
+              stack,
+              ...parsed(text),
+            },
+          ];
+    });
 }
 
 function parsed(text: string): Partial<RunMark> {
@@ -164,7 +223,10 @@ function parsed(text: string): Partial<RunMark> {
   }
 }
 
-/** Whether tests that only use a stack outlived their run; those of a run that had the stack for itself are ended by the next. */
+/**
+ * Whether tests that only use a stack outlived their run; those of a run that had the stack for itself are ended by the
+ * next.
+ */
 function testsGoOn({ tests, host, exclusive }: RunMark): boolean {
   return !exclusive && tests !== undefined && host === hostname() && lives({ ...tests, host });
 }

@@ -17,7 +17,9 @@ const GRACE = 5_000;
 export function orphansOf(stack: string): ProcessFacts[] {
   const family = ancestors();
   const { id } = ownerOf(ROOT, stack);
-  return environmentsWith(OWNER_VARIABLE).filter(({ pid, value }) => value === id && !family.has(pid) && !descendsFrom(pid, process.pid));
+  return environmentsWith(OWNER_VARIABLE).filter(
+    ({ pid, value }) => value === id && !family.has(pid) && !descendsFrom(pid, process.pid),
+  );
 }
 
 /**
@@ -27,11 +29,16 @@ export function orphansOf(stack: string): ProcessFacts[] {
 export async function endOrphans(stack: string, tell: Tell): Promise<void> {
   const orphans = orphansOf(stack);
   if (orphans.length === 0) return;
-  tell(`ending ${orphans.length} processes of a run that was killed: ${orphans.map(({ pid, command }) => `${pid} ${command.slice(0, 40)}`).join(", ")}`);
+  tell(
+    `ending ${orphans.length} processes of a run that was killed: ${orphans.map(({ pid, command }) => `${pid} ${command.slice(0, 40)}`).join(", ")}`,
+  );
   await endProcesses(orphans.map(({ pid }) => pid));
 }
 
-/** Interrupts processes, and kills those that are still there after a while. An id that another process has by then is left alone. */
+/**
+ * Interrupts processes, and kills those that are still there after a while. An id that another process has by then is
+ * left alone.
+ */
 export async function endProcesses(pids: readonly number[]): Promise<void> {
   const found = pids.map((pid) => ({ pid, started: startOf(pid) }));
   const still = () => found.filter(({ pid, started }) => isAlive(pid) && startOf(pid) === started);

@@ -32,7 +32,11 @@ export function isAlive(pid: number): boolean {
 /** When a process started, in the kernel's ticks since boot; empty where there is no such process or no /proc. */
 export function startOf(pid: number): string {
   // The command's name, in parentheses, may hold anything; the start is the twentieth field behind it.
-  return readIfThere(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ")[19] ?? "";
+  return (
+    readIfThere(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, "")
+      .split(" ")[19] ?? ""
+  );
 }
 
 /** A process and what started it. */
@@ -47,7 +51,9 @@ export function environmentsWith(variable: string): (ProcessFacts & { value: str
   return pids().flatMap((pid) => {
     const value = new RegExp(`(?:^|\0)${variable}=([^\0]*)`).exec(readIfThere(`/proc/${pid}/environ`))?.[1];
     const command = readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
-    return value === undefined || command === "" ? [] : [{ pid, parent: parentOf(pid), command, value, folder: linkOf(`/proc/${pid}/cwd`) }];
+    return value === undefined || command === ""
+      ? []
+      : [{ pid, parent: parentOf(pid), command, value, folder: linkOf(`/proc/${pid}/cwd`) }];
   });
 }
 
@@ -61,7 +67,11 @@ export function descendsFrom(pid: number, ancestor: number): boolean {
 }
 
 function pids(): number[] {
-  return existsSync("/proc/self") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number) : [];
+  return existsSync("/proc/self")
+    ? readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number)
+    : [];
 }
 
 function parentOf(pid: number): number {

@@ -39,8 +39,12 @@ export interface DeleteOptions {
  * The kubeconfig of a stack whatever became of its `up`: from its state, its file, or its node.
  * @param state of the stack in clear, where the caller has it already
  */
-export async function kubeconfigOf(stack: string, state?: StackState, signal?: AbortSignal): Promise<string | undefined> {
-  const known = state ?? await stateInClear(stack, signal);
+export async function kubeconfigOf(
+  stack: string,
+  state?: StackState,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const known = state ?? (await stateInClear(stack, signal));
   const inputs = known?.resources.find(({ type }) => type === "pulumi:providers:kubernetes")?.inputs;
   const fromState = clear(inputs?.["kubeconfig"]);
   if (typeof fromState === "string" && fromState.includes("apiVersion")) return fromState;
@@ -60,14 +64,25 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
     if (answer.status >= 300) throw new Error(`${request.path} answered ${answer.status}${wordsOf(answer)}`);
     return answer.body;
   };
-  const deletion = (options: DeleteOptions) => ({ body: { kind: "DeleteOptions", apiVersion: "v1", ...options }, contentType: "application/json" });
+  const deletion = (options: DeleteOptions) => ({
+    body: { kind: "DeleteOptions", apiVersion: "v1", ...options },
+    contentType: "application/json",
+  });
   return {
     server: transport.server,
-    get: async <T>(path: string) => { const body = await demand({ path }); return body === undefined ? undefined : JSON.parse(body) as T; },
+    get: async <T>(path: string) => {
+      const body = await demand({ path });
+      return body === undefined ? undefined : (JSON.parse(body) as T);
+    },
     text: async (path) => (await demand({ path })) ?? "",
-    merge: async (path, fields) => { await demand({ method: "PATCH", path, body: fields, contentType: "application/merge-patch+json" }); },
-    remove: async (path, options) => (await demand({ method: "DELETE", path, ...(options ? deletion(options) : {}) })) !== CONFLICT,
-    close: () => { transport.close(); },
+    merge: async (path, fields) => {
+      await demand({ method: "PATCH", path, body: fields, contentType: "application/merge-patch+json" });
+    },
+    remove: async (path, options) =>
+      (await demand({ method: "DELETE", path, ...(options ? deletion(options) : {}) })) !== CONFLICT,
+    close: () => {
+      transport.close();
+    },
   };
 }
 
@@ -76,10 +91,24 @@ async function fromNode(stack: string, signal: AbortSignal | undefined): Promise
   const options = { timeout: 10_000, ...(signal ? { signal } : {}) };
   const nodes = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container");
   for (const { name } of nodes) {
-    const inside = await tryRun(["docker", "exec", name, "sh", "-c", "cat /etc/rancher/k3s/k3s.yaml 2>/dev/null || cat /etc/kubernetes/admin.conf"], options).catch(() => undefined);
+    const inside = await tryRun(
+      [
+        "docker",
+        "exec",
+        name,
+        "sh",
+        "-c",
+        "cat /etc/rancher/k3s/k3s.yaml 2>/dev/null || cat /etc/kubernetes/admin.conf",
+      ],
+      options,
+    ).catch(() => undefined);
     const port = await tryRun(["docker", "port", name, "6443/tcp"], options).catch(() => undefined);
     const address = port?.stdout.split("\n")[0];
-    if (inside?.exitCode === 0 && address) return inside.stdout.replace(/server: https:\/\/\S+/, `server: https://${address.replace("0.0.0.0", "127.0.0.1")}`);
+    if (inside?.exitCode === 0 && address)
+      return inside.stdout.replace(
+        /server: https:\/\/\S+/,
+        `server: https://${address.replace("0.0.0.0", "127.0.0.1")}`,
+      );
   }
   return undefined;
 }

@@ -31,7 +31,15 @@ export interface OwnedNamespace {
 
 /** A namespace as the API server gives it. */
 export interface ApiNamespace {
-  metadata: { name: string; uid: string; resourceVersion: string; labels?: Record<string, string>; annotations?: Record<string, string>; creationTimestamp?: string; deletionTimestamp?: string };
+  metadata: {
+    name: string;
+    uid: string;
+    resourceVersion: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    creationTimestamp?: string;
+    deletionTimestamp?: string;
+  };
 }
 
 /** Labels that say who made a namespace: one that was found with them is removed only while it has them. */
@@ -47,7 +55,9 @@ export async function namespacesIn(cluster: ClusterAccess, owner?: Owner): Promi
 
 /** Namespaces of a selector. @throws Error when the cluster does not answer */
 export async function namespacesWith(cluster: ClusterAccess, selector: string): Promise<OwnedNamespace[]> {
-  const list = await cluster.get<{ items: ApiNamespace[] }>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(selector)}`);
+  const list = await cluster.get<{ items: ApiNamespace[] }>(
+    `/api/v1/namespaces?labelSelector=${encodeURIComponent(selector)}`,
+  );
   return (list?.items ?? []).map(ownedNamespace);
 }
 
@@ -58,23 +68,29 @@ export async function namespaceNow(cluster: ClusterAccess, name: string): Promis
 }
 
 /**
- * An owner's namespaces by a kubeconfig, but for those that another host made, where a checkout of the same path has the same
- * owner. Empty where the cluster does not answer, which then holds nothing that could be removed.
+ * An owner's namespaces by a kubeconfig, but for those that another host made, where a checkout of the same path has
+ * the same owner. Empty where the cluster does not answer, which then holds nothing that could be removed.
  * @param named names that the stack's state has, wherever they were made
  */
-export async function namespacesBy(kubeconfig: string | undefined, owner: Owner, named: ReadonlySet<string> = new Set()): Promise<OwnedNamespace[]> {
+export async function namespacesBy(
+  kubeconfig: string | undefined,
+  owner: Owner,
+  named: ReadonlySet<string> = new Set(),
+): Promise<OwnedNamespace[]> {
   if (kubeconfig === undefined) return [];
   const cluster = await openCluster(kubeconfig);
   try {
-    return (await namespacesIn(cluster, owner).catch(() => [])).filter((namespace) => isOfThisHost(namespace) || named.has(namespace.name));
+    return (await namespacesIn(cluster, owner).catch(() => [])).filter(
+      (namespace) => isOfThisHost(namespace) || named.has(namespace.name),
+    );
   } finally {
     cluster.close();
   }
 }
 
 /**
- * Whether a namespace was made on this host, or says nothing of it (older ones do not). Where a preview was made does not matter:
- * its owner is a repository, or one checkout.
+ * Whether a namespace was made on this host, or says nothing of it (older ones do not). Where a preview was made does
+ * not matter: its owner is a repository, or one checkout.
  */
 export function isOfThisHost({ labels, annotations }: Pick<OwnedNamespace, "labels" | "annotations">): boolean {
   const host = annotations[LABELS.host];
@@ -89,28 +105,37 @@ export interface RemovalOptions {
 }
 
 /**
- * Deletes namespaces, with what Helm's releases in them made outside, and waits until they are gone. Each is deleted only while it
- * is the one that was found, with the labels that say whose it is. Finalizers are left alone: they are somebody's promise.
+ * Deletes namespaces, with what Helm's releases in them made outside, and waits until they are gone. Each is deleted
+ * only while it is the one that was found, with the labels that say whose it is. Finalizers are left alone: they are
+ * somebody's promise.
  * @throws UserError E_DESTROY that names what holds one up
  */
-export async function removeNamespaces(kubeconfig: string, namespaces: readonly OwnedNamespace[], options: RemovalOptions): Promise<void> {
+export async function removeNamespaces(
+  kubeconfig: string,
+  namespaces: readonly OwnedNamespace[],
+  options: RemovalOptions,
+): Promise<void> {
   const cluster = await openCluster(kubeconfig);
   try {
-    await Promise.all(namespaces.map(async (namespace) => {
-      if (!(await isStill(cluster, namespace))) return options.tell?.(`namespace ${namespace.name} stays: it is another one by now, or somebody else's`);
-      await removeOutsideOf(cluster, namespace.name);
-      if (!(await beginRemoval(cluster, namespace))) return options.tell?.(`namespace ${namespace.name} stays: it is another one by now, or somebody else's`);
-      await waitUntilGone(cluster, namespace, options);
-    }));
+    await Promise.all(
+      namespaces.map(async (namespace) => {
+        if (!(await isStill(cluster, namespace)))
+          return options.tell?.(`namespace ${namespace.name} stays: it is another one by now, or somebody else's`);
+        await removeOutsideOf(cluster, namespace.name);
+        if (!(await beginRemoval(cluster, namespace)))
+          return options.tell?.(`namespace ${namespace.name} stays: it is another one by now, or somebody else's`);
+        await waitUntilGone(cluster, namespace, options);
+      }),
+    );
   } finally {
     cluster.close();
   }
 }
 
 /**
- * Deletes a namespace without waiting, if it still is the one that was found. Its controller first looks at it after five seconds
- * and, where it then finds a volume's claim, whose finalizer waits for the pod, again after eight more: so pods and claims are
- * deleted at once too.
+ * Deletes a namespace without waiting, if it still is the one that was found. Its controller first looks at it after
+ * five seconds and, where it then finds a volume's claim, whose finalizer waits for the pod, again after eight more: so
+ * pods and claims are deleted at once too.
  * @returns false when it is another one by now, or does not say any more whose it is; nothing was deleted then
  */
 export async function beginRemoval(cluster: ClusterAccess, found: OwnedNamespace): Promise<boolean> {
@@ -119,34 +144,61 @@ export async function beginRemoval(cluster: ClusterAccess, found: OwnedNamespace
     if (!now) return true;
     if (!isSame(now, found)) return false;
     // The version too: who takes the label off in this moment keeps the namespace.
-    if (now.terminating || await cluster.remove(`/api/v1/namespaces/${now.name}`, { preconditions: { uid: now.uid, resourceVersion: now.version } })) break;
+    if (
+      now.terminating ||
+      (await cluster.remove(`/api/v1/namespaces/${now.name}`, {
+        preconditions: { uid: now.uid, resourceVersion: now.version },
+      }))
+    )
+      break;
   }
-  for (const [kind, grace] of [["pods", { gracePeriodSeconds: 1 }], ["persistentvolumeclaims", {}]] as const) {
+  for (const [kind, grace] of [
+    ["pods", { gracePeriodSeconds: 1 }],
+    ["persistentvolumeclaims", {}],
+  ] as const) {
     const path = `/api/v1/namespaces/${found.name}/${kind}`;
     const items = (await cluster.get<{ items: { metadata: { name: string; uid: string } }[] }>(path))?.items ?? [];
-    await Promise.all(items.map(({ metadata: { name, uid } }) => cluster.remove(`${path}/${name}`, { ...grace, preconditions: { uid } })));
+    await Promise.all(
+      items.map(({ metadata: { name, uid } }) =>
+        cluster.remove(`${path}/${name}`, { ...grace, preconditions: { uid } }),
+      ),
+    );
   }
   return true;
 }
 
 /** Waits until a namespace is gone, and says meanwhile what holds it. @throws UserError E_DESTROY */
-export async function waitUntilGone(cluster: ClusterAccess, { name, uid }: Pick<OwnedNamespace, "name" | "uid">, { tell, kubectl }: RemovalOptions): Promise<void> {
+export async function waitUntilGone(
+  cluster: ClusterAccess,
+  { name, uid }: Pick<OwnedNamespace, "name" | "uid">,
+  { tell, kubectl }: RemovalOptions,
+): Promise<void> {
   const start = Date.now();
   let holds: Holds | undefined;
   let looked = start - EXPLAINED_EVERY + EXPLAINED_AFTER;
-  await waitFor(async () => {
-    const left = await namespaceNow(cluster, name);
-    if (left?.uid !== uid) return { value: true };
-    if (Date.now() - looked < EXPLAINED_EVERY) return { reason: holds?.text ?? "its content is being deleted" };
-    looked = Date.now();
-    const before = holds?.text;
-    holds = await holdsOf(cluster.get, name, kubectl);
-    if (holds.text !== before) tell?.(`namespace ${name} waits: ${holds.text}${holds.holds[0]?.passing ? "" : `. Try: ${holds.next}`}`);
-    return { reason: holds.text };
-  }, { deadline: GONE_WITHIN, interval: 250 }, (reason, seconds) => new UserError("E_DESTROY", {
-    seen: `namespace ${name} is still there after ${seconds} s: ${reason}`, wanted: `no namespace ${name}`, next: holds?.next ?? `${kubectl} describe namespace ${name}`,
-    ...(holds && holds.holds.length > 1 ? { detail: holds.holds.map(({ what, next }) => `- ${what}\n  ${next}`).join("\n") } : {}),
-  }));
+  await waitFor(
+    async () => {
+      const left = await namespaceNow(cluster, name);
+      if (left?.uid !== uid) return { value: true };
+      if (Date.now() - looked < EXPLAINED_EVERY) return { reason: holds?.text ?? "its content is being deleted" };
+      looked = Date.now();
+      const before = holds?.text;
+      holds = await holdsOf(cluster.get, name, kubectl);
+      if (holds.text !== before)
+        tell?.(`namespace ${name} waits: ${holds.text}${holds.holds[0]?.passing ? "" : `. Try: ${holds.next}`}`);
+      return { reason: holds.text };
+    },
+    { deadline: GONE_WITHIN, interval: 250 },
+    (reason, seconds) =>
+      new UserError("E_DESTROY", {
+        seen: `namespace ${name} is still there after ${seconds} s: ${reason}`,
+        wanted: `no namespace ${name}`,
+        next: holds?.next ?? `${kubectl} describe namespace ${name}`,
+        ...(holds && holds.holds.length > 1
+          ? { detail: holds.holds.map(({ what, next }) => `- ${what}\n  ${next}`).join("\n") }
+          : {}),
+      }),
+  );
 }
 
 async function isStill(cluster: ClusterAccess, found: OwnedNamespace): Promise<boolean> {
@@ -161,6 +213,22 @@ function isSame(now: OwnedNamespace, found: OwnedNamespace): boolean {
 
 /** A namespace of the API in the form that its removal wants. */
 export function ownedNamespace({ metadata }: ApiNamespace): OwnedNamespace {
-  const { name, uid, resourceVersion, labels = {}, annotations = {}, creationTimestamp = "", deletionTimestamp } = metadata;
-  return { name, uid, version: resourceVersion, labels, annotations, created: creationTimestamp, terminating: deletionTimestamp !== undefined };
+  const {
+    name,
+    uid,
+    resourceVersion,
+    labels = {},
+    annotations = {},
+    creationTimestamp = "",
+    deletionTimestamp,
+  } = metadata;
+  return {
+    name,
+    uid,
+    version: resourceVersion,
+    labels,
+    annotations,
+    created: creationTimestamp,
+    terminating: deletionTimestamp !== undefined,
+  };
 }

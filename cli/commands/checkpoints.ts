@@ -42,7 +42,11 @@ const TYPES: Record<string, ActionType> = { checkpoint: "checkpoint_pod", restor
  * @returns 1 when a checkpoint could not be removed
  * @throws UserError E_USAGE, E_STACK_NOT_UP, E_PROPAGATOR_TARGET, E_PROPAGATOR
  */
-export async function checkpointsCommand(action: string, ids: readonly string[], options: CheckpointsOptions): Promise<number> {
+export async function checkpointsCommand(
+  action: string,
+  ids: readonly string[],
+  options: CheckpointsOptions,
+): Promise<number> {
   const name = requireAction(action);
   requireFitting(name, ids, options);
   const filters = filtersOf(options);
@@ -57,32 +61,63 @@ export async function checkpointsCommand(action: string, ids: readonly string[],
   }
 }
 
-async function list(client: PropagatorClient, filters: Filters, { removed, json }: CheckpointsOptions): Promise<number> {
+async function list(
+  client: PropagatorClient,
+  filters: Filters,
+  { removed, json }: CheckpointsOptions,
+): Promise<number> {
   show(await find(client, filters, removed), checkpointTable, json);
   return 0;
 }
 
-async function actions(client: PropagatorClient, filters: Filters, { type, json }: CheckpointsOptions): Promise<number> {
+async function actions(
+  client: PropagatorClient,
+  filters: Filters,
+  { type, json }: CheckpointsOptions,
+): Promise<number> {
   const wanted = type === undefined ? undefined : TYPES[type];
-  const found = await client.actions({ ...(wanted ? { type: wanted } : {}), ...(filters.cluster ? { cluster_id: filters.cluster } : {}) });
-  show(found.filter((each) => (wanted === undefined || each.type === wanted) && passes({ ...given(filters), ...factsOfAction(each) }, filters)), actionTable, json);
+  const found = await client.actions({
+    ...(wanted ? { type: wanted } : {}),
+    ...(filters.cluster ? { cluster_id: filters.cluster } : {}),
+  });
+  show(
+    found.filter(
+      (each) =>
+        (wanted === undefined || each.type === wanted) &&
+        passes({ ...given(filters), ...factsOfAction(each) }, filters),
+    ),
+    actionTable,
+    json,
+  );
   return 0;
 }
 
 async function clusters(client: PropagatorClient, { status }: Filters, { json }: CheckpointsOptions): Promise<number> {
-  show((await client.clusters()).filter((each) => status === undefined || each.status === status), clusterTable, json);
+  show(
+    (await client.clusters()).filter((each) => status === undefined || each.status === status),
+    clusterTable,
+    json,
+  );
   return 0;
 }
 
 /** Removes those named, else those that the filters leave. One that cannot be removed does not keep the others. */
-async function deprecate(client: PropagatorClient, filters: Filters, { json }: CheckpointsOptions, ids: readonly string[]): Promise<number> {
+async function deprecate(
+  client: PropagatorClient,
+  filters: Filters,
+  { json }: CheckpointsOptions,
+  ids: readonly string[],
+): Promise<number> {
   const chosen = ids.length > 0 ? ids : (await find(client, filters, false)).map(({ id }) => id);
   const results: { id: string; removed: boolean; error?: string }[] = [];
   for (const id of chosen) {
-    const error = await client.deprecateCheckpoint(id).then(() => undefined, (thrown: unknown) => {
-      if (thrown instanceof PropagatorError && thrown.status !== 401) return thrown.message;
-      throw thrown;
-    });
+    const error = await client.deprecateCheckpoint(id).then(
+      () => undefined,
+      (thrown: unknown) => {
+        if (thrown instanceof PropagatorError && thrown.status !== 401) return thrown.message;
+        throw thrown;
+      },
+    );
     results.push({ id, removed: error === undefined, ...(error === undefined ? {} : { error }) });
     if (!json) process.stdout.write(error === undefined ? `removed ${id}\n` : `kept ${id}: ${error}\n`);
   }
@@ -113,21 +148,45 @@ function requireAction(action: string): Name {
 
 /** An option that an action does not have would be passed over in silence. */
 function requireFitting(name: Name, ids: readonly string[], options: CheckpointsOptions): void {
-  const set = (Object.keys(options) as (keyof CheckpointsOptions)[]).filter((key) => options[key] !== undefined && options[key] !== false && key !== "stack" && key !== "json");
+  const set = (Object.keys(options) as (keyof CheckpointsOptions)[]).filter(
+    (key) => options[key] !== undefined && options[key] !== false && key !== "stack" && key !== "json",
+  );
   const foreign = set.find((key) => !ALLOWED[name].includes(key));
-  if (foreign) throw usage(`${flag(foreign)} with ${name}`, `the options of ${name}: ${ALLOWED[name].map(flag).join(", ")}`, "npm run checkpoints -- --help");
-  if (options.type !== undefined && !Object.hasOwn(TYPES, options.type)) throw usage(`--type ${options.type}`, Object.keys(TYPES).join(" or "), "npm run checkpoints -- actions --type checkpoint");
-  if (name !== "deprecate" && ids.length > 0) throw usage(`${name} ${ids.join(" ")}`, `no ids with ${name}`, `npm run checkpoints -- ${name}`);
+  if (foreign)
+    throw usage(
+      `${flag(foreign)} with ${name}`,
+      `the options of ${name}: ${ALLOWED[name].map(flag).join(", ")}`,
+      "npm run checkpoints -- --help",
+    );
+  if (options.type !== undefined && !Object.hasOwn(TYPES, options.type))
+    throw usage(
+      `--type ${options.type}`,
+      Object.keys(TYPES).join(" or "),
+      "npm run checkpoints -- actions --type checkpoint",
+    );
+  if (name !== "deprecate" && ids.length > 0)
+    throw usage(`${name} ${ids.join(" ")}`, `no ids with ${name}`, `npm run checkpoints -- ${name}`);
   if (name !== "deprecate") return;
-  if (ids.length > 0 && set.length > 0) throw usage(`ids and ${set.map(flag).join(", ")}`, "ids, or filters with --yes", `npm run checkpoints -- deprecate ${ids[0]!}`);
-  if (ids.length === 0 && !options.yes) throw usage("deprecate without ids", "ids, or --yes for all that the filters leave", "npm run checkpoints -- list");
+  if (ids.length > 0 && set.length > 0)
+    throw usage(
+      `ids and ${set.map(flag).join(", ")}`,
+      "ids, or filters with --yes",
+      `npm run checkpoints -- deprecate ${ids[0]!}`,
+    );
+  if (ids.length === 0 && !options.yes)
+    throw usage("deprecate without ids", "ids, or --yes for all that the filters leave", "npm run checkpoints -- list");
 }
 
 function filtersOf({ cluster, pod, namespace, status, olderThan, youngerThan }: CheckpointsOptions): Filters {
-  const seconds = (option: string, text: string) => secondsOf(text, { option, next: `npm run checkpoints -- list ${option} 10m` });
+  const seconds = (option: string, text: string) =>
+    secondsOf(text, { option, next: `npm run checkpoints -- list ${option} 10m` });
   return {
-    ...(cluster ? { cluster } : {}), ...(pod ? { pod } : {}), ...(namespace ? { namespace } : {}), ...(status ? { status } : {}),
-    ...(olderThan ? { olderThan: seconds("--older-than", olderThan) } : {}), ...(youngerThan ? { youngerThan: seconds("--younger-than", youngerThan) } : {}),
+    ...(cluster ? { cluster } : {}),
+    ...(pod ? { pod } : {}),
+    ...(namespace ? { namespace } : {}),
+    ...(status ? { status } : {}),
+    ...(olderThan ? { olderThan: seconds("--older-than", olderThan) } : {}),
+    ...(youngerThan ? { youngerThan: seconds("--younger-than", youngerThan) } : {}),
   };
 }
 
@@ -135,12 +194,25 @@ async function stackOf({ stack }: CheckpointsOptions) {
   const name = await chooseStack(stack === undefined ? {} : { stack }, "look");
   const outputs = toolsPrepared() ? await prepare().then(() => outputsIfUp(name)) : undefined;
   if (outputs) return { name, outputs };
-  throw new UserError("E_STACK_NOT_UP", { seen: `stack ${name} is not up`, wanted: "a stack that is up, or CEDANA_AUTH_TOKEN", next: `npm run up -- --stack ${name}` });
+  throw new UserError("E_STACK_NOT_UP", {
+    seen: `stack ${name} is not up`,
+    wanted: "a stack that is up, or CEDANA_AUTH_TOKEN",
+    next: `npm run up -- --stack ${name}`,
+  });
 }
 
 function toUserError(error: PropagatorError, { origin, url }: OpenTarget): UserError {
-  const next = error.status === 401 ? "export CEDANA_AUTH_TOKEN=…" : error.status === 0 ? `curl -i ${url}/v1/user` : "npm run checkpoints -- --help";
-  return new UserError("E_PROPAGATOR", { seen: error.message, wanted: `an answer of the propagator of ${origin}`, next });
+  const next =
+    error.status === 401
+      ? "export CEDANA_AUTH_TOKEN=…"
+      : error.status === 0
+        ? `curl -i ${url}/v1/user`
+        : "npm run checkpoints -- --help";
+  return new UserError("E_PROPAGATOR", {
+    seen: error.message,
+    wanted: `an answer of the propagator of ${origin}`,
+    next,
+  });
 }
 
 function flag(key: string): string {

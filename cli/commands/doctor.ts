@@ -15,7 +15,10 @@ export async function doctorCommand({ json, ...wish }: Wish & { json: boolean })
   const subject = await subjectOf(stack, wish.backend);
   const rows = await examine(subject);
   const failed = rows.filter(({ status }) => status === "fail").length;
-  if (json) process.stdout.write(`${JSON.stringify({ stack, backend: subject.backend, checks: rows.map(({ name, status, found, needed, fix, code }) => ({ name, status, found, needed, fix, code })) }, null, 2)}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ stack, backend: subject.backend, checks: rows.map(({ name, status, found, needed, fix, code }) => ({ name, status, found, needed, fix, code })) }, null, 2)}\n`,
+    );
   else process.stdout.write(`${render(rows)}\n\n${summary(rows, stack, subject.backend)}\n`);
   return failed > 0 ? 2 : 0;
 }
@@ -28,7 +31,10 @@ async function useTools(): Promise<void> {
   Object.assign(process.env, tools.env);
 }
 
-/** Characters of a line of a log or a pipe: its rows are sentences to be read, not records for a script, which has `--json`. */
+/**
+ * Characters of a line of a log or a pipe: its rows are sentences to be read, not records for a script, which has
+ * `--json`.
+ */
 const LOG_WIDTH = 120;
 
 /**
@@ -37,13 +43,27 @@ const LOG_WIDTH = 120;
  */
 export function render(rows: readonly Row[], width = process.stdout.columns ?? LOG_WIDTH): string {
   const colour = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
-  const paint = (text: string) => { const status = text.trim() as Status; return colour && status in COLOURS ? styleText(COLOURS[status], text) : text; };
+  const paint = (text: string) => {
+    const status = text.trim() as Status;
+    return colour && status in COLOURS ? styleText(COLOURS[status], text) : text;
+  };
   const cells = rows.map(({ name, status, found, needed, fix }) => [name, status, found, needed, fix ?? ""]);
-  return table([{ title: "check", min: 12 }, { title: "is", min: 4, paint }, { title: "found", min: 20 }, { title: "needed", min: 16 }, { title: "fix", min: 16 }], cells, width);
+  return table(
+    [
+      { title: "check", min: 12 },
+      { title: "is", min: 4, paint },
+      { title: "found", min: 20 },
+      { title: "needed", min: 16 },
+      { title: "fix", min: 16 },
+    ],
+    cells,
+    width,
+  );
 }
 
 function summary(rows: readonly Row[], stack: string, backend: string): string {
   const count = (status: Status) => rows.filter((row) => row.status === status).length;
-  const verdict = count("fail") > 0 ? "it cannot come up like this" : count("warn") > 0 ? "it can come up" : "all is well";
+  const verdict =
+    count("fail") > 0 ? "it cannot come up like this" : count("warn") > 0 ? "it can come up" : "all is well";
   return `Stack ${stack}, backend ${backend}: ${count("ok")} ok, ${count("warn")} warnings, ${count("fail")} failures: ${verdict}.`;
 }

@@ -21,21 +21,33 @@ export async function e2e(options: E2eOptions, words: string[]): Promise<number>
 
 async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Promise<number> {
   const run = new Run(options.stack, options.suite);
-  const interrupt = onInterrupt("stopping what is under way, then destroying the stack; press again to leave at once",
-    () => `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`);
+  const interrupt = onInterrupt(
+    "stopping what is under way, then destroying the stack; press again to leave at once",
+    () =>
+      `Left at once: the stack ${options.stack} may still be there. Remove it with: npm run down -- --stack ${options.stack}`,
+  );
   let outputs: StackOutputs | undefined;
   let failure: unknown;
   /** What ended the run, if it was not the tests. */
   let cause: unknown;
   let begun = false;
-  const save = (error: unknown): Promise<Evidence> => run.time("evidence", () => collectEvidence({ stack: options.stack, folder: run.folder, outputs, error, signal: interrupt.signal }));
+  const save = (error: unknown): Promise<Evidence> =>
+    run.time("evidence", () =>
+      collectEvidence({ stack: options.stack, folder: run.folder, outputs, error, signal: interrupt.signal }),
+    );
   try {
-    run.set({ fallbacks: (await run.time("setup", () => prepare({ stack: options.stack, announce: true, signal: interrupt.signal }))).notes });
+    run.set({
+      fallbacks: (
+        await run.time("setup", () => prepare({ stack: options.stack, announce: true, signal: interrupt.signal }))
+      ).notes,
+    });
     interrupt.signal.throwIfAborted();
     begun = true;
     outputs = await run.time("up", () => up(options.stack, { signal: interrupt.signal, factsFile: run.factsFile }));
     const limit = limitOf(options, interrupt);
-    const tests = await run.time("test", () => runTests({ ...plan, folder: run.folder, outputs: outputs!, signal: limit.signal }));
+    const tests = await run.time("test", () =>
+      runTests({ ...plan, folder: run.folder, outputs: outputs!, signal: limit.signal }),
+    );
     run.setTests(tests, options);
     limit.throwIfLate();
     if (!tests.passed) failure = new Error("tests failed");
@@ -45,16 +57,26 @@ async function mainJob(options: E2eOptions, plan: Omit<TestPlan, "folder">): Pro
   }
   let evidence = failure === undefined || interrupt.received ? undefined : await save(failure);
   const keep = options.keep || (options.keepOnFailure && failure !== undefined && !interrupt.received);
-  if (keep) process.stderr.write(`The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`);
-  else if (begun) failure = await run.time("destroy", () => down(options.stack)).then(() => failure, async (error: unknown) => {
-    report(error, run);
-    cause ??= error;
-    evidence ??= interrupt.received ? undefined : await save(error);
-    return failure ?? error;
-  });
+  if (keep)
+    process.stderr.write(
+      `The stack ${options.stack} stays up. Remove it with: npm run down -- --stack ${options.stack}\n`,
+    );
+  else if (begun)
+    failure = await run
+      .time("destroy", () => down(options.stack))
+      .then(
+        () => failure,
+        async (error: unknown) => {
+          report(error, run);
+          cause ??= error;
+          evidence ??= interrupt.received ? undefined : await save(error);
+          return failure ?? error;
+        },
+      );
   if (interrupt.received) run.set({ outcome: "interrupted" });
   process.stderr.write(`${await run.finish(outputs)}\n`);
-  if (failure !== undefined && !interrupt.received) process.stderr.write(`${run.lastScreen({ error: cause, evidence, kept: keep })}\n`);
+  if (failure !== undefined && !interrupt.received)
+    process.stderr.write(`${run.lastScreen({ error: cause, evidence, kept: keep })}\n`);
   interrupt.release();
   if (interrupt.received) return 130;
   return failure === undefined ? 0 : 1;
@@ -71,7 +93,12 @@ async function planOf(options: E2eOptions, words: string[]): Promise<Omit<TestPl
 
 function report(error: unknown, run: Run): void {
   const code = error instanceof UserError ? error.code : "E_BUG";
-  const message = error instanceof Error ? (error instanceof UserError ? error.message : error.stack ?? error.message) : String(error);
+  const message =
+    error instanceof Error
+      ? error instanceof UserError
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error);
   run.set({ outcome: "failed", error: { code, message } });
   process.stderr.write(`\n${message}\n`);
 }

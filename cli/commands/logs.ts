@@ -40,18 +40,34 @@ const SESSION_LABEL = "bay.managed";
 export async function logs(what: string, options: LogsOptions): Promise<number> {
   const { follow, previous } = options;
   const seconds = options.since === undefined ? undefined : secondsOf(options.since);
-  const amount: LogOptions = { follow, previous, tail: lineCountOf(options.tail), ...(seconds === undefined ? {} : { since: seconds }) };
+  const amount: LogOptions = {
+    follow,
+    previous,
+    tail: lineCountOf(options.tail),
+    ...(seconds === undefined ? {} : { since: seconds }),
+  };
   const outputs = await requireOutputs(options.stack);
   const sources = await sourcesOf(what, options.stack, outputs);
   if (sources.length === 0) process.stderr.write(`${what}: nothing there that has a log\n`);
   const interrupt = onInterrupt("end of the logs", () => "Left at once.");
   // Whoever read this has gone: `npm run logs | head`.
   const gone = new AbortController();
-  process.stdout.on("error", () => { gone.abort(); });
-  const failed = await readAll(sources, amount, {
-    line: (text) => { process.stdout.write(`${text}\n`); },
-    problem: (text) => { process.stderr.write(`${text}\n`); },
-  }, AbortSignal.any([interrupt.signal, gone.signal]));
+  process.stdout.on("error", () => {
+    gone.abort();
+  });
+  const failed = await readAll(
+    sources,
+    amount,
+    {
+      line: (text) => {
+        process.stdout.write(`${text}\n`);
+      },
+      problem: (text) => {
+        process.stderr.write(`${text}\n`);
+      },
+    },
+    AbortSignal.any([interrupt.signal, gone.signal]),
+  );
   interrupt.release();
   if (interrupt.received) return 130;
   return sources.length > 0 && failed === sources.length ? 1 : 0;
@@ -60,7 +76,11 @@ export async function logs(what: string, options: LogsOptions): Promise<number> 
 async function requireOutputs(stack: string): Promise<StackOutputs> {
   const outputs = toolsPrepared() ? await prepare().then(() => outputsIfUp(stack)) : undefined;
   if (outputs) return outputs;
-  throw new UserError("E_STACK_NOT_UP", { seen: `no outputs of ${stack}`, wanted: "a stack that is up", next: `npm run up -- --stack ${stack}   (stacks: npm run status)` });
+  throw new UserError("E_STACK_NOT_UP", {
+    seen: `no outputs of ${stack}`,
+    wanted: "a stack that is up",
+    next: `npm run up -- --stack ${stack}   (stacks: npm run status)`,
+  });
 }
 
 async function sourcesOf(what: string, stack: string, outputs: StackOutputs): Promise<LogSource[]> {
@@ -68,16 +88,28 @@ async function sourcesOf(what: string, stack: string, outputs: StackOutputs): Pr
   const cluster = await openCluster(kubeconfig);
   try {
     const places = [...new Set([namespace, outputs.checkpoint.namespace])].filter((place) => place !== "");
-    const lists = await Promise.all(places.map((place) => cluster.get<KubeList<LoggedPod>>(`/api/v1/namespaces/${place}/pods`)));
-    const pods = choosePods(what, lists.flatMap((list) => list?.items ?? []), outputs);
+    const lists = await Promise.all(
+      places.map((place) => cluster.get<KubeList<LoggedPod>>(`/api/v1/namespaces/${place}/pods`)),
+    );
+    const pods = choosePods(
+      what,
+      lists.flatMap((list) => list?.items ?? []),
+      outputs,
+    );
     const nodes = what === "node" || what === "all" ? await nodeContainers(stack, kubeconfig) : [];
-    return [...pods.flatMap((pod) => podSources(kubeconfig, pod.metadata.namespace ?? namespace, pod)), ...(await Promise.all(nodes.map(nodeSources))).flat()];
+    return [
+      ...pods.flatMap((pod) => podSources(kubeconfig, pod.metadata.namespace ?? namespace, pod)),
+      ...(await Promise.all(nodes.map(nodeSources))).flat(),
+    ];
   } finally {
     cluster.close();
   }
 }
 
-/** The stack's own node containers, by their label; where it made none, those of this host that are nodes of its cluster. */
+/**
+ * The stack's own node containers, by their label; where it made none, those of this host that are nodes of its
+ * cluster.
+ */
 async function nodeContainers(stack: string, kubeconfig: string): Promise<string[]> {
   const own = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container").map(({ name }) => name);
   return own.length > 0 ? own.sort() : (await placesOfNodes(kubeconfig)).containers;
@@ -87,7 +119,11 @@ async function nodeContainers(stack: string, kubeconfig: string): Promise<string
  * The pods that a word means: a group's, or the one of that name.
  * @throws UserError E_USAGE that names those that there are
  */
-export function choosePods(what: string, pods: readonly LoggedPod[], { pod, namespace, checkpoint }: Pick<StackOutputs, "pod" | "namespace"> & { checkpoint: { namespace: string } }): LoggedPod[] {
+export function choosePods(
+  what: string,
+  pods: readonly LoggedPod[],
+  { pod, namespace, checkpoint }: Pick<StackOutputs, "pod" | "namespace"> & { checkpoint: { namespace: string } },
+): LoggedPod[] {
   const groups: Record<Group, (candidate: LoggedPod) => boolean> = {
     bay: ({ metadata }) => metadata.name === pod,
     ship: ({ metadata }) => metadata.labels?.[SESSION_LABEL] === "true",
@@ -101,5 +137,9 @@ export function choosePods(what: string, pods: readonly LoggedPod[], { pod, name
   if (named.length > 0) return named;
   const names = pods.map(({ metadata }) => metadata.name);
   const near = nearest(what, [...GROUPS, ...names]);
-  throw new UserError("E_USAGE", { seen: `no pod ${what} in ${namespace}`, wanted: `${GROUPS.join(", ")}, or one of ${names.join(", ") || "no pods at all"}`, next: `npm run logs -- ${near ?? "all"}` });
+  throw new UserError("E_USAGE", {
+    seen: `no pod ${what} in ${namespace}`,
+    wanted: `${GROUPS.join(", ")}, or one of ${names.join(", ") || "no pods at all"}`,
+    next: `npm run logs -- ${near ?? "all"}`,
+  });
 }

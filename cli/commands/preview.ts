@@ -12,21 +12,42 @@ import { comment, goneText, summaryText, writeInto } from "../preview/summary";
 import { durationOf } from "../preview/times";
 import { stateEnvironment } from "../stack/state";
 
-// What only looks is quick: Pulumi's Automation API and the cluster's client, half a second each, are loaded by what changes.
+// What only looks is quick: Pulumi's Automation API and the cluster's client, half a second each, are loaded by what
+// changes.
 
 /** Words of the command line that several subcommands have. */
-interface Common { from: string[]; json: boolean }
+interface Common {
+  from: string[];
+  json: boolean;
+}
 
 /** Brings a preview up, or up to date, and says how it is reached. */
-export async function upCommand(name: string, { ttl, idle, ref, from, json }: { ttl?: string; idle?: string; ref?: string; from?: string; json: boolean }): Promise<number> {
-  const times = { ...(ttl === undefined ? {} : { ttl: durationOf("--ttl", ttl) }), ...(idle === undefined ? {} : { idle: durationOf("--idle", idle) }) };
+export async function upCommand(
+  name: string,
+  { ttl, idle, ref, from, json }: { ttl?: string; idle?: string; ref?: string; from?: string; json: boolean },
+): Promise<number> {
+  const times = {
+    ...(ttl === undefined ? {} : { ttl: durationOf("--ttl", ttl) }),
+    ...(idle === undefined ? {} : { idle: durationOf("--idle", idle) }),
+  };
   requirePreviewName(name);
   const { previewUp } = await import("../preview/up");
-  const interrupt = onInterrupt(`cancelling; \`npm run preview -- down ${name}\` removes what is there`, () => `Left at once. Remove the rest with: npm run preview -- down ${name}`);
-  const { preview, stack, namespace, pod, unchanged } = await previewUp(name, { ...times, ...(ref === undefined ? {} : { ref }), ...(from === undefined ? {} : { from }), signal: interrupt.signal });
+  const interrupt = onInterrupt(
+    `cancelling; \`npm run preview -- down ${name}\` removes what is there`,
+    () => `Left at once. Remove the rest with: npm run preview -- down ${name}`,
+  );
+  const { preview, stack, namespace, pod, unchanged } = await previewUp(name, {
+    ...times,
+    ...(ref === undefined ? {} : { ref }),
+    ...(from === undefined ? {} : { from }),
+    signal: interrupt.signal,
+  });
   interrupt.release();
   if (json) process.stdout.write(`${JSON.stringify({ ...preview, stack, namespace, pod, unchanged }, null, 2)}\n`);
-  else process.stdout.write(`Preview ${name} is up${unchanged ? ", as it was" : ""}: pod ${pod} in namespace ${namespace}, on the cluster of ${preview.template}. It ends: ${endText(preview, Date.now())}.\nReach it: npm run preview -- open ${name}. Test it: npm run preview -- test ${name}. Remove it: npm run preview -- down ${name}.\n`);
+  else
+    process.stdout.write(
+      `Preview ${name} is up${unchanged ? ", as it was" : ""}: pod ${pod} in namespace ${namespace}, on the cluster of ${preview.template}. It ends: ${endText(preview, Date.now())}.\nReach it: npm run preview -- open ${name}. Test it: npm run preview -- test ${name}. Remove it: npm run preview -- down ${name}.\n`,
+    );
   return 0;
 }
 
@@ -34,7 +55,9 @@ export async function upCommand(name: string, { ttl, idle, ref, from, json }: { 
 export async function listCommand({ from, json }: Common): Promise<number> {
   look();
   const found = await findPreviews(from);
-  process.stdout.write(json ? `${JSON.stringify(found.map(openFacts), null, 2)}\n` : `${listText(found, Date.now())}\n`);
+  process.stdout.write(
+    json ? `${JSON.stringify(found.map(openFacts), null, 2)}\n` : `${listText(found, Date.now())}\n`,
+  );
   return 0;
 }
 
@@ -43,7 +66,11 @@ export async function statusCommand(name: string, { from, json }: Common): Promi
   look();
   const found = await findPreview(name, from);
   const details = await detailsIfThere(found);
-  process.stdout.write(json ? `${JSON.stringify({ ...openFacts(found), ...(typeof details === "string" ? { problem: details } : details) }, null, 2)}\n` : `${statusText(found, details, Date.now())}\n`);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ ...openFacts(found), ...(typeof details === "string" ? { problem: details } : details) }, null, 2)}\n`
+      : `${statusText(found, details, Date.now())}\n`,
+  );
   return 0;
 }
 
@@ -60,27 +87,50 @@ export async function extendCommand(name: string, { ttl }: { ttl?: string }): Pr
 export async function keepCommand(name: string): Promise<number> {
   look();
   await (await import("../preview/change")).keep(name);
-  process.stdout.write(`Preview ${name} stays until \`npm run preview -- down ${name}\`; \`extend\` gives it an end again.\n`);
+  process.stdout.write(
+    `Preview ${name} stays until \`npm run preview -- down ${name}\`; \`extend\` gives it an end again.\n`,
+  );
   return 0;
 }
 
 /** Removes one preview. */
-export async function downCommand(name: string, { from, clusterGone }: { from: string[]; clusterGone: boolean }): Promise<number> {
+export async function downCommand(
+  name: string,
+  { from, clusterGone }: { from: string[]; clusterGone: boolean },
+): Promise<number> {
   look();
-  const interrupt = onInterrupt("finishing the removal first; press again to leave at once", () => `Left at once. Go on with: npm run preview -- down ${name}`);
+  const interrupt = onInterrupt(
+    "finishing the removal first; press again to leave at once",
+    () => `Left at once. Go on with: npm run preview -- down ${name}`,
+  );
   await (await import("../preview/down")).previewDown(name, { from, clusterGone });
   interrupt.release();
   process.stdout.write(`Nothing of the preview ${name} is left.\n`);
   return 0;
 }
 
-/** Removes previews whose time is over. Where nobody watches it removes at once, elsewhere it shows unless told otherwise. */
-export async function gcCommand(options: Common & { dryRun: boolean; yes: boolean; openFile?: string; openCommand?: string; pullRequests: boolean }): Promise<number> {
+/**
+ * Removes previews whose time is over. Where nobody watches it removes at once, elsewhere it shows unless told
+ * otherwise.
+ */
+export async function gcCommand(
+  options: Common & { dryRun: boolean; yes: boolean; openFile?: string; openCommand?: string; pullRequests: boolean },
+): Promise<number> {
   const { dryRun, yes, ...rest } = options;
-  if (dryRun && yes) throw new UserError("E_USAGE", { seen: "--dry-run and --yes", wanted: "one of the two", next: "npm run preview -- gc --dry-run" });
+  if (dryRun && yes)
+    throw new UserError("E_USAGE", {
+      seen: "--dry-run and --yes",
+      wanted: "one of the two",
+      next: "npm run preview -- gc --dry-run",
+    });
   look();
-  const interrupt = onInterrupt("ending after the preview that is being removed", () => "Left at once. Go on with: npm run preview -- gc");
-  const code = await (await import("../preview/gc")).gc({ ...rest, dryRun: dryRun || (!yes && process.env["CI"] === undefined), signal: interrupt.signal });
+  const interrupt = onInterrupt(
+    "ending after the preview that is being removed",
+    () => "Left at once. Go on with: npm run preview -- gc",
+  );
+  const code = await (
+    await import("../preview/gc")
+  ).gc({ ...rest, dryRun: dryRun || (!yes && process.env["CI"] === undefined), signal: interrupt.signal });
   interrupt.release();
   return code;
 }
@@ -99,7 +149,10 @@ export async function keyCommand(name: string, { from }: Pick<Common, "from">): 
 }
 
 /** Writes the Markdown of a pull request's comment, or the comment itself. */
-export async function summaryCommand(name: string, { from, into, pullRequest, gone }: Pick<Common, "from"> & { into?: string; pullRequest?: string; gone: boolean }): Promise<number> {
+export async function summaryCommand(
+  name: string,
+  { from, into, pullRequest, gone }: Pick<Common, "from"> & { into?: string; pullRequest?: string; gone: boolean },
+): Promise<number> {
   const number = pullRequest === undefined ? undefined : requireNumber(pullRequest);
   look();
   const text = gone ? goneText(name) : await summaryOf(await findPreview(name, from));
@@ -116,7 +169,11 @@ function look(): void {
 
 async function summaryOf(found: FoundPreview): Promise<string> {
   const details = await detailsIfThere(found);
-  return summaryText(found, typeof details === "string" ? undefined : details, found.stack === undefined ? undefined : lastReport(found.stack));
+  return summaryText(
+    found,
+    typeof details === "string" ? undefined : details,
+    found.stack === undefined ? undefined : lastReport(found.stack),
+  );
 }
 
 async function detailsIfThere(found: FoundPreview) {
@@ -128,5 +185,9 @@ async function detailsIfThere(found: FoundPreview) {
 
 function requireNumber(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new UserError("E_USAGE", { seen: `--pull-request ${text}`, wanted: "the number of a pull request", next: "--pull-request 123" });
+  throw new UserError("E_USAGE", {
+    seen: `--pull-request ${text}`,
+    wanted: "the number of a pull request",
+    next: "--pull-request 123",
+  });
 }

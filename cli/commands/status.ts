@@ -22,7 +22,12 @@ export async function statusCommand(wish: Wish): Promise<number> {
   // Without tools nothing can be up, and looking must not make them.
   if (toolsPrepared()) await prepare();
   else Object.assign(process.env, stateEnvironment());
-  process.stdout.write(`\n${await details(stack, known.find(({ name }) => name === stack))}\n`);
+  process.stdout.write(
+    `\n${await details(
+      stack,
+      known.find(({ name }) => name === stack),
+    )}\n`,
+  );
   const found = await leftoversOf(stack);
   if (found.length > 0) process.stdout.write(`On this host:\n${describeLeftovers(found)}\n`);
   return 0;
@@ -31,13 +36,34 @@ export async function statusCommand(wish: Wish): Promise<number> {
 /** All stacks, one a line. */
 export function overview(known: readonly KnownStack[], width?: number): string {
   if (known.length === 0) return "This checkout has no stack.";
-  const rows = known.map(({ name, condition, backend, cluster, namespace, since }) => [name, condition, backend ?? "", cluster ?? "", namespace ?? "", since ? since.replace(/:\d\d(\.\d+)?Z$/, "Z").replace("T", " ") : ""]);
-  return table([{ title: "stack" }, { title: "state" }, { title: "backend" }, { title: "cluster" }, { title: "namespace" }, { title: "up since" }], rows, width);
+  const rows = known.map(({ name, condition, backend, cluster, namespace, since }) => [
+    name,
+    condition,
+    backend ?? "",
+    cluster ?? "",
+    namespace ?? "",
+    since ? since.replace(/:\d\d(\.\d+)?Z$/, "Z").replace("T", " ") : "",
+  ]);
+  return table(
+    [
+      { title: "stack" },
+      { title: "state" },
+      { title: "backend" },
+      { title: "cluster" },
+      { title: "namespace" },
+      { title: "up since" },
+    ],
+    rows,
+    width,
+  );
 }
 
 async function details(stack: string, known: KnownStack | undefined): Promise<string> {
   const outputs = known?.condition === "not up" || !toolsPrepared() ? undefined : await outputsIfUp(stack);
-  if (!outputs) return known?.condition === "interrupted" ? `Stack ${stack} was interrupted: part of it is there. Go on with: npm run up -- --stack ${stack}   (or: npm run down -- --stack ${stack})` : `Stack ${stack} is not up.`;
+  if (!outputs)
+    return known?.condition === "interrupted"
+      ? `Stack ${stack} was interrupted: part of it is there. Go on with: npm run up -- --stack ${stack}   (or: npm run down -- --stack ${stack})`
+      : `Stack ${stack} is not up.`;
   const { cluster, images } = outputs;
   return [
     `Stack ${stack} is ${known?.condition === "interrupted" ? "up in part, an operation was interrupted" : "up"}: ${cluster.name}, ${cluster.distribution}, ${cluster.runtime}`,
@@ -47,7 +73,9 @@ async function details(stack: string, known: KnownStack | undefined): Promise<st
   ].join("\n");
 }
 
-interface Pod { status: { phase: string; conditions?: { type: string; status: string }[] } }
+interface Pod {
+  status: { phase: string; conditions?: { type: string; status: string }[] };
+}
 
 /** What the cluster itself says of Bay's pod: the state only knows how it was at the last up. */
 async function podNow({ kubeconfig, namespace, pod }: StackOutputs): Promise<string> {

@@ -37,11 +37,16 @@ export function packagesImage(tools: string, lock: string, root = ROOT): string 
 }
 
 /**
- * Builds the image of a run: tools, packages, and the checkout with the stack's file. What the last run built is used again.
+ * Builds the image of a run: tools, packages, and the checkout with the stack's file. What the last run built is used
+ * again.
  * @param stackFile content of the file of the run's stack
  * @throws UserError E_IMAGE_BUILD
  */
-export async function buildRunner(stack: string, stackFile: string, options: BuildOptions): Promise<{ lacking: string[] }> {
+export async function buildRunner(
+  stack: string,
+  stackFile: string,
+  options: BuildOptions,
+): Promise<{ lacking: string[] }> {
   const folder = mkdtempSync(join(tmpdir(), "bay-e2e-runner-"));
   try {
     const { tools, lacking } = await buildTools(join(folder, "tools"), options);
@@ -53,7 +58,12 @@ export async function buildRunner(stack: string, stackFile: string, options: Bui
     mkdirSync(join(folder, "run", "stacks"), { recursive: true });
     writeFileSync(join(folder, "run", "stacks", `Pulumi.${stack}.yaml`), stackFile);
     options.tell("checkout into the runner image");
-    await build(runnerImage(stack), { base: packages, dockerfile: ADD }, [...LEFT_OUT.map((name) => `--exclude=./${name}`), "-C", ROOT, ".", "-C", join(folder, "run"), "stacks"], options);
+    await build(
+      runnerImage(stack),
+      { base: packages, dockerfile: ADD },
+      [...LEFT_OUT.map((name) => `--exclude=./${name}`), "-C", ROOT, ".", "-C", join(folder, "run"), "stacks"],
+      options,
+    );
     return { lacking };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -77,15 +87,45 @@ async function buildTools(folder: string, options: BuildOptions): Promise<{ tool
 }
 
 /** Builds an image of what `tar` gives: nothing is copied on the host's own disk first. */
-async function build(tag: string, { base, dockerfile }: { base: string; dockerfile: string }, files: string[], { signal }: BuildOptions): Promise<void> {
-  const argv = ["build", "--quiet", "--force-rm", "--tag", tag, "--label", `${IMAGE_LABEL}=runner`, "--file", dockerfile, "--build-arg", `BASE=${base}`, "--build-arg", `PLACE=${ROOT}`, "-"];
+async function build(
+  tag: string,
+  { base, dockerfile }: { base: string; dockerfile: string },
+  files: string[],
+  { signal }: BuildOptions,
+): Promise<void> {
+  const argv = [
+    "build",
+    "--quiet",
+    "--force-rm",
+    "--tag",
+    tag,
+    "--label",
+    `${IMAGE_LABEL}=runner`,
+    "--file",
+    dockerfile,
+    "--build-arg",
+    `BASE=${base}`,
+    "--build-arg",
+    `PLACE=${ROOT}`,
+    "-",
+  ];
   const common = { reject: false, signal, timeout: BUILT_WITHIN, detached: true } as const;
   const tar = execa("tar", ["--create", ...files], { ...common, buffer: false, stdin: "ignore", stderr: "ignore" });
   const [packed, built] = await Promise.all([tar, execa("docker", argv, { ...common, input: tar.stdout!, all: true })]);
-  if (signal.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: `the image ${tag}`, next: "run the command again" });
+  if (signal.aborted)
+    throw new UserError("E_INTERRUPTED", {
+      seen: "a signal",
+      wanted: `the image ${tag}`,
+      next: "run the command again",
+    });
   // 1 of tar: a file was changed while it was read, in a checkout that somebody works in.
   if (built.exitCode === 0 && packed.exitCode <= 1) return;
-  throw new UserError("E_IMAGE_BUILD", { seen: `${tag}: docker build ended with ${built.exitCode}, tar with ${packed.exitCode}`, wanted: "0", next: pasteable(["docker", ...argv]), detail: tail(built.all ?? "") });
+  throw new UserError("E_IMAGE_BUILD", {
+    seen: `${tag}: docker build ended with ${built.exitCode}, tar with ${packed.exitCode}`,
+    wanted: "0",
+    next: pasteable(["docker", ...argv]),
+    detail: tail(built.all ?? ""),
+  });
 }
 
 async function isHere(image: string): Promise<boolean> {

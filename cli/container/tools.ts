@@ -28,27 +28,40 @@ export async function stageTools(folder: string, env: NodeJS.ProcessEnv = proces
     if (file === undefined) lacking.push(program);
     else staged.set(join("bin", program), realpathSync(file));
     if (file === undefined || program !== "pulumi") continue;
-    for (const name of readdirSync(dirname(file)).filter((one) => BESIDE_PULUMI.test(one))) staged.set(join("bin", name), realpathSync(join(dirname(file), name)));
+    for (const name of readdirSync(dirname(file)).filter((one) => BESIDE_PULUMI.test(one)))
+      staged.set(join("bin", name), realpathSync(join(dirname(file), name)));
   }
   const plugins = join(env["PULUMI_HOME"] || join(homedir(), ".pulumi"), "plugins");
   for (const name of PLUGINS.map((plugin) => `resource-${plugin}-v${versionOf(plugin)}`)) {
-    if (existsSync(join(plugins, name))) staged.set(join("pulumi-home", "plugins", name), realpathSync(join(plugins, name)));
+    if (existsSync(join(plugins, name)))
+      staged.set(join("pulumi-home", "plugins", name), realpathSync(join(plugins, name)));
   }
   for (const [place, source] of staged) {
     mkdirSync(dirname(join(folder, place)), { recursive: true });
     symlinkSync(source, join(folder, place));
   }
-  const digest = createHash("sha256").update([...staged].map(([place, source]) => `${place} ${source} ${lookOf(source)}`).join("\n")).digest("hex");
+  const digest = createHash("sha256")
+    .update([...staged].map(([place, source]) => `${place} ${source} ${lookOf(source)}`).join("\n"))
+    .digest("hex");
   return { digest, lacking };
 }
 
 /** Of the plugin that belongs to a package. */
 function versionOf(plugin: string): string {
-  return (JSON.parse(readFileSync(join(ROOT, "node_modules", "@pulumi", plugin, "package.json"), "utf8")) as { version: string }).version;
+  return (
+    JSON.parse(readFileSync(join(ROOT, "node_modules", "@pulumi", plugin, "package.json"), "utf8")) as {
+      version: string;
+    }
+  ).version;
 }
 
 /** Enough to see a change without reading a hundred megabytes. */
 function lookOf(path: string): string {
   const stat = statSync(path);
-  return stat.isDirectory() ? readdirSync(path).sort().map((name) => `${name} ${lookOf(join(path, name))}`).join(" ") : `${stat.size} ${stat.mtimeMs}`;
+  return stat.isDirectory()
+    ? readdirSync(path)
+        .sort()
+        .map((name) => `${name} ${lookOf(join(path, name))}`)
+        .join(" ")
+    : `${stat.size} ${stat.mtimeMs}`;
 }

@@ -46,7 +46,9 @@ export interface CheckSpec<Facts> {
 }
 
 /** A check as the doctor runs it. */
-export type Check = Omit<CheckSpec<unknown>, "probe" | "judge"> & { run(subject: Subject): Promise<Finding | undefined> };
+export type Check = Omit<CheckSpec<unknown>, "probe" | "judge"> & {
+  run(subject: Subject): Promise<Finding | undefined>;
+};
 
 /** Ties a check's two halves together. */
 export function check<Facts>(spec: CheckSpec<Facts>): Check {
@@ -64,7 +66,12 @@ export const NODE_BACKENDS = ["kind", "k3s"] as const satisfies readonly Backend
 
 /** Whether an `up` of the stack needs a Docker at all: for its nodes, or to build an image. */
 export function needsDocker({ backend, settings }: Subject): boolean {
-  return (NODE_BACKENDS as readonly BackendName[]).includes(backend) || settings === undefined || settings.bayImage === "" || settings.shipImage === "";
+  return (
+    (NODE_BACKENDS as readonly BackendName[]).includes(backend) ||
+    settings === undefined ||
+    settings.bayImage === "" ||
+    settings.shipImage === ""
+  );
 }
 
 export function ok(found: string, needed: string): Finding {

@@ -15,9 +15,30 @@ import { tools } from "./checks/tools";
 
 /** Every check, in the order of the table. */
 export const CHECKS: readonly Check[] = [
-  check(configuration), check(secrets), check(context), check(rights), check(dockerAnswers), check(dockerPrivileged), check(imageStore), check(dockerClock), check(dockerDisk), check(cacheDisk), check(temporaryDisk),
-  check(memory), check(processors), check(cgroup), check(inotify), check(openFiles), check(resourceCapability), check(kernelNetwork), check(ports), check(proxies),
-  check(registries), ...tools.map((tool) => check(tool)), check(checkpointing), check(clusterLimits),
+  check(configuration),
+  check(secrets),
+  check(context),
+  check(rights),
+  check(dockerAnswers),
+  check(dockerPrivileged),
+  check(imageStore),
+  check(dockerClock),
+  check(dockerDisk),
+  check(cacheDisk),
+  check(temporaryDisk),
+  check(memory),
+  check(processors),
+  check(cgroup),
+  check(inotify),
+  check(openFiles),
+  check(resourceCapability),
+  check(kernelNetwork),
+  check(ports),
+  check(proxies),
+  check(registries),
+  ...tools.map((tool) => check(tool)),
+  check(checkpointing),
+  check(clusterLimits),
 ];
 
 /** A finding and the check that it is of. */
@@ -26,7 +47,9 @@ export type Row = Finding & { name: string };
 /** Runs those checks that matter for the subject's backend, at once, and gives their findings in order. */
 export async function examine(subject: Subject, checks: readonly Check[] = CHECKS): Promise<Row[]> {
   const relevant = checks.filter(({ backends }) => backends === undefined || backends.includes(subject.backend));
-  const findings = await Promise.all(relevant.map(async (one) => ({ name: one.name, finding: await one.run(subject) })));
+  const findings = await Promise.all(
+    relevant.map(async (one) => ({ name: one.name, finding: await one.run(subject) })),
+  );
   return findings.flatMap(({ name, finding }) => (finding ? [{ name, ...finding }] : []));
 }
 
@@ -38,6 +61,13 @@ export function problemOf(rows: readonly Row[]): UserError | undefined {
   const failed = rows.filter(({ status, code }) => status === "fail" && code !== undefined);
   const [first, ...others] = failed;
   if (!first) return undefined;
-  const detail = others.map(({ code, found, needed, fix }) => `${code!}: ${found}\n  wanted: ${needed}\n  next:   ${fix ?? ""}`).join("\n");
-  return new UserError(first.code!, { seen: first.found, wanted: first.needed, next: first.fix ?? "npm run doctor", ...(others.length > 0 ? { detail: `and ${others.length} more:\n${detail}` } : {}) });
+  const detail = others
+    .map(({ code, found, needed, fix }) => `${code!}: ${found}\n  wanted: ${needed}\n  next:   ${fix ?? ""}`)
+    .join("\n");
+  return new UserError(first.code!, {
+    seen: first.found,
+    wanted: first.needed,
+    next: first.fix ?? "npm run doctor",
+    ...(others.length > 0 ? { detail: `and ${others.length} more:\n${detail}` } : {}),
+  });
 }

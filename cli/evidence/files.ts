@@ -10,7 +10,10 @@ export class EvidenceFolder {
   private closed = false;
 
   /** @param mask replaces secrets; what is known of them grows while evidence is gathered */
-  constructor(readonly folder: string, private mask: (text: string) => string) {
+  constructor(
+    readonly folder: string,
+    private mask: (text: string) => string,
+  ) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
@@ -22,7 +25,13 @@ export class EvidenceFolder {
   write(path: string, content: string): void {
     if (this.closed) return;
     // A name of the cluster's or of a node's must not lead out of the folder.
-    const file = join(this.folder, path.split("/").map((part) => part.replace(/^\.+$/, "_")).join("/"));
+    const file = join(
+      this.folder,
+      path
+        .split("/")
+        .map((part) => part.replace(/^\.+$/, "_"))
+        .join("/"),
+    );
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeFileSync(file, this.mask(content), { mode: 0o600 });
   }
@@ -34,7 +43,9 @@ export class EvidenceFolder {
 
   /** Gathers one part; what could not be had of it is listed in `incomplete.txt`. */
   async part(what: string, work: () => Promise<void>): Promise<void> {
-    await work().catch((error: unknown) => { this.miss(`${what}: ${error instanceof Error ? error.message : String(error)}`); });
+    await work().catch((error: unknown) => {
+      this.miss(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    });
   }
 
   /** Writes `incomplete.txt` if anything is missing, and returns its lines; what still comes is too late. */

@@ -36,26 +36,48 @@ interface FailedTest {
 export function redScreen(run: RedRun): string {
   const head = run.error === undefined ? testLines(run) : errorLines(run.error);
   const end = endLines(run);
-  const concerned = run.error !== undefined && run.evidence ? concernedLines(run.evidence.folder, SCREEN - rows(head) - rows(end) - 2) : [];
+  const concerned =
+    run.error !== undefined && run.evidence
+      ? concernedLines(run.evidence.folder, SCREEN - rows(head) - rows(end) - 2)
+      : [];
   return ["", ...head, ...concerned, "", ...end].join("\n");
 }
 
 function errorLines(error: unknown): string[] {
-  if (!(error instanceof UserError)) return [`E_BUG: ${oneLine(error instanceof Error ? error.message : String(error))}`];
+  if (!(error instanceof UserError))
+    return [`E_BUG: ${oneLine(error instanceof Error ? error.message : String(error))}`];
   // A cause often stands at the end of a long line.
-  const seen = error.seen.split("\n").flatMap((line) => wrap(line.trim(), WIDTH - 10)).slice(0, 5);
+  const seen = error.seen
+    .split("\n")
+    .flatMap((line) => wrap(line.trim(), WIDTH - 10))
+    .slice(0, 5);
   return [
-    ...error.message.split("\n").slice(0, 1), ...seen.map((line, at) => `  ${at === 0 ? "seen:  " : "       "} ${line}`), fit(`  wanted: ${error.wanted}`), `  next:   ${error.next}`,
-    ...(error.detail ?? "").trimEnd().split("\n").slice(-6).filter((line) => line.trim() !== "").map((line) => fit(`    ${line.trim()}`)),
+    ...error.message.split("\n").slice(0, 1),
+    ...seen.map((line, at) => `  ${at === 0 ? "seen:  " : "       "} ${line}`),
+    fit(`  wanted: ${error.wanted}`),
+    `  next:   ${error.next}`,
+    ...(error.detail ?? "")
+      .trimEnd()
+      .split("\n")
+      .slice(-6)
+      .filter((line) => line.trim() !== "")
+      .map((line) => fit(`    ${line.trim()}`)),
   ];
 }
 
 function testLines({ tests, folder }: RedRun): string[] {
   const failed = failedTests(folder);
-  const shown = failed.slice(0, FAILED_TESTS_SHOWN).flatMap(({ name, cause, folder: evidence }) => [fit(`  ${name}`), fit(`      ${cause}`), `      ${relative(ROOT, evidence)}`]);
+  const shown = failed
+    .slice(0, FAILED_TESTS_SHOWN)
+    .flatMap(({ name, cause, folder: evidence }) => [
+      fit(`  ${name}`),
+      fit(`      ${cause}`),
+      `      ${relative(ROOT, evidence)}`,
+    ]);
   return [
     // A failure after the last test, of what was left for example, counts as none.
-    `${tests.failed === 0 ? "The tests failed" : `${tests.failed} of ${tests.passed + tests.failed} tests failed`}${failed.length > FAILED_TESTS_SHOWN ? `; the first ${FAILED_TESTS_SHOWN}` : ""}:`, ...shown,
+    `${tests.failed === 0 ? "The tests failed" : `${tests.failed} of ${tests.passed + tests.failed} tests failed`}${failed.length > FAILED_TESTS_SHOWN ? `; the first ${FAILED_TESTS_SHOWN}` : ""}:`,
+    ...shown,
     ...(failed.length === 0 ? ["  no test left evidence: a file could not be loaded, see above"] : []),
   ];
 }
@@ -64,7 +86,9 @@ function testLines({ tests, folder }: RedRun): string[] {
 function failedTests(folder: string): FailedTest[] {
   const failures = join(folder, "failures");
   if (!existsSync(failures)) return [];
-  return readdirSync(failures).map((name) => join(failures, name)).filter((path) => existsSync(join(path, "error.txt")))
+  return readdirSync(failures)
+    .map((name) => join(failures, name))
+    .filter((path) => existsSync(join(path, "error.txt")))
     .sort((a, b) => statSync(join(a, "error.txt")).mtimeMs - statSync(join(b, "error.txt")).mtimeMs)
     .map((path) => {
       const [name = "", ...rest] = stripAnsi(readFileSync(join(path, "error.txt"), "utf8")).split("\n");
@@ -75,8 +99,9 @@ function failedTests(folder: string): FailedTest[] {
 /** The line of a test's error that says most: what was expected and what came, else its first. */
 function causeOf(lines: readonly string[]): string {
   const text = lines.map((line) => line.trim()).filter(Boolean);
-  const expected = text.find((line) => line.startsWith("Expected")), received = text.find((line) => line.startsWith("Received"));
-  return expected && received ? `${expected}; ${received}` : text[0] ?? "";
+  const expected = text.find((line) => line.startsWith("Expected")),
+    received = text.find((line) => line.startsWith("Received"));
+  return expected && received ? `${expected}; ${received}` : (text[0] ?? "");
 }
 
 /** The first pod that is not ready, or the node, with its last events and log lines. */
@@ -89,22 +114,38 @@ function concernedLines(evidence: string, limit: number): string[] {
   return ["", fit(found.title), ...[...events, ...log].map((line) => fit(`  ${line}`))].slice(0, limit);
 }
 
-interface Concerned { title: string; events: string[]; log: string[] }
+interface Concerned {
+  title: string;
+  events: string[];
+  log: string[];
+}
 
 function concernedPod(evidence: string): Concerned | undefined {
   const cluster = join(evidence, "cluster");
   if (!existsSync(cluster)) return undefined;
   // kube-system last: what is not ready there is seldom why a pod of ours is not.
-  const namespaces = readdirSync(cluster).filter((name) => existsSync(join(cluster, name, "pods.txt"))).sort((a, b) => Number(a === "kube-system") - Number(b === "kube-system"));
+  const namespaces = readdirSync(cluster)
+    .filter((name) => existsSync(join(cluster, name, "pods.txt")))
+    .sort((a, b) => Number(a === "kube-system") - Number(b === "kube-system"));
   for (const namespace of namespaces) {
-    const line = linesOf(join(cluster, namespace, "pods.txt")).find((pod) => { const [, ready, all] = / ready (\d+)\/(\d+) /.exec(pod) ?? []; return ready !== all; });
+    const line = linesOf(join(cluster, namespace, "pods.txt")).find((pod) => {
+      const [, ready, all] = / ready (\d+)\/(\d+) /.exec(pod) ?? [];
+      return ready !== all;
+    });
     const name = line?.split(" ")[0];
     if (!line || !name) continue;
     const logs = join(cluster, namespace, "logs", name);
     const files = existsSync(logs) ? readdirSync(logs).map((file) => join(logs, file)) : [];
     return {
-      title: `Pod ${namespace}/${line}`, events: linesOf(join(cluster, namespace, "events.txt")).filter((event) => event.includes(`Pod/${name}:`)).map(withoutDate),
-      log: files.map(linesOf).find((lines) => lines.length > 0)?.map(withoutDate) ?? [],
+      title: `Pod ${namespace}/${line}`,
+      events: linesOf(join(cluster, namespace, "events.txt"))
+        .filter((event) => event.includes(`Pod/${name}:`))
+        .map(withoutDate),
+      log:
+        files
+          .map(linesOf)
+          .find((lines) => lines.length > 0)
+          ?.map(withoutDate) ?? [],
     };
   }
   return undefined;
@@ -113,19 +154,31 @@ function concernedPod(evidence: string): Concerned | undefined {
 function concernedNode(evidence: string): Concerned | undefined {
   const nodes = join(evidence, "nodes");
   const name = existsSync(nodes) ? readdirSync(nodes)[0] : undefined;
-  return name === undefined ? undefined : { title: `Node ${name}`, events: [], log: linesOf(join(nodes, name, "docker.log")).map(withoutDate) };
+  return name === undefined
+    ? undefined
+    : { title: `Node ${name}`, events: [], log: linesOf(join(nodes, name, "docker.log")).map(withoutDate) };
 }
 
 function endLines({ stack, evidence, kept }: RedRun): string[] {
   const missing = evidence?.missing.length ?? 0;
   return [
-    ...(evidence ? [`Evidence: ${relative(ROOT, evidence.archive)}${missing > 0 ? `\n          (${missing} parts could not be had: incomplete.txt in it)` : ""}`] : []),
-    ...(kept ? [`Look:     npm run status -- --stack ${stack}`, `Remove:   npm run down -- --stack ${stack}`] : [`Repeat:   npm run e2e -- --stack ${stack} --keep-on-failure`]),
+    ...(evidence
+      ? [
+          `Evidence: ${relative(ROOT, evidence.archive)}${missing > 0 ? `\n          (${missing} parts could not be had: incomplete.txt in it)` : ""}`,
+        ]
+      : []),
+    ...(kept
+      ? [`Look:     npm run status -- --stack ${stack}`, `Remove:   npm run down -- --stack ${stack}`]
+      : [`Repeat:   npm run e2e -- --stack ${stack} --keep-on-failure`]),
   ];
 }
 
 function linesOf(file: string): string[] {
-  return existsSync(file) ? stripAnsi(readFileSync(file, "utf8")).split("\n").filter((line) => line.trim() !== "") : [];
+  return existsSync(file)
+    ? stripAnsi(readFileSync(file, "utf8"))
+        .split("\n")
+        .filter((line) => line.trim() !== "")
+    : [];
 }
 
 /** `2026-11-22T08:30:00.000Z x` as `08:30:00 x`: there is no room for more. */
@@ -143,7 +196,9 @@ function oneLine(text: string): string {
 
 /** Rows that lines take in a terminal of 80 columns. */
 function rows(lines: readonly string[]): number {
-  return lines.flatMap((line) => line.split("\n")).reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / (WIDTH + 1))), 0);
+  return lines
+    .flatMap((line) => line.split("\n"))
+    .reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / (WIDTH + 1))), 0);
 }
 
 function stripAnsi(text: string): string {

@@ -45,16 +45,29 @@ export class Lines {
  * is followed comes as it is written. A source without a log is told, and does not hide the others.
  * @returns how many sources had none
  */
-export async function readAll(sources: readonly LogSource[], options: LogOptions, out: { line(text: string): void; problem(text: string): void }, signal: AbortSignal): Promise<number> {
+export async function readAll(
+  sources: readonly LogSource[],
+  options: LogOptions,
+  out: { line(text: string): void; problem(text: string): void },
+  signal: AbortSignal,
+): Promise<number> {
   const width = sources.length > 1 ? Math.max(...sources.map(({ name }) => name.length)) : 0;
   const mark = (name: string) => (width > 0 ? `${name.padEnd(width)} | ` : "");
   let failed = 0;
   const read = async (source: LogSource) => {
-    await source.read(options, (text) => { out.line(`${mark(source.name)}${text}`); }, signal).catch((error: unknown) => {
-      if (signal.aborted) return;
-      failed += 1;
-      out.problem(`${source.name}: ${(error as Error).message}`);
-    });
+    await source
+      .read(
+        options,
+        (text) => {
+          out.line(`${mark(source.name)}${text}`);
+        },
+        signal,
+      )
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        failed += 1;
+        out.problem(`${source.name}: ${(error as Error).message}`);
+      });
   };
   if (options.follow) await Promise.all(sources.map(read));
   else for (const source of sources) await read(source);

@@ -3,7 +3,14 @@ import { resolve } from "node:path";
 import { kubeconfigFile } from "../../infra/naming";
 import { BACKENDS } from "../../infra/outputs";
 import { openKubeApi, type KubeList } from "../../infra/support/kube-api";
-import { contextOf, entriesOf, kubeconfigFiles, type OneContext, parseKubeconfig, readKubeconfigs } from "../../infra/support/kubeconfig";
+import {
+  contextOf,
+  entriesOf,
+  kubeconfigFiles,
+  type OneContext,
+  parseKubeconfig,
+  readKubeconfigs,
+} from "../../infra/support/kubeconfig";
 import type { ApiNamespace } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { readStackFile } from "../stack/stack-file";
@@ -16,10 +23,9 @@ export interface PreviewCluster extends OneContext {
   stack: string;
 }
 
-
 /**
- * Finds ways into stacks' clusters by files alone: no Pulumi is asked. Each kubeconfig is read once, for a hundred previews name
- * the same one.
+ * Finds ways into stacks' clusters by files alone: no Pulumi is asked. Each kubeconfig is read once, for a hundred
+ * previews name the same one.
  */
 export function clusterReader(): (stack: string) => PreviewCluster | undefined {
   const contexts = new Map<string, OneContext | undefined>();
@@ -33,7 +39,10 @@ export function clusterReader(): (stack: string) => PreviewCluster | undefined {
   };
 }
 
-interface Way { files: string[]; context?: string }
+interface Way {
+  files: string[];
+  context?: string;
+}
 
 /** Of a cluster of somebody else only the context that is named, never the one that happens to be current. */
 function wayOf(stack: string): Way | undefined {
@@ -42,7 +51,10 @@ function wayOf(stack: string): Way | undefined {
   if (backend === "k3s" || backend === "kind") return { files: [kubeconfigFile(ROOT, stack)] };
   const { kubeconfig, kubeContext } = config;
   if (typeof kubeContext !== "string" || kubeContext === "") return undefined;
-  return { files: typeof kubeconfig === "string" && kubeconfig !== "" ? [resolve(ROOT, kubeconfig)] : kubeconfigFiles(), context: kubeContext };
+  return {
+    files: typeof kubeconfig === "string" && kubeconfig !== "" ? [resolve(ROOT, kubeconfig)] : kubeconfigFiles(),
+    context: kubeContext,
+  };
 }
 
 /** A kubeconfig that is gone, or has a slip in it, leads nowhere; who needs this one says so. */
@@ -65,7 +77,10 @@ export function distinct(clusters: readonly PreviewCluster[]): PreviewCluster[] 
 export async function labelledNamespaces(kubeconfig: string, label: string): Promise<ApiNamespace[] | undefined> {
   const api = await openKubeApi(kubeconfig);
   try {
-    return (await api.get<KubeList<ApiNamespace>>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(label)}`))?.items ?? [];
+    return (
+      (await api.get<KubeList<ApiNamespace>>(`/api/v1/namespaces?labelSelector=${encodeURIComponent(label)}`))?.items ??
+      []
+    );
   } catch {
     return undefined;
   } finally {

@@ -5,8 +5,8 @@ import { spanText } from "./times";
 /** What becomes of a preview at a garbage collection. */
 export interface Verdict {
   /**
-   * `down`: by its stack; `forget`: by its stack, whose cluster is gone; `namespace`: by its labels alone, where no state is at
-   * hand; `stay`: nothing.
+   * `down`: by its stack; `forget`: by its stack, whose cluster is gone; `namespace`: by its labels alone, where no
+   * state is at hand; `stay`: nothing.
    */
   action: "down" | "forget" | "namespace" | "stay";
   why: string;
@@ -43,9 +43,16 @@ export function decide(facts: PreviewFacts, judge: Judge): Verdict {
 }
 
 /** One half of it is missing. */
-function orphaned({ stack, namespace, whole, checkout, host, condition }: PreviewFacts, judge: Judge): string | undefined {
-  if (stack === undefined) return checkout === judge.checkout && (host === "" || host === judge.host) ? "a namespace of this checkout that no state knows" : undefined;
-  if (namespace === undefined) return condition === "not up" || condition === "elsewhere" ? "nothing of it was made" : "its namespace is gone";
+function orphaned(
+  { stack, namespace, whole, checkout, host, condition }: PreviewFacts,
+  judge: Judge,
+): string | undefined {
+  if (stack === undefined)
+    return checkout === judge.checkout && (host === "" || host === judge.host)
+      ? "a namespace of this checkout that no state knows"
+      : undefined;
+  if (namespace === undefined)
+    return condition === "not up" || condition === "elsewhere" ? "nothing of it was made" : "its namespace is gone";
   return whole ? undefined : "its up did not come to its end";
 }
 
@@ -55,14 +62,18 @@ function outlived({ name, expires, idle, lastUsed, created }: PreviewFacts, { no
   const used = lastUsed || created;
   if (idle > 0 && used !== "" && since(used) >= idle) return `not used for ${spanText(since(used))}`;
   const number = pullRequestOf(name);
-  if (open && number !== undefined && !open.has(String(number)) && !open.has(name)) return `pull request ${number} is not open`;
+  if (open && number !== undefined && !open.has(String(number)) && !open.has(name))
+    return `pull request ${number} is not open`;
   return undefined;
 }
 
 function reasonToStay({ keep, expires, idle, lastUsed, created }: PreviewFacts, { now }: Judge): string {
   if (keep) return "kept";
   const left = (iso: string, seconds = 0) => spanText((Date.parse(iso) - now) / 1000 + seconds);
-  const ends = [...(expires === "" ? [] : [`expires in ${left(expires)}`]), ...(idle === 0 ? [] : [`goes after ${spanText(idle)} without use, in ${left(lastUsed || created, idle)}`])];
+  const ends = [
+    ...(expires === "" ? [] : [`expires in ${left(expires)}`]),
+    ...(idle === 0 ? [] : [`goes after ${spanText(idle)} without use, in ${left(lastUsed || created, idle)}`]),
+  ];
   return ends.join("; ") || "no end was set";
 }
 

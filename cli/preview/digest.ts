@@ -13,10 +13,11 @@ export function digestOf(words: readonly string[], paths: readonly string[]): st
 
 function filesAt(path: string): string[] {
   if (!existsSync(path)) return [];
-  const walk = (folder: string): string[] => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (["dist", "node_modules", ".git"].includes(entry.name)) return [];
-    const place = join(folder, entry.name);
-    return entry.isDirectory() ? walk(place) : entry.isFile() ? [place] : [];
-  });
+  const walk = (folder: string): string[] =>
+    readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+      if (["dist", "node_modules", ".git"].includes(entry.name)) return [];
+      const place = join(folder, entry.name);
+      return entry.isDirectory() ? walk(place) : entry.isFile() ? [place] : [];
+    });
   return (statSync(path).isFile() ? [path] : walk(path)).sort();
 }

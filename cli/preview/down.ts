@@ -26,17 +26,28 @@ export interface DownOptions {
 export async function previewDown(name: string, { from, clusterGone, signal }: DownOptions): Promise<void> {
   const found = await findPreview(name, from);
   if (found.owner !== previewOwner() && found.stack === undefined) {
-    throw new UserError("E_NAMESPACE_FOREIGN", { seen: `the preview ${name} on ${found.cluster} is of ${found.owner}, and this checkout is of ${previewOwner()}`, wanted: "a preview of this owner", next: `BAY_E2E_PREVIEW_OWNER=${found.owner} npm run preview -- down ${name}   (only if you are meant)` });
+    throw new UserError("E_NAMESPACE_FOREIGN", {
+      seen: `the preview ${name} on ${found.cluster} is of ${found.owner}, and this checkout is of ${previewOwner()}`,
+      wanted: "a preview of this owner",
+      next: `BAY_E2E_PREVIEW_OWNER=${found.owner} npm run preview -- down ${name}   (only if you are meant)`,
+    });
   }
-  const gone = clusterGone || found.clusterState === "gone" || (found.clusterState === "answers" && found.namespace === undefined);
+  const gone =
+    clusterGone || found.clusterState === "gone" || (found.clusterState === "answers" && found.namespace === undefined);
   await remove(found, found.stack === undefined ? "namespace" : gone ? "forget" : "down", signal);
 }
 
 /** Removes a preview in the way that a verdict says. */
-export async function remove(found: FoundPreview, action: Exclude<Verdict["action"], "stay">, signal?: AbortSignal): Promise<void> {
+export async function remove(
+  found: FoundPreview,
+  action: Exclude<Verdict["action"], "stay">,
+  signal?: AbortSignal,
+): Promise<void> {
   dropDeadSources();
   if (action === "namespace") {
-    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, (tell) => removeNamespaces(found.kubeconfig!, [found.live!], { tell, kubectl: kubectlForCluster(found.cluster) }));
+    await phase(`Preview ${found.name}: removing namespace ${found.namespace!}`, (tell) =>
+      removeNamespaces(found.kubeconfig!, [found.live!], { tell, kubectl: kubectlForCluster(found.cluster) }),
+    );
     return;
   }
   const stack = found.stack!;
@@ -49,8 +60,8 @@ export async function remove(found: FoundPreview, action: Exclude<Verdict["actio
 }
 
 /**
- * Begins what takes longest while Pulumi starts. Not where somebody may have the stack: a Pulumi that lives has its lock, and of a
- * state elsewhere no lock is seen from here.
+ * Begins what takes longest while Pulumi starts. Not where somebody may have the stack: a Pulumi that lives has its
+ * lock, and of a state elsewhere no lock is seen from here.
  */
 async function removeEarly(stack: string, { kubeconfig, live }: FoundPreview): Promise<void> {
   if (kubeconfig === undefined || live === undefined || localStack(stack) === undefined || liveLock(stack)) return;

@@ -28,7 +28,10 @@ export interface PreviewFacts extends Preview {
 }
 
 /** A preview with the way into its cluster, which is secret, and its namespace as it was found. */
-export interface FoundPreview extends PreviewFacts { kubeconfig?: string; live?: OwnedNamespace }
+export interface FoundPreview extends PreviewFacts {
+  kubeconfig?: string;
+  live?: OwnedNamespace;
+}
 
 /** The same without the secret and the namespace, for JSON. */
 export function openFacts({ kubeconfig, live, ...facts }: FoundPreview): PreviewFacts {

@@ -18,7 +18,10 @@ export interface GcOptions extends OpenSource {
 }
 
 /** One preview and what becomes of it. */
-export interface Planned { found: FoundPreview; verdict: Verdict }
+export interface Planned {
+  found: FoundPreview;
+  verdict: Verdict;
+}
 
 /** What a garbage collection would do, in order. */
 export function planGc(previews: readonly FoundPreview[], judge: Judge): Planned[] {
@@ -31,13 +34,29 @@ export function planGc(previews: readonly FoundPreview[], judge: Judge): Planned
  */
 export async function gc(options: GcOptions): Promise<number> {
   const open = await openOnes(options);
-  const plan = planGc(await findPreviews(options.from), { now: Date.now(), owner: previewOwner(), formerOwner: formerPreviewOwner(), checkout: ROOT, host: hostname(), ...(open ? { open } : {}) });
+  const plan = planGc(await findPreviews(options.from), {
+    now: Date.now(),
+    owner: previewOwner(),
+    formerOwner: formerPreviewOwner(),
+    checkout: ROOT,
+    host: hostname(),
+    ...(open ? { open } : {}),
+  });
   const doomed = plan.filter(({ verdict }) => verdict.action !== "stay");
-  if (options.json) process.stdout.write(`${JSON.stringify(plan.map(({ found, verdict }) => ({ ...openFacts(found), ...verdict })), null, 2)}\n`);
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify(
+        plan.map(({ found, verdict }) => ({ ...openFacts(found), ...verdict })),
+        null,
+        2,
+      )}\n`,
+    );
   else process.stdout.write(`${planText(plan)}\n`);
   if (doomed.length === 0) return 0;
   if (options.dryRun) {
-    process.stderr.write(`Nothing was removed. To remove ${doomed.length === 1 ? "it" : "them"}: npm run preview -- gc --yes\n`);
+    process.stderr.write(
+      `Nothing was removed. To remove ${doomed.length === 1 ? "it" : "them"}: npm run preview -- gc --yes\n`,
+    );
     return 0;
   }
   return removeAll(doomed, options.signal);
@@ -47,8 +66,13 @@ export async function gc(options: GcOptions): Promise<number> {
 export function planText(plan: readonly Planned[], width?: number): string {
   if (plan.length === 0) return "No preview was found.";
   const sorted = [...plan].sort((a, b) => Number(a.verdict.action === "stay") - Number(b.verdict.action === "stay"));
-  const rows = sorted.map(({ found, verdict }) => [found.name, found.cluster, verdict.action === "stay" ? "stays" : "goes", verdict.why]);
-  return table([{ title: "preview" }, { title: "cluster" }, { title: "" , min: 5 }, { title: "why" }], rows, width);
+  const rows = sorted.map(({ found, verdict }) => [
+    found.name,
+    found.cluster,
+    verdict.action === "stay" ? "stays" : "goes",
+    verdict.why,
+  ]);
+  return table([{ title: "preview" }, { title: "cluster" }, { title: "", min: 5 }, { title: "why" }], rows, width);
 }
 
 /** One that cannot be removed must not keep the others. */
@@ -56,7 +80,9 @@ async function removeAll(doomed: readonly Planned[], signal: AbortSignal | undef
   const failures: string[] = [];
   for (const { found, verdict } of doomed) {
     if (signal?.aborted) break;
-    await remove(found, verdict.action as Exclude<Verdict["action"], "stay">, signal).catch((error: unknown) => { failures.push(`${found.name}: ${(error as Error).message}`); });
+    await remove(found, verdict.action as Exclude<Verdict["action"], "stay">, signal).catch((error: unknown) => {
+      failures.push(`${found.name}: ${(error as Error).message}`);
+    });
   }
   process.stderr.write(`Removed ${doomed.length - failures.length} of ${doomed.length}.\n`);
   for (const failure of failures) process.stderr.write(`\n${failure}\n`);

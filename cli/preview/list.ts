@@ -15,7 +15,22 @@ export function stateText({ condition, namespace, clusterState, terminating, bus
 /** All previews, one a line. @param now milliseconds since the epoch */
 export function listText(previews: readonly PreviewFacts[], now: number, width?: number): string {
   if (previews.length === 0) return "No preview was found. A first one: npm run preview -- up NAME";
-  const ago = (iso: string) => (iso === "" ? "" : `${spanText((now - Date.parse(iso)) / 1000).replace(/^(\S+ \S+).*/, "$1")} ago`);
-  const rows = previews.map((each) => [each.name, stateText(each), each.cluster, each.namespace ?? "", each.owner, ago(each.created), ago(each.lastUsed), endText(each, now), each.commit.slice(0, 7)]);
-  return table(["preview", "state", "cluster", "namespace", "owner", "made", "used", "ends", "commit"].map((title) => ({ title })), rows, width);
+  const ago = (iso: string) =>
+    iso === "" ? "" : `${spanText((now - Date.parse(iso)) / 1000).replace(/^(\S+ \S+).*/, "$1")} ago`;
+  const rows = previews.map((each) => [
+    each.name,
+    stateText(each),
+    each.cluster,
+    each.namespace ?? "",
+    each.owner,
+    ago(each.created),
+    ago(each.lastUsed),
+    endText(each, now),
+    each.commit.slice(0, 7),
+  ]);
+  return table(
+    ["preview", "state", "cluster", "namespace", "owner", "made", "used", "ends", "commit"].map((title) => ({ title })),
+    rows,
+    width,
+  );
 }

@@ -15,21 +15,26 @@ export function pullRequestOf(name: string): number | undefined {
 }
 
 /**
- * Returns the name of a preview as it is kept: that of a branch or a person, in any script. Its stack and its namespace get a
- * DNS label made of it (`shorten`), which ends in six digits of the whole name where something had to be changed.
+ * Returns the name of a preview as it is kept: that of a branch or a person, in any script. Its stack and its namespace
+ * get a DNS label made of it (`shorten`), which ends in six digits of the whole name where something had to be changed.
  * @throws UserError E_USAGE for a name with blanks, quotes and other characters that a shell takes for its own
  */
 export function requirePreviewName(name: string): string {
   // A word that begins with # would be a comment in the commands that are printed.
   const kept = name.normalize("NFC").replace(/^#+/, "");
   if (/^[\p{L}\p{N}@][\p{L}\p{N}\p{M}_.,:=+~%@#/-]{0,99}$/u.test(kept)) return kept;
-  throw new UserError("E_USAGE", { seen: `the name ${JSON.stringify(name)}`, wanted: "a letter or digit first, then letters, digits and any of - _ . , : = + ~ % @ # /, at most 100", next: `npm run preview -- up ${shorten(name, 40) || "pr-123"}` });
+  throw new UserError("E_USAGE", {
+    seen: `the name ${JSON.stringify(name)}`,
+    wanted: "a letter or digit first, then letters, digits and any of - _ . , : = + ~ % @ # /, at most 100",
+    next: `npm run preview -- up ${shorten(name, 40) || "pr-123"}`,
+  });
 }
 
 /**
- * Whose previews this checkout makes: what `BAY_E2E_PREVIEW_OWNER` says, else the repository that it was cloned from, in the form of a
- * label. All checkouts of one repository have the same, so that a nightly job clears away what jobs of pull requests made. A
- * checkout of no repository has an owner of its own: users of one name, on two hosts or in two folders, are not the same.
+ * Whose previews this checkout makes: what `BAY_E2E_PREVIEW_OWNER` says, else the repository that it was cloned from,
+ * in the form of a label. All checkouts of one repository have the same, so that a nightly job clears away what jobs of
+ * pull requests made. A checkout of no repository has an owner of its own: users of one name, on two hosts or in two
+ * folders, are not the same.
  */
 export function previewOwner(env: NodeJS.ProcessEnv = process.env): string {
   const url = originUrl().trim();
@@ -38,7 +43,9 @@ export function previewOwner(env: NodeJS.ProcessEnv = process.env): string {
   return shorten(env["BAY_E2E_PREVIEW_OWNER"] || repository || checkoutOwner());
 }
 
-/** What older versions called the owner where no repository was known; a preview whose state is here goes on under it. */
+/**
+ * What older versions called the owner where no repository was known; a preview whose state is here goes on under it.
+ */
 export function formerPreviewOwner(): string {
   return shorten(userInfo().username);
 }
@@ -58,7 +65,11 @@ export function repositoryOf(url: string): string {
 
 function originUrl(): string {
   try {
-    return execFileSync("git", ["config", "--get", "remote.origin.url"], { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    return execFileSync("git", ["config", "--get", "remote.origin.url"], {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
   } catch {
     return "";
   }

@@ -17,12 +17,16 @@ export interface Source {
 const FOLDER = join(STATE, "previews", "commits");
 
 /**
- * Gives `work` the files of a commit, and takes them away again. The packages are those of this checkout, unless the commit's
- * lock file names others.
+ * Gives `work` the files of a commit, and takes them away again. The packages are those of this checkout, unless the
+ * commit's lock file names others.
  * @param ref branch, tag or commit; nothing for the checkout as it lies
  * @throws UserError E_USAGE for a commit that this checkout does not have
  */
-export async function withSource<T>(ref: string | undefined, tell: Tell, work: (source: Source) => Promise<T>): Promise<T> {
+export async function withSource<T>(
+  ref: string | undefined,
+  tell: Tell,
+  work: (source: Source) => Promise<T>,
+): Promise<T> {
   if (ref === undefined) return work({ root: ROOT, commit: "" });
   dropDeadSources();
   const commit = await commitOf(ref);
@@ -42,9 +46,16 @@ export async function withSource<T>(ref: string | undefined, tell: Tell, work: (
 
 /** The commit that a branch, a tag or some of its digits name. @throws UserError E_USAGE */
 export async function commitOf(ref: string): Promise<string> {
-  const { exitCode, stdout } = await tryRun(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`], { cwd: ROOT });
+  const { exitCode, stdout } = await tryRun(
+    ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`],
+    { cwd: ROOT },
+  );
   if (exitCode === 0) return stdout.trim();
-  throw new UserError("E_USAGE", { seen: `--ref ${ref}, which this checkout does not have`, wanted: "a commit, a branch or a tag", next: "git fetch --all   (then: git log --oneline --all)" });
+  throw new UserError("E_USAGE", {
+    seen: `--ref ${ref}, which this checkout does not have`,
+    wanted: "a commit, a branch or a tag",
+    next: "git fetch --all   (then: git log --oneline --all)",
+  });
 }
 
 /** Takes away what killed runs unpacked. */
@@ -64,7 +75,11 @@ export function dropDeadSources(): void {
 export function pathIn({ root, commit }: Source, key: string, path: string): string {
   const inside = relative(ROOT, resolve(ROOT, path));
   if (commit === "" || (!inside.startsWith("..") && inside !== "")) return resolve(root, path);
-  throw new UserError("E_USAGE", { seen: `--ref ${commit.slice(0, 12)} with ${key} ${path}, which is not in this checkout`, wanted: "a commit of what is built", next: "leave --ref out, or build an image of that commit and name it by bayImage" });
+  throw new UserError("E_USAGE", {
+    seen: `--ref ${commit.slice(0, 12)} with ${key} ${path}, which is not in this checkout`,
+    wanted: "a commit of what is built",
+    next: "leave --ref out, or build an image of that commit and name it by bayImage",
+  });
 }
 
 async function unpack(commit: string, root: string): Promise<void> {

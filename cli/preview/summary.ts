@@ -13,23 +13,52 @@ type Told = Pick<Report, "outcome" | "tests" | "phases" | "startedAt">;
 export function summaryText(facts: PreviewFacts, details: Details | undefined, report: Told | undefined): string {
   const { name, namespace, cluster, commit } = facts;
   const rows = [
-    ["Bay", details?.bay ? `${details.bay.ready ? "ready" : `**not ready** (${details.bay.phase})`}, pod \`${details.bay.name}\` in namespace \`${namespace ?? ""}\` on \`${cluster}\`` : "**not there**"],
+    [
+      "Bay",
+      details?.bay
+        ? `${details.bay.ready ? "ready" : `**not ready** (${details.bay.phase})`}, pod \`${details.bay.name}\` in namespace \`${namespace ?? ""}\` on \`${cluster}\``
+        : "**not there**",
+    ],
     ...(details?.bay ? [["Image", `\`${details.bay.image}\``]] : []),
     ["Made of", commit === "" ? "the files of the checkout that made it" : `commit ${commit}`],
     ["Tests", report ? testText(report) : "none were run"],
-    ...(details ? [["Takes", costText(details.cost)], ["Quota", quotaText(details)]] : []),
+    ...(details
+      ? [
+          ["Takes", costText(details.cost)],
+          ["Quota", quotaText(details)],
+        ]
+      : []),
     ["Ends", ends(facts)],
   ];
   return [
-    startMark(name), `### Preview \`${name}\`: ${details?.bay?.ready ? "up" : "not up"}`, "", "| | |", "| --- | --- |", ...rows.map(([title, text]) => `| ${title} | ${text!.replaceAll("|", "\\|")} |`), "",
-    "From a checkout that reaches the cluster:", "", "```", `npm run preview -- open ${name}      # URL of Bay; until Ctrl-C`, `npm run -s preview -- key ${name}    # its key`,
-    `npm run preview -- extend ${name}    # the same time once more; keep: until it is removed`, `npm run preview -- down ${name}      # remove it`, "```", endMark(name),
+    startMark(name),
+    `### Preview \`${name}\`: ${details?.bay?.ready ? "up" : "not up"}`,
+    "",
+    "| | |",
+    "| --- | --- |",
+    ...rows.map(([title, text]) => `| ${title} | ${text!.replaceAll("|", "\\|")} |`),
+    "",
+    "From a checkout that reaches the cluster:",
+    "",
+    "```",
+    `npm run preview -- open ${name}      # URL of Bay; until Ctrl-C`,
+    `npm run -s preview -- key ${name}    # its key`,
+    `npm run preview -- extend ${name}    # the same time once more; keep: until it is removed`,
+    `npm run preview -- down ${name}      # remove it`,
+    "```",
+    endMark(name),
   ].join("\n");
 }
 
 /** What the comment says once the preview is gone. */
 export function goneText(name: string): string {
-  return [startMark(name), `### Preview \`${name}\`: removed`, "", `A new one: \`npm run preview -- up ${name}\``, endMark(name)].join("\n");
+  return [
+    startMark(name),
+    `### Preview \`${name}\`: removed`,
+    "",
+    `A new one: \`npm run preview -- up ${name}\``,
+    endMark(name),
+  ].join("\n");
 }
 
 /** Puts a summary in the place of the one before, or at the end. */
@@ -49,8 +78,13 @@ export async function comment(pullRequest: number, name: string, summary: string
   // By its author too: whoever may comment could write our mark, and have us write over their words, or hide ours.
   const author = await authorOfComments();
   const own = `.[] | select(.user.login == ${JSON.stringify(author)} and (.body | startswith(${JSON.stringify(startMark(name))}))) | .id`;
-  const [id] = (await gh(["api", "--paginate", `repos/{owner}/{repo}/issues/${pullRequest}/comments`, "--jq", own])).split("\n").filter(Boolean);
-  const place = id === undefined ? ["--method", "POST", `repos/{owner}/{repo}/issues/${pullRequest}/comments`] : ["--method", "PATCH", `repos/{owner}/{repo}/issues/comments/${id}`];
+  const [id] = (await gh(["api", "--paginate", `repos/{owner}/{repo}/issues/${pullRequest}/comments`, "--jq", own]))
+    .split("\n")
+    .filter(Boolean);
+  const place =
+    id === undefined
+      ? ["--method", "POST", `repos/{owner}/{repo}/issues/${pullRequest}/comments`]
+      : ["--method", "PATCH", `repos/{owner}/{repo}/issues/comments/${id}`];
   await gh(["api", ...place, "--input", "-", "--silent"], JSON.stringify({ body: summary }));
 }
 
@@ -81,12 +115,20 @@ export function costText({ pods, requests, limits, volumes, storage }: Cost): st
 
 /** Of each limit how much is used. */
 export function quotaText({ quota }: Pick<Details, "quota">): string {
-  return Object.entries(quota).map(([key, { used, hard }]) => `${key} ${used} of ${hard}`).join(", ") || "none";
+  return (
+    Object.entries(quota)
+      .map(([key, { used, hard }]) => `${key} ${used} of ${hard}`)
+      .join(", ") || "none"
+  );
 }
 
 function ends({ keep, expires, idle }: PreviewFacts): string {
   if (keep) return "not before somebody removes it";
-  return [...(expires === "" ? [] : [utc(expires)]), ...(idle === 0 ? [] : [`after ${spanText(idle)} without use`])].join(", or ") || "never by itself";
+  return (
+    [...(expires === "" ? [] : [utc(expires)]), ...(idle === 0 ? [] : [`after ${spanText(idle)} without use`])].join(
+      ", or ",
+    ) || "never by itself"
+  );
 }
 
 function utc(iso: string): string {

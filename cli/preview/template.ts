@@ -27,7 +27,8 @@ export interface Template {
 }
 
 /** Keys that are of the cluster which the template made, of its own namespace, or of its own key. */
-const NOT_INHERITED = /^(backend|namespace|clusterName|k3s.*|kind.*|goImage|criuImage|checkpoint.*|cedana.*|propagator.*|apiKey|preview|kubeconfig|kubeContext)$/;
+const NOT_INHERITED =
+  /^(backend|namespace|clusterName|k3s.*|kind.*|goImage|criuImage|checkpoint.*|cedana.*|propagator.*|apiKey|preview|kubeconfig|kubeContext)$/;
 
 /**
  * The template of that name; without one the only stack that is up. Its cluster must be there.
@@ -36,9 +37,14 @@ const NOT_INHERITED = /^(backend|namespace|clusterName|k3s.*|kind.*|goImage|criu
 export async function openTemplate(named: string | undefined): Promise<Template> {
   const stack = named === undefined ? pickTemplate(await knownStacks()) : requireTemplate(named);
   const own = readStackFile(stack)?.config ?? {};
-  const config = { ...Object.fromEntries(Object.entries(own).filter(([key]) => !NOT_INHERITED.test(key))), checkpoint: "false" };
+  const config = {
+    ...Object.fromEntries(Object.entries(own).filter(([key]) => !NOT_INHERITED.test(key))),
+    checkpoint: "false",
+  };
   const backend = BACKENDS.find((name) => name === (own["backend"] || stack));
-  return backend === "existing" || backend === "docker-desktop" ? fromContext(stack, backend, config) : fromStack(stack, config);
+  return backend === "existing" || backend === "docker-desktop"
+    ? fromContext(stack, backend, config)
+    : fromStack(stack, config);
 }
 
 /** @throws UserError E_PREVIEW_TEMPLATE for a stack that there is not, or that is a preview */
@@ -47,7 +53,10 @@ export function requireTemplate(stack: string): string {
   if (existsSync(stackFilePath(stack)) && !isPreviewStack(stack)) return stack;
   const near = nearest(stack, files);
   throw new UserError("E_PREVIEW_TEMPLATE", {
-    seen: isPreviewStack(stack) ? `--from ${stack}, which is a preview itself` : `--from ${stack}, and there is no stacks/Pulumi.${stack}.yaml`, wanted: `one of ${files.join(", ")}`,
+    seen: isPreviewStack(stack)
+      ? `--from ${stack}, which is a preview itself`
+      : `--from ${stack}, and there is no stacks/Pulumi.${stack}.yaml`,
+    wanted: `one of ${files.join(", ")}`,
     next: near ? `--from ${near}   (is that what you meant?)` : "npm run status",
   });
 }
@@ -56,22 +65,48 @@ export function requireTemplate(stack: string): string {
 export function pickTemplate(known: readonly KnownStack[]): string {
   const up = known.filter(({ name, condition }) => condition === "up" && !isPreviewStack(name));
   if (up.length === 1) return up[0]!.name;
-  if (up.length > 1) throw new UserError("E_STACK_AMBIGUOUS", { seen: up.map(({ name }) => name).join(", "), wanted: "one stack whose cluster the preview is to be on", next: `add --from ${up[0]!.name}, or another of them` });
-  throw new UserError("E_STACK_NOT_UP", { seen: "no stack of this checkout is up, and --from was not given", wanted: "a cluster for the preview", next: "npm run up -- --stack k3s   (or: --from existing, for the cluster of a kubeconfig)" });
+  if (up.length > 1)
+    throw new UserError("E_STACK_AMBIGUOUS", {
+      seen: up.map(({ name }) => name).join(", "),
+      wanted: "one stack whose cluster the preview is to be on",
+      next: `add --from ${up[0]!.name}, or another of them`,
+    });
+  throw new UserError("E_STACK_NOT_UP", {
+    seen: "no stack of this checkout is up, and --from was not given",
+    wanted: "a cluster for the preview",
+    next: "npm run up -- --stack k3s   (or: --from existing, for the cluster of a kubeconfig)",
+  });
 }
 
 /** A cluster that a stack made: its kubeconfig goes into the file that is removed with it. */
 async function fromStack(stack: string, config: Record<string, unknown>): Promise<Template> {
   const known = (await knownStacks()).find(({ name }) => name === stack);
   const file = kubeconfigFile(ROOT, stack);
-  const kubeconfig = known?.condition === "not up" ? undefined : isNewer(file, stack) ? readFileSync(file, "utf8") : (await outputsIfUp(stack))?.kubeconfig;
-  if (kubeconfig === undefined) throw new UserError("E_STACK_NOT_UP", { seen: `stack ${stack}, whose cluster the preview is to be on, is not up`, wanted: "a cluster for the preview", next: `npm run up -- --stack ${stack}` });
+  const kubeconfig =
+    known?.condition === "not up"
+      ? undefined
+      : isNewer(file, stack)
+        ? readFileSync(file, "utf8")
+        : (await outputsIfUp(stack))?.kubeconfig;
+  if (kubeconfig === undefined)
+    throw new UserError("E_STACK_NOT_UP", {
+      seen: `stack ${stack}, whose cluster the preview is to be on, is not up`,
+      wanted: "a cluster for the preview",
+      next: `npm run up -- --stack ${stack}`,
+    });
   writeWhole(file, kubeconfig, 0o600);
   const { "current-context": kubeContext } = parse(kubeconfig) as { "current-context": string };
-  return { stack, config: { ...config, backend: "existing", kubeconfig: relative(ROOT, file), kubeContext }, kubeconfig };
+  return {
+    stack,
+    config: { ...config, backend: "existing", kubeconfig: relative(ROOT, file), kubeContext },
+    kubeconfig,
+  };
 }
 
-/** Whether a stack's kubeconfig was written after its state: Pulumi, which takes a second to open a secret, need not be asked. */
+/**
+ * Whether a stack's kubeconfig was written after its state: Pulumi, which takes a second to open a secret, need not be
+ * asked.
+ */
 function isNewer(file: string, stack: string): boolean {
   const state = localStack(stack)?.file;
   if (state === undefined || !existsSync(state) || !existsSync(file)) return false;
@@ -82,15 +117,31 @@ function isNewer(file: string, stack: string): boolean {
 function fromContext(stack: string, backend: BackendName, config: Record<string, unknown>): Template {
   const settings = settingsOf(stack);
   const context = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
-  return { stack, config: { ...config, backend, kubeContext: context.name, ...(settings.kubeconfig === "" ? {} : { kubeconfig: settings.kubeconfig }) }, kubeconfig: context.kubeconfig };
+  return {
+    stack,
+    config: {
+      ...config,
+      backend,
+      kubeContext: context.name,
+      ...(settings.kubeconfig === "" ? {} : { kubeconfig: settings.kubeconfig }),
+    },
+    kubeconfig: context.kubeconfig,
+  };
 }
 
 /** Values of a template that Pulumi holds encrypted, with a key of that stack alone. */
 export function secretKeysOf(config: Record<string, unknown>): string[] {
-  return Object.entries(config).filter(([, value]) => typeof value === "object" && value !== null && "secure" in value).map(([key]) => key);
+  return Object.entries(config)
+    .filter(([, value]) => typeof value === "object" && value !== null && "secure" in value)
+    .map(([key]) => key);
 }
 
 /** Settings by a configuration that is not in a file yet. @throws UserError E_CONFIG */
 export function settingsFor(stack: string, config: Record<string, unknown>): ReturnType<typeof readConfig> {
-  return readConfig(Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])), stack);
+  return readConfig(
+    Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
+    ),
+    stack,
+  );
 }

@@ -6,7 +6,9 @@ import { isoNow } from "./times";
 export async function touch(kubeconfig: string, namespace: string, now = Date.now()): Promise<void> {
   const cluster = await openCluster(kubeconfig);
   try {
-    await cluster.merge(`/api/v1/namespaces/${namespace}`, { metadata: { labels: { [PREVIEW_LABELS.lastUsed]: labelTime(isoNow(now)) } } });
+    await cluster.merge(`/api/v1/namespaces/${namespace}`, {
+      metadata: { labels: { [PREVIEW_LABELS.lastUsed]: labelTime(isoNow(now)) } },
+    });
   } finally {
     cluster.close();
   }

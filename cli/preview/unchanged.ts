@@ -13,7 +13,10 @@ const fileOf = (stack: string): string => join(STATE, "previews", "ups", `${stac
 
 /** Digest of all that an `up` of a preview follows from: its configuration, the program, the packages. */
 export function fingerprint(config: Record<string, unknown>): string {
-  return digestOf([JSON.stringify(config)], ["infra", "Pulumi.yaml", "package-lock.json"].map((path) => join(ROOT, path)));
+  return digestOf(
+    [JSON.stringify(config)],
+    ["infra", "Pulumi.yaml", "package-lock.json"].map((path) => join(ROOT, path)),
+  );
 }
 
 /** Notes what the last `up` was made of. */
@@ -26,23 +29,35 @@ export function forget(stack: string): void {
   rmSync(fileOf(stack), { force: true });
 }
 
-interface Pod { metadata: { name: string; deletionTimestamp?: string }; spec: { containers: { image: string }[] }; status: { conditions?: { type: string; status: string }[] } }
+interface Pod {
+  metadata: { name: string; deletionTimestamp?: string };
+  spec: { containers: { image: string }[] };
+  status: { conditions?: { type: string; status: string }[] };
+}
 
 /**
- * Whether another `up` would change nothing: the last one was made of the same, came to its end, and the cluster has its Bay,
- * ready. Pulumi, which takes seconds to say so, would believe its state.
+ * Whether another `up` would change nothing: the last one was made of the same, came to its end, and the cluster has
+ * its Bay, ready. Pulumi, which takes seconds to say so, would believe its state.
  * @returns name of Bay's pod, or nothing where there is something to do
  */
-export async function podIfUnchanged(stack: string, digest: string, { kubeconfig, namespace }: { kubeconfig: string; namespace: string }): Promise<string | undefined> {
+export async function podIfUnchanged(
+  stack: string,
+  digest: string,
+  { kubeconfig, namespace }: { kubeconfig: string; namespace: string },
+): Promise<string | undefined> {
   const file = fileOf(stack);
   if (!existsSync(file) || readFileSync(file, "utf8") !== digest) return undefined;
   const state = await stateOf(stack);
-  const pod = state?.resources.find(({ type }) => type === "kubernetes:core/v1:Pod")?.id?.split("/").at(-1);
+  const pod = state?.resources
+    .find(({ type }) => type === "kubernetes:core/v1:Pod")
+    ?.id?.split("/")
+    .at(-1);
   if (!state || !isComplete(state) || pod === undefined) return undefined;
   const api = await openKubeApi(kubeconfig);
   try {
     const [space, found] = await Promise.all([
-      api.get<{ metadata: { labels?: Record<string, string> } }>(`/api/v1/namespaces/${namespace}`), api.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${pod}`),
+      api.get<{ metadata: { labels?: Record<string, string> } }>(`/api/v1/namespaces/${namespace}`),
+      api.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${pod}`),
     ]);
     const ready = found !== undefined && saysReady(found.status) && found.metadata.deletionTimestamp === undefined;
     return ready && space?.metadata.labels?.[LABELS.owner] === ownerOf(ROOT, stack).id ? pod : undefined;

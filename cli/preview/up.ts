@@ -51,12 +51,17 @@ export interface PreviewUp {
 }
 
 /** What an `up` is to be made of. */
-interface Plan { template: Template; preview: Preview; config: Record<string, unknown>; namespace: string }
+interface Plan {
+  template: Template;
+  preview: Preview;
+  config: Record<string, unknown>;
+  namespace: string;
+}
 
 /**
  * Brings a preview up, or up to date.
- * @throws UserError E_USAGE, E_PREVIEW_TEMPLATE, E_QUOTA, E_NAMESPACE_FOREIGN, E_STACK_LOCKED before anything is made; else what
- *   stands in the way of its stack
+ * @throws UserError E_USAGE, E_PREVIEW_TEMPLATE, E_QUOTA, E_NAMESPACE_FOREIGN, E_STACK_LOCKED before anything is made;
+ *   else what stands in the way of its stack
  */
 export async function previewUp(given: string, options: UpOptions): Promise<PreviewUp> {
   const name = requirePreviewName(given);
@@ -66,12 +71,18 @@ export async function previewUp(given: string, options: UpOptions): Promise<Prev
   return underMark(stack, "preview up", "setup", async () => {
     await prepare({ stack, ...(options.signal ? { signal: options.signal } : {}) });
     const before = await previewOfStack(stack);
-    const plan = await phase(`Preview ${name}: images and configuration`, (tell) => planOf(name, stack, before, options, tell));
-    const { preview, template: { kubeconfig }, namespace } = plan;
+    const plan = await phase(`Preview ${name}: images and configuration`, (tell) =>
+      planOf(name, stack, before, options, tell),
+    );
+    const {
+      preview,
+      template: { kubeconfig },
+      namespace,
+    } = plan;
     const digest = fingerprint(plan.config);
     const there = await podIfUnchanged(stack, digest, { kubeconfig, namespace });
     if (there === undefined) options.signal?.throwIfAborted();
-    const pod = there ?? await bringUp(stack, plan, options.signal);
+    const pod = there ?? (await bringUp(stack, plan, options.signal));
     remember(stack, digest);
     await touch(kubeconfig, namespace);
     return { preview, stack, namespace, pod, unchanged: there !== undefined };
@@ -85,25 +96,48 @@ async function bringUp(stack: string, { template, config }: Plan, signal: AbortS
 }
 
 /** Checks all that can be checked before anything is made, and builds what must be built. */
-async function planOf(name: string, stack: string, before: Preview | undefined, options: UpOptions, tell: Tell): Promise<Plan> {
+async function planOf(
+  name: string,
+  stack: string,
+  before: Preview | undefined,
+  options: UpOptions,
+  tell: Tell,
+): Promise<Plan> {
   const template = await openTemplate(options.from ?? (before?.template || undefined));
   const namespace = namespaceOfPreview(name);
   requireQuota(stack, template);
   const settings = settingsFor(stack, template.config);
   const server = await requireFree(stack, namespace, template, tell);
-  const { images, commit } = await withSource(options.ref, tell, async (source) => ({ commit: source.commit, images: await sharedImages(settings, source, { server, kubeconfig: template.kubeconfig }, tell) }));
+  const { images, commit } = await withSource(options.ref, tell, async (source) => ({
+    commit: source.commit,
+    images: await sharedImages(settings, source, { server, kubeconfig: template.kubeconfig }, tell),
+  }));
   const preview = described(name, template.stack, commit, before, options);
   return { template, preview, namespace, config: { ...template.config, ...images, namespace, preview } };
 }
 
 /** What is said of a preview: an update leaves its end where it was, unless that is past or another is asked for. */
-export function described(name: string, template: string, commit: string, before: Preview | undefined, { ttl, idle }: UpOptions, now = Date.now()): Preview {
+export function described(
+  name: string,
+  template: string,
+  commit: string,
+  before: Preview | undefined,
+  { ttl, idle }: UpOptions,
+  now = Date.now(),
+): Preview {
   const created = before?.created || isoNow(now);
   const length = ttl ?? (before ? before.ttl : DEFAULT_TTL);
   const past = before !== undefined && before.expires !== "" && Date.parse(before.expires) <= now;
   const renewed = before === undefined || ttl !== undefined || past;
   return {
-    name, owner: before?.owner || previewOwner(), created, template, commit, ttl: length, idle: idle ?? before?.idle ?? 0, keep: before?.keep ?? false,
+    name,
+    owner: before?.owner || previewOwner(),
+    created,
+    template,
+    commit,
+    ttl: length,
+    idle: idle ?? before?.idle ?? 0,
+    keep: before?.keep ?? false,
     expires: renewed ? (length === 0 ? "" : isoAfter(length, now)) : before.expires,
   };
 }
@@ -113,7 +147,9 @@ function requireOwnFile(stack: string, name: string): void {
   const file = stackFilePath(stack);
   if (!existsSync(file) || isMadeStackFile(stack)) return;
   throw new UserError("E_FILE_FOREIGN", {
-    seen: `${file}, which no \`preview up\` wrote`, wanted: "no such file: the preview's configuration goes there", next: `npm run preview -- up ${name}-2   (or move the file: mv ${file} ${file}.mine)`,
+    seen: `${file}, which no \`preview up\` wrote`,
+    wanted: "no such file: the preview's configuration goes there",
+    next: `npm run preview -- up ${name}-2   (or move the file: mv ${file} ${file}.mine)`,
   });
 }
 
@@ -123,7 +159,11 @@ function requireQuota(stack: string, { stack: template, config }: Template): voi
   const problems = quotaProblems(quota, settings.storageSize);
   if (problems.length === 0) return;
   const key = problems[0]!.split(" ")[0]!;
-  throw new UserError("E_QUOTA", { seen: problems.join("; "), wanted: "at least that much", next: `pulumi config set --path 'previewQuota["${key}"]' MORE --stack ${template}` });
+  throw new UserError("E_QUOTA", {
+    seen: problems.join("; "),
+    wanted: "at least that much",
+    next: `pulumi config set --path 'previewQuota["${key}"]' MORE --stack ${template}`,
+  });
 }
 
 /**
@@ -131,9 +171,18 @@ function requireQuota(stack: string, { stack: template, config }: Template): voi
  * @returns the API server's address
  * @throws UserError E_NAMESPACE_FOREIGN, E_CLUSTER_UNREACHABLE
  */
-async function requireFree(stack: string, namespace: string, { stack: template, kubeconfig }: Template, tell: Tell): Promise<string> {
+async function requireFree(
+  stack: string,
+  namespace: string,
+  { stack: template, kubeconfig }: Template,
+  tell: Tell,
+): Promise<string> {
   const found = await namespaceOf(kubeconfig, namespace).catch((error: Error) => {
-    throw new UserError("E_CLUSTER_UNREACHABLE", { seen: `the cluster of ${template}: ${error.message}`, wanted: "an API server that answers", next: `npm run status -- --stack ${template}` });
+    throw new UserError("E_CLUSTER_UNREACHABLE", {
+      seen: `the cluster of ${template}: ${error.message}`,
+      wanted: "an API server that answers",
+      next: `npm run status -- --stack ${template}`,
+    });
   });
   const server = serverOf(kubeconfig);
   if (!found) return server;
@@ -143,14 +192,18 @@ async function requireFree(stack: string, namespace: string, { stack: template, 
     const checkout = annotations[LABELS.checkout];
     throw new UserError("E_NAMESPACE_FOREIGN", {
       seen: `namespace ${namespace} exists, made by ${preview ? `the checkout ${checkout ?? "of somebody"} for the preview ${preview.name} of ${preview.owner}` : "somebody else"}`,
-      wanted: "a name that nobody has in this cluster", next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2`,
+      wanted: "a name that nobody has in this cluster",
+      next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2`,
     });
   }
-  const known = (await stateOf(stack))?.resources.some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace);
+  const known = (await stateOf(stack))?.resources.some(
+    ({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace,
+  );
   const host = annotations[LABELS.host] ?? hostname();
   if (!known && host !== hostname()) {
     throw new UserError("E_NAMESPACE_FOREIGN", {
-      seen: `namespace ${namespace} exists, made by the same folder on the host ${host}, and the state here does not know it`, wanted: "a name that nobody has in this cluster",
+      seen: `namespace ${namespace} exists, made by the same folder on the host ${host}, and the state here does not know it`,
+      wanted: "a name that nobody has in this cluster",
       next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2   (or, if it is not used: npm run preview -- down ${stack.replace(/^preview-/, "")})`,
     });
   }
@@ -169,5 +222,9 @@ async function writeConfiguration(stack: string, template: Template, config: Rec
   writeMadeStackFile(stack, Object.fromEntries([...open, ...kept]));
   if (secrets.length === 0) return;
   await openStack(stack);
-  for (const key of secrets) await run(["pulumi", "config", "cp", `bay-e2e:${key}`, "--stack", template.stack, "--dest", stack, "--non-interactive"], { cwd: ROOT });
+  for (const key of secrets)
+    await run(
+      ["pulumi", "config", "cp", `bay-e2e:${key}`, "--stack", template.stack, "--dest", stack, "--non-interactive"],
+      { cwd: ROOT },
+    );
 }

@@ -48,21 +48,44 @@ export function parseInfo(text: string, now: number): DockerInfo | undefined {
   if (!raw?.ServerVersion) return undefined;
   const security = raw.SecurityOptions ?? [];
   return {
-    version: raw.ServerVersion, root: raw.DockerRootDir ?? "/var/lib/docker",
-    rootless: security.some((option) => option.includes("rootless")), remapped: security.some((option) => option.includes("name=userns")),
+    version: raw.ServerVersion,
+    root: raw.DockerRootDir ?? "/var/lib/docker",
+    rootless: security.some((option) => option.includes("rootless")),
+    remapped: security.some((option) => option.includes("name=userns")),
     cgroup: { version: raw.CgroupVersion ?? "1", driver: raw.CgroupDriver ?? "none" },
-    store: { driver: raw.Driver ?? "unknown", containerd: (raw.DriverStatus ?? []).some(([, value]) => value?.startsWith("io.containerd.snapshotter")) },
-    memory: raw.MemTotal ?? 0, cpus: raw.NCPU ?? 0, kernel: raw.KernelVersion ?? "", here: raw.KernelVersion === release(),
-    proxy: raw.HttpsProxy || raw.HttpProxy || "", noProxy: raw.NoProxy ?? "", mirrors: raw.RegistryConfig?.Mirrors ?? [],
+    store: {
+      driver: raw.Driver ?? "unknown",
+      containerd: (raw.DriverStatus ?? []).some(([, value]) => value?.startsWith("io.containerd.snapshotter")),
+    },
+    memory: raw.MemTotal ?? 0,
+    cpus: raw.NCPU ?? 0,
+    kernel: raw.KernelVersion ?? "",
+    here: raw.KernelVersion === release(),
+    proxy: raw.HttpsProxy || raw.HttpProxy || "",
+    noProxy: raw.NoProxy ?? "",
+    mirrors: raw.RegistryConfig?.Mirrors ?? [],
     clockAhead: raw.SystemTime ? Date.parse(raw.SystemTime) - now : 0,
   };
 }
 
 /** What `docker info` prints; everything may be missing in an older or another daemon's answer. */
 interface RawInfo {
-  ServerVersion?: string; DockerRootDir?: string; SecurityOptions?: string[] | null; CgroupVersion?: string; CgroupDriver?: string;
-  Driver?: string; DriverStatus?: [string, string?][] | null; MemTotal?: number; NCPU?: number; KernelVersion?: string;
-  HttpProxy?: string; HttpsProxy?: string; NoProxy?: string; SystemTime?: string; RegistryConfig?: { Mirrors?: string[] | null } | null; ServerErrors?: string[] | null;
+  ServerVersion?: string;
+  DockerRootDir?: string;
+  SecurityOptions?: string[] | null;
+  CgroupVersion?: string;
+  CgroupDriver?: string;
+  Driver?: string;
+  DriverStatus?: [string, string?][] | null;
+  MemTotal?: number;
+  NCPU?: number;
+  KernelVersion?: string;
+  HttpProxy?: string;
+  HttpsProxy?: string;
+  NoProxy?: string;
+  SystemTime?: string;
+  RegistryConfig?: { Mirrors?: string[] | null } | null;
+  ServerErrors?: string[] | null;
 }
 
 function parse(text: string): RawInfo | undefined {
@@ -79,5 +102,11 @@ function serverErrors(text: string): string {
 }
 
 function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)?.replace(/^(ERROR|error during connect): /, "") ?? "";
+  return (
+    text
+      .trim()
+      .split("\n")
+      .at(-1)
+      ?.replace(/^(ERROR|error during connect): /, "") ?? ""
+  );
 }

@@ -1,4 +1,10 @@
-import { entriesOf, kubeconfigFiles, type KubeconfigCluster, readKubeconfigs, without } from "../../infra/support/kubeconfig";
+import {
+  entriesOf,
+  kubeconfigFiles,
+  type KubeconfigCluster,
+  readKubeconfigs,
+  without,
+} from "../../infra/support/kubeconfig";
 import { kubeconfigError } from "../../infra/support/kubeconfig-file";
 import { clusterProblems } from "../../infra/support/kubeconfig-problems";
 import { proxyOf } from "../../infra/support/proxy";
@@ -34,8 +40,19 @@ export function findContext(env: NodeJS.ProcessEnv, named: { file?: string; cont
     const problems = clusterProblems(cluster, `clusters["${context.cluster}"]`);
     if (problems.length > 0) throw kubeconfigError(problems);
     const proxy = proxyOf(cluster, env);
-    return { files, context: { name, server: cluster.server, ...(proxy ? { proxy: proxy.shown } : {}), cluster: without(cluster, "file") } };
+    return {
+      files,
+      context: {
+        name,
+        server: cluster.server,
+        ...(proxy ? { proxy: proxy.shown } : {}),
+        cluster: without(cluster, "file"),
+      },
+    };
   } catch (error) {
-    return { files, problem: `the kubeconfig cannot be used: ${(error as { seen?: string }).seen ?? (error as Error).message}` };
+    return {
+      files,
+      problem: `the kubeconfig cannot be used: ${(error as { seen?: string }).seen ?? (error as Error).message}`,
+    };
   }
 }

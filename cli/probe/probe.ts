@@ -20,23 +20,39 @@ export async function probeBackends(env: NodeJS.ProcessEnv = process.env): Promi
   return { ...context, docker, ...(kind ? { kind } : {}) };
 }
 
-async function probeContext(env: NodeJS.ProcessEnv): Promise<Pick<BackendFacts, "kubeconfig" | "context" | "allowedContexts">> {
+async function probeContext(
+  env: NodeJS.ProcessEnv,
+): Promise<Pick<BackendFacts, "kubeconfig" | "context" | "allowedContexts">> {
   const settings = readStackFile(EXISTING)?.config ?? {};
   const [file, context] = [textOf(settings["kubeconfig"]), textOf(settings["kubeContext"])];
   const found = findContext(env, { ...(file ? { file: resolve(ROOT, file) } : {}), ...(context ? { context } : {}) });
   const allowed = Array.isArray(settings["allowedContexts"]) ? settings["allowedContexts"].map(String) : [];
-  const facts = { kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) }, allowedContexts: context ? [...allowed, context] : allowed };
+  const facts = {
+    kubeconfig: { files: found.files, ...(found.problem ? { problem: found.problem } : {}) },
+    allowedContexts: context ? [...allowed, context] : allowed,
+  };
   if (!found.context) return facts;
   const { name, server, proxy } = found.context;
-  const answer = objectionTo(found.context, facts.allowedContexts) === undefined ? await reach(found.context.cluster) : { reachable: false, answer: "not asked, because it may not be used" };
+  const answer =
+    objectionTo(found.context, facts.allowedContexts) === undefined
+      ? await reach(found.context.cluster)
+      : { reachable: false, answer: "not asked, because it may not be used" };
   return { ...facts, context: { name, server, ...(proxy ? { proxy } : {}), ...answer } };
 }
 
 async function probeDockerFact(env: NodeJS.ProcessEnv): Promise<BackendFacts["docker"]> {
   const { info, problem } = await probeDocker();
   // What offline/ needs to install a daemon: Debian's package tools and root, and a user who named no other daemon.
-  const installable = !env["DOCKER_HOST"] && process.getuid?.() === 0 && existsSync("/etc/debian_version") && existsSync(join(OFFLINE, "main.ts"));
-  return { rootless: info?.rootless ?? false, installable, ...(info ? { version: info.version } : { problem: problem ?? "no answer" }) };
+  const installable =
+    !env["DOCKER_HOST"] &&
+    process.getuid?.() === 0 &&
+    existsSync("/etc/debian_version") &&
+    existsSync(join(OFFLINE, "main.ts"));
+  return {
+    rootless: info?.rootless ?? false,
+    installable,
+    ...(info ? { version: info.version } : { problem: problem ?? "no answer" }),
+  };
 }
 
 function textOf(value: unknown): string | undefined {

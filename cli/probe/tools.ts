@@ -12,5 +12,8 @@ export async function onPath(program: string, env: NodeJS.ProcessEnv = process.e
 }
 
 async function isProgram(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(async () => (await stat(file)).isFile(), () => false);
+  return access(file, constants.X_OK).then(
+    async () => (await stat(file)).isFile(),
+    () => false,
+  );
 }

@@ -3,7 +3,16 @@ import { Agent as SecureAgent } from "node:https";
 import axios, { type AxiosInstance, isAxiosError } from "axios";
 import { limitIdle } from "../../infra/support/idle-connections";
 import { PropagatorError, readRefusal } from "./errors";
-import type { Action, ActionDetails, ActionType, Checkpoint, CheckpointRequest, CheckpointStatus, Cluster, RestoreRequest } from "./types";
+import type {
+  Action,
+  ActionDetails,
+  ActionType,
+  Checkpoint,
+  CheckpointRequest,
+  CheckpointStatus,
+  Cluster,
+  RestoreRequest,
+} from "./types";
 import { baseUrl } from "./url";
 
 /** Milliseconds until an answer. */
@@ -24,14 +33,17 @@ export interface PropagatorOptions {
 }
 
 /**
- * The propagator's HTTP API, Cedana's or the local one. Every call wants status 200 and nothing is retried: a second POST
- * would be a second action. Errors are `PropagatorError` and never hold the token.
+ * The propagator's HTTP API, Cedana's or the local one. Every call wants status 200 and nothing is retried: a second
+ * POST would be a second action. Errors are `PropagatorError` and never hold the token.
  */
 export class PropagatorClient {
   /** Base of all calls, without a version. */
   readonly url: string;
   readonly #http: AxiosInstance;
-  readonly #agents = [limitIdle(new Agent({ keepAlive: true }), IDLE_SOCKET), limitIdle(new SecureAgent({ keepAlive: true }), IDLE_SOCKET)] as const;
+  readonly #agents = [
+    limitIdle(new Agent({ keepAlive: true }), IDLE_SOCKET),
+    limitIdle(new SecureAgent({ keepAlive: true }), IDLE_SOCKET),
+  ] as const;
   readonly #token: string;
   readonly #api: string;
 
@@ -42,9 +54,16 @@ export class PropagatorClient {
     this.#api = api;
     const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(this.url).hostname);
     this.#http = axios.create({
-      baseURL: this.url, httpAgent: this.#agents[0], httpsAgent: this.#agents[1], timeout, maxRedirects: 0, ...(local ? { proxy: false } : {}),
+      baseURL: this.url,
+      httpAgent: this.#agents[0],
+      httpsAgent: this.#agents[1],
+      timeout,
+      maxRedirects: 0,
+      ...(local ? { proxy: false } : {}),
       // A body is read here, whatever type it says it has.
-      responseType: "text", transformResponse: (body: unknown) => body, validateStatus: () => true,
+      responseType: "text",
+      transformResponse: (body: unknown) => body,
+      validateStatus: () => true,
       headers: { Authorization: `Bearer ${token}`, Accept: "application/json, text/plain;q=0.9" },
     });
   }
@@ -102,8 +121,16 @@ export class PropagatorClient {
   }
 
   /** @param query with `deprecated` also those whose files were removed, where the propagator lists them */
-  checkpoints({ cluster_id, ids, deprecated }: { cluster_id?: string; ids?: readonly string[]; deprecated?: boolean } = {}): Promise<Checkpoint[]> {
-    return this.#list<Checkpoint>("/checkpoints", { cluster_id, ...(ids ? { ids: ids.join(",") } : {}), ...(deprecated ? { deprecated: "true" } : {}) });
+  checkpoints({
+    cluster_id,
+    ids,
+    deprecated,
+  }: { cluster_id?: string; ids?: readonly string[]; deprecated?: boolean } = {}): Promise<Checkpoint[]> {
+    return this.#list<Checkpoint>("/checkpoints", {
+      cluster_id,
+      ...(ids ? { ids: ids.join(",") } : {}),
+      ...(deprecated ? { deprecated: "true" } : {}),
+    });
   }
 
   /** Removes a checkpoint's files; it can no longer be restored. */
@@ -139,10 +166,20 @@ export class PropagatorClient {
     }
   }
 
-  async #call(method: string, path: string, body?: object, query?: Record<string, string | undefined>): Promise<string> {
+  async #call(
+    method: string,
+    path: string,
+    body?: object,
+    query?: Record<string, string | undefined>,
+  ): Promise<string> {
     const call = `${method} /${this.#api}${path}`;
     try {
-      const { status, data } = await this.#http.request<string>({ method, url: `/${this.#api}${path}`, params: query, ...(body ? { data: body } : {}) });
+      const { status, data } = await this.#http.request<string>({
+        method,
+        url: `/${this.#api}${path}`,
+        params: query,
+        ...(body ? { data: body } : {}),
+      });
       if (status === 200) return data;
       const said = this.#blotted(data);
       throw new PropagatorError(call, status, said, readRefusal(status, said));
@@ -155,7 +192,9 @@ export class PropagatorClient {
 
   #unexpected(method: string, path: string, body: string, wanted: string): PropagatorError {
     const said = this.#blotted(body);
-    return new PropagatorError(`${method} /${this.#api}${path}`, 200, said, { message: `${JSON.stringify(said.slice(0, 200))}, wanted ${wanted}` });
+    return new PropagatorError(`${method} /${this.#api}${path}`, 200, said, {
+      message: `${JSON.stringify(said.slice(0, 200))}, wanted ${wanted}`,
+    });
   }
 
   #blotted(text: string): string {

@@ -23,22 +23,31 @@ const NO_CLUSTER = "test-cluster-placeholder";
 const NO_ID = "test-cluster-fallback";
 
 /**
- * The propagator that `CEDANA_AUTH_TOKEN`, `CEDANA_URL` (default: Cedana's for tests) and `CLUSTER_ID` name; nothing when
- * there is no token, for which there is no default.
+ * The propagator that `CEDANA_AUTH_TOKEN`, `CEDANA_URL` (default: Cedana's for tests) and `CLUSTER_ID` name; nothing
+ * when there is no token, for which there is no default.
  * @throws UserError E_PROPAGATOR_TARGET for a bad address
  */
 export function targetOfEnvironment(env: NodeJS.ProcessEnv = process.env): Target | undefined {
   const token = env["CEDANA_AUTH_TOKEN"]?.trim();
   if (!token) return undefined;
   const clusterId = env["CLUSTER_ID"]?.trim();
-  return { url: baseUrl(env["CEDANA_URL"]?.trim() || DEFAULT_URL), token, ...(clusterId ? { clusterId } : {}), origin: "the environment" };
+  return {
+    url: baseUrl(env["CEDANA_URL"]?.trim() || DEFAULT_URL),
+    token,
+    ...(clusterId ? { clusterId } : {}),
+    origin: "the environment",
+  };
 }
 
 /** As `targetOfEnvironment`. @throws UserError E_PROPAGATOR_TARGET also when there is no token */
 export function requireTarget(env: NodeJS.ProcessEnv = process.env): Target {
   const target = targetOfEnvironment(env);
   if (target) return target;
-  throw new UserError("E_PROPAGATOR_TARGET", { seen: "CEDANA_AUTH_TOKEN is not set", wanted: "the token of a propagator", next: "export CEDANA_AUTH_TOKEN=… CEDANA_URL=https://HOST/v1" });
+  throw new UserError("E_PROPAGATOR_TARGET", {
+    seen: "CEDANA_AUTH_TOKEN is not set",
+    wanted: "the token of a propagator",
+    next: "export CEDANA_AUTH_TOKEN=… CEDANA_URL=https://HOST/v1",
+  });
 }
 
 /** `RUNC_ROOT`, else where containerd has runc's states of Kubernetes' containers. */
@@ -63,7 +72,9 @@ export async function findCluster(client: PropagatorClient, given?: string): Pro
   try {
     const [first] = await client.clusters();
     if (!first) return { id: NO_CLUSTER, source: "placeholder", why: "the propagator has no cluster" };
-    return first.id ? { id: first.id, source: "listed" } : { id: NO_ID, source: "placeholder", why: "the first cluster has no id" };
+    return first.id
+      ? { id: first.id, source: "listed" }
+      : { id: NO_ID, source: "placeholder", why: "the first cluster has no id" };
   } catch (error) {
     if (!(error instanceof PropagatorError) || error.status === 401) throw error;
     return { id: NO_CLUSTER, source: "placeholder", why: error.message };

@@ -11,10 +11,22 @@ export interface Refusal {
 
 /** The propagator answered with another status than 200, or not at all. Never holds the token. */
 export class PropagatorError extends Error {
-  /** @param call e.g. `POST /v2/restore/pod` @param status 0 when there was no answer @param body as it came, the token blotted out */
-  constructor(readonly call: string, readonly status: number, readonly body: string, readonly refusal: Refusal) {
+  /**
+   * @param call e.g. `POST /v2/restore/pod` @param status 0 when there was no answer @param body as it came, the token
+   *   blotted out
+   */
+  constructor(
+    readonly call: string,
+    readonly status: number,
+    readonly body: string,
+    readonly refusal: Refusal,
+  ) {
     const reason = refusal.reason ?? refusal.cedanaErrorCode;
-    super(status === 0 ? `${call} had no answer: ${refusal.message}` : `${call} answered ${status}${reason === undefined ? "" : ` (${reason})`}: ${refusal.message}`);
+    super(
+      status === 0
+        ? `${call} had no answer: ${refusal.message}`
+        : `${call} answered ${status}${reason === undefined ? "" : ` (${reason})`}: ${refusal.message}`,
+    );
     this.name = "PropagatorError";
   }
 
@@ -29,14 +41,17 @@ export class PropagatorError extends Error {
 }
 
 /**
- * Reads a refusal: `{message, cedana_error_code}`, `{code, message, details}`, or a gateway's plain text; without a message
- * it is the status' own text.
+ * Reads a refusal: `{message, cedana_error_code}`, `{code, message, details}`, or a gateway's plain text; without a
+ * message it is the status' own text.
  */
 export function readRefusal(status: number, body: string): Refusal {
   const parsed = object(body);
   if (!parsed) return { message: body.trim() === "" ? statusText(status) : body.trim().slice(0, 500) };
   const { message, cedana_error_code: cedana, code, details } = parsed;
-  const more = details === undefined || details === null || typeof code !== "string" ? "" : ` (${typeof details === "string" ? details : JSON.stringify(details)})`;
+  const more =
+    details === undefined || details === null || typeof code !== "string"
+      ? ""
+      : ` (${typeof details === "string" ? details : JSON.stringify(details)})`;
   return {
     message: `${typeof message === "string" && message !== "" ? message : statusText(status)}${more}`,
     // ApiError's code is the HTTP status again.
@@ -52,7 +67,9 @@ function statusText(status: number): string {
 function object(text: string): Record<string, unknown> | undefined {
   try {
     const value = JSON.parse(text) as unknown;
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }

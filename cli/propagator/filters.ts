@@ -27,10 +27,14 @@ export interface Facts {
 export function passes(facts: Facts, filters: Filters, now = Date.now()): boolean {
   const is = (wanted: string | undefined, found: string | undefined) => wanted === undefined || wanted === found;
   const age = facts.at === undefined ? undefined : (now - Date.parse(facts.at)) / 1000;
-  return is(filters.cluster, facts.cluster) && is(filters.namespace, facts.namespace) && is(filters.status, facts.status)
-    && (filters.pod === undefined || (facts.pod?.includes(filters.pod) ?? false))
-    && (filters.olderThan === undefined || (age !== undefined && age > filters.olderThan))
-    && (filters.youngerThan === undefined || (age !== undefined && age < filters.youngerThan));
+  return (
+    is(filters.cluster, facts.cluster) &&
+    is(filters.namespace, facts.namespace) &&
+    is(filters.status, facts.status) &&
+    (filters.pod === undefined || (facts.pod?.includes(filters.pod) ?? false)) &&
+    (filters.olderThan === undefined || (age !== undefined && age > filters.olderThan)) &&
+    (filters.youngerThan === undefined || (age !== undefined && age < filters.youngerThan))
+  );
 }
 
 export function factsOfCheckpoint({ cluster_id, pod_name, namespace, status, created_at }: Checkpoint): Facts {
@@ -39,12 +43,17 @@ export function factsOfCheckpoint({ cluster_id, pod_name, namespace, status, cre
 
 /** A local propagator tells the pod in the details; elsewhere they hold the request, which may name it. */
 export function factsOfAction({ cluster_id, status, action_timestamp, details }: Action): Facts {
-  const { pod, restored_pod, pod_name, namespace } = (typeof details === "object" && details !== null ? details : {}) as { pod?: PodOfAction; restored_pod?: PodOfAction; pod_name?: string; namespace?: string };
+  const { pod, restored_pod, pod_name, namespace } = (
+    typeof details === "object" && details !== null ? details : {}
+  ) as { pod?: PodOfAction; restored_pod?: PodOfAction; pod_name?: string; namespace?: string };
   const of = restored_pod ?? pod ?? { name: pod_name, namespace };
   return known({ cluster: cluster_id, pod: of.name, namespace: of.namespace, status, at: action_timestamp });
 }
 
-interface PodOfAction { name?: string; namespace?: string }
+interface PodOfAction {
+  name?: string;
+  namespace?: string;
+}
 
 function known(facts: { [K in keyof Facts]: string | null | undefined }): Facts {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => typeof value === "string" && value !== ""));

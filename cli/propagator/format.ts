@@ -9,27 +9,79 @@ const GAP = "N/A";
 export function checkpointTable(checkpoints: readonly Checkpoint[], width?: number): string {
   if (checkpoints.length === 0) return "No checkpoints found.";
   const rows = checkpoints.map((row) => [
-    row.id, row.status, row.pod_name, row.namespace, size(row.size), row.freeze_microseconds == null ? undefined : `${Math.round(row.freeze_microseconds / 1000)} ms`, time(row.created_at), row.cluster_id,
+    row.id,
+    row.status,
+    row.pod_name,
+    row.namespace,
+    size(row.size),
+    row.freeze_microseconds == null ? undefined : `${Math.round(row.freeze_microseconds / 1000)} ms`,
+    time(row.created_at),
+    row.cluster_id,
   ]);
-  return laidOut([{ title: "checkpoint", min: 36 }, { title: "status" }, { title: "pod", min: 16 }, { title: "namespace", min: 9 }, { title: "size", min: 8 }, { title: "stood still", min: 8 }, { title: "created", min: 10 }, { title: "cluster", min: 18 }], rows, width);
+  return laidOut(
+    [
+      { title: "checkpoint", min: 36 },
+      { title: "status" },
+      { title: "pod", min: 16 },
+      { title: "namespace", min: 9 },
+      { title: "size", min: 8 },
+      { title: "stood still", min: 8 },
+      { title: "created", min: 10 },
+      { title: "cluster", min: 18 },
+    ],
+    rows,
+    width,
+  );
 }
 
 export function actionTable(actions: readonly Action[], width?: number): string {
   if (actions.length === 0) return "No actions found.";
   const rows = actions.map((action) => {
     const { pod, namespace } = factsOfAction(action);
-    return [action.action_id, action.type?.replace(/_pod$/, ""), action.status, namespace && pod ? `${namespace}/${pod}` : pod, duration(action.total_duration), time(action.action_timestamp), errorOf(action) ?? action.checkpoint_id];
+    return [
+      action.action_id,
+      action.type?.replace(/_pod$/, ""),
+      action.status,
+      namespace && pod ? `${namespace}/${pod}` : pod,
+      duration(action.total_duration),
+      time(action.action_timestamp),
+      errorOf(action) ?? action.checkpoint_id,
+    ];
   });
-  return laidOut([{ title: "action", min: 36 }, { title: "type", min: 10 }, { title: "status" }, { title: "pod" }, { title: "took", min: 6 }, { title: "started" }, { title: "checkpoint, or why it failed", min: 36 }], rows, width);
+  return laidOut(
+    [
+      { title: "action", min: 36 },
+      { title: "type", min: 10 },
+      { title: "status" },
+      { title: "pod" },
+      { title: "took", min: 6 },
+      { title: "started" },
+      { title: "checkpoint, or why it failed", min: 36 },
+    ],
+    rows,
+    width,
+  );
 }
 
 export function clusterTable(clusters: readonly Cluster[], width?: number): string {
   if (clusters.length === 0) return "No clusters found.";
-  return laidOut([{ title: "cluster", min: 36 }, { title: "name" }, { title: "status" }], clusters.map(({ id, name, status }) => [id, name, status]), width);
+  return laidOut(
+    [{ title: "cluster", min: 36 }, { title: "name" }, { title: "status" }],
+    clusters.map(({ id, name, status }) => [id, name, status]),
+    width,
+  );
 }
 
-function laidOut(columns: { title: string; min?: number }[], rows: (string | null | undefined)[][], width: number | undefined): string {
-  return table(columns, rows.map((row) => row.map((cell) => cell || GAP)), width);
+function laidOut(
+  columns: { title: string; min?: number }[],
+  rows: (string | null | undefined)[][],
+  width: number | undefined,
+): string {
+  return table(
+    columns,
+    rows.map((row) => row.map((cell) => cell || GAP)),
+    width,
+  );
 }
 
 function size(count: number | null | undefined): string | undefined {

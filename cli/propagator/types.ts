@@ -1,10 +1,17 @@
 /**
- * What the propagator's HTTP API takes and gives, in its own names. Of what it gives every field may be missing or null,
- * and more may come: versions differ.
+ * What the propagator's HTTP API takes and gives, in its own names. Of what it gives every field may be missing or
+ * null, and more may come: versions differ.
  */
 
 /** States of a checkpoint, in their order; `error` may follow each but the last. */
-export const CHECKPOINT_STATES = ["initialized", "processing", "checkpoint_created", "ready", "error", "not_found"] as const;
+export const CHECKPOINT_STATES = [
+  "initialized",
+  "processing",
+  "checkpoint_created",
+  "ready",
+  "error",
+  "not_found",
+] as const;
 
 /** States of an action that are its end; every other one is still under way. */
 export const DONE_STATES: readonly string[] = ["success", "completed", "ready"];

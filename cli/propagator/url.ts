@@ -9,7 +9,11 @@ export function baseUrl(given: string): string {
   const bare = given.trim().replace(/\/$/, "").replace(/\/v1$/, "");
   const url = /^https?:\/\//.test(bare) ? bare : `https://${bare}`;
   if (URL.canParse(url) && !/[\s?#@]|^https?:\/\/https?:/.test(url)) return url;
-  throw new UserError("E_PROPAGATOR_TARGET", { seen: `the address ${JSON.stringify(withoutLogin(given))}`, wanted: "the address of a propagator, without a login in it", next: "export CEDANA_URL=https://HOST/v1" });
+  throw new UserError("E_PROPAGATOR_TARGET", {
+    seen: `the address ${JSON.stringify(withoutLogin(given))}`,
+    wanted: "the address of a propagator, without a login in it",
+    next: "export CEDANA_URL=https://HOST/v1",
+  });
 }
 
 /** `https://HOST/v1`, as charts and daemons want it. */

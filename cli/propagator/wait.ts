@@ -17,40 +17,68 @@ export interface PollOptions {
 /** An action that failed, or was not seen to end in time. */
 export class ActionError extends Error {
   /** @param details what the propagator says of it */
-  constructor(readonly actionId: string, readonly end: "failed" | "deadline", readonly lastState: string, readonly details: string, message: string) {
+  constructor(
+    readonly actionId: string,
+    readonly end: "failed" | "deadline",
+    readonly lastState: string,
+    readonly details: string,
+    message: string,
+  ) {
     super(message);
     this.name = "ActionError";
   }
 }
 
 /**
- * Waits until a checkpoint is ready to be restored. Where the status has no such action (404) the list of actions is asked
- * in the same round; other faults are waited out, but for a token that is refused.
+ * Waits until a checkpoint is ready to be restored. Where the status has no such action (404) the list of actions is
+ * asked in the same round; other faults are waited out, but for a token that is refused.
  * @returns the checkpoint's id
  * @throws ActionError when it failed or the deadline passed, with the last state; PropagatorError 401 or 403
  */
-export async function waitForCheckpoint(client: PropagatorClient, actionId: string, options: PollOptions = {}): Promise<string> {
+export async function waitForCheckpoint(
+  client: PropagatorClient,
+  actionId: string,
+  options: PollOptions = {},
+): Promise<string> {
   await poll(`checkpoint ${actionId}`, actionId, () => checkpointState(client, actionId), options);
   const action = await findAction(client, actionId, "checkpoint_pod");
   if (action?.checkpoint_id) return action.checkpoint_id;
-  throw new ActionError(actionId, "failed", action?.status ?? "none", "", `checkpoint ${actionId} ended, but its action names no checkpoint`);
+  throw new ActionError(
+    actionId,
+    "failed",
+    action?.status ?? "none",
+    "",
+    `checkpoint ${actionId} ended, but its action names no checkpoint`,
+  );
 }
 
 /**
- * Waits until a restore's action has ended well. Of Cedana's propagator this says that the pod was made; a local one says so
- * when the restored pod is Ready.
+ * Waits until a restore's action has ended well. Of Cedana's propagator this says that the pod was made; a local one
+ * says so when the restored pod is Ready.
  * @throws as `waitForCheckpoint`
  */
-export async function waitForRestore(client: PropagatorClient, actionId: string, options: PollOptions = {}): Promise<Action> {
+export async function waitForRestore(
+  client: PropagatorClient,
+  actionId: string,
+  options: PollOptions = {},
+): Promise<Action> {
   let last: Action | undefined;
-  await poll(`restore ${actionId}`, actionId, async () => {
-    last = await findAction(client, actionId, "restore_pod");
-    return stateOf(last);
-  }, options);
+  await poll(
+    `restore ${actionId}`,
+    actionId,
+    async () => {
+      last = await findAction(client, actionId, "restore_pod");
+      return stateOf(last);
+    },
+    options,
+  );
   return last!;
 }
 
-interface State { state: string; details: string }
+interface State {
+  state: string;
+  details: string;
+}
 
 async function checkpointState(client: PropagatorClient, actionId: string): Promise<State> {
   try {
@@ -71,10 +99,18 @@ function stateOf(action: Action | undefined): State {
   if (!action) return { state: "not in the list of actions", details: "" };
   const { details } = action;
   const error = typeof details === "object" && details !== null ? (details as { error?: unknown }).error : undefined;
-  return { state: action.status ?? "none", details: typeof error === "string" ? error : error === undefined ? "" : JSON.stringify(error) };
+  return {
+    state: action.status ?? "none",
+    details: typeof error === "string" ? error : error === undefined ? "" : JSON.stringify(error),
+  };
 }
 
-async function poll(what: string, actionId: string, look: () => Promise<State>, { deadline = 300_000, interval = 100, longest = 5_000, signal }: PollOptions): Promise<void> {
+async function poll(
+  what: string,
+  actionId: string,
+  look: () => Promise<State>,
+  { deadline = 300_000, interval = 100, longest = 5_000, signal }: PollOptions,
+): Promise<void> {
   const end = Date.now() + deadline;
   let last: State = { state: "not seen yet", details: "" };
   for (let pause = interval; ; pause = Math.min(longest, pause * 1.5)) {
@@ -86,8 +122,22 @@ async function poll(what: string, actionId: string, look: () => Promise<State>, 
     }
     if (DONE_STATES.includes(last.state)) return;
     const details = last.details === "" ? "" : `: ${last.details}`;
-    if (FAILED_STATES.includes(last.state)) throw new ActionError(actionId, "failed", last.state, last.details, `${what} failed with state ${last.state}${details}`);
-    if (Date.now() + pause > end) throw new ActionError(actionId, "deadline", last.state, last.details, `${what} did not end within ${deadline / 1000} s, its last state was ${last.state}${details}`);
+    if (FAILED_STATES.includes(last.state))
+      throw new ActionError(
+        actionId,
+        "failed",
+        last.state,
+        last.details,
+        `${what} failed with state ${last.state}${details}`,
+      );
+    if (Date.now() + pause > end)
+      throw new ActionError(
+        actionId,
+        "deadline",
+        last.state,
+        last.details,
+        `${what} did not end within ${deadline / 1000} s, its last state was ${last.state}${details}`,
+      );
     await delay(pause, undefined, { signal });
   }
 }

@@ -47,17 +47,36 @@ export async function choose(wish: Wish, purpose: Purpose): Promise<Choice> {
   return { stack: named };
 }
 
-/** Chooses among the stacks that are there, or by detection; a pure function but for `detect`. Previews are chosen by name alone. */
-export async function pick(known: readonly KnownStack[], purpose: Purpose, detect: () => Promise<Detection>): Promise<Choice> {
-  const there = known.filter(({ name }) => !isPreviewStack(name)).filter(({ condition, inState }) => (purpose === "remove" ? inState : condition === "up"));
-  if (there.length === 1) return { stack: there[0]!.name, reason: purpose === "remove" ? "the only one that this checkout has made" : "the only one of this checkout that is up" };
+/**
+ * Chooses among the stacks that are there, or by detection; a pure function but for `detect`. Previews are chosen by
+ * name alone.
+ */
+export async function pick(
+  known: readonly KnownStack[],
+  purpose: Purpose,
+  detect: () => Promise<Detection>,
+): Promise<Choice> {
+  const there = known
+    .filter(({ name }) => !isPreviewStack(name))
+    .filter(({ condition, inState }) => (purpose === "remove" ? inState : condition === "up"));
+  if (there.length === 1)
+    return {
+      stack: there[0]!.name,
+      reason:
+        purpose === "remove" ? "the only one that this checkout has made" : "the only one of this checkout that is up",
+    };
   if (there.length > 1 && purpose !== "make") throw ambiguous(there, purpose);
   if (purpose === "make") {
     const found = await detect();
     return { stack: found.backend, reason: found.reason };
   }
   // Nothing is up, and the command will say so; it only needs a name for it.
-  return { stack: await detect().then(({ backend }) => backend, () => FALLBACK) };
+  return {
+    stack: await detect().then(
+      ({ backend }) => backend,
+      () => FALLBACK,
+    ),
+  };
 }
 
 /** @throws UserError E_USAGE for a backend that there is not */
@@ -65,13 +84,21 @@ function requireBackend(backend: string): BackendName {
   const found = BACKENDS.find((name) => name === backend);
   if (found) return found;
   const near = nearest(backend, BACKENDS);
-  throw new UserError("E_USAGE", { seen: `--backend ${backend}`, wanted: `one of ${BACKENDS.join(", ")}`, next: near ? `--backend ${near}   (is that what you meant?)` : "npm run detect" });
+  throw new UserError("E_USAGE", {
+    seen: `--backend ${backend}`,
+    wanted: `one of ${BACKENDS.join(", ")}`,
+    next: near ? `--backend ${near}   (is that what you meant?)` : "npm run detect",
+  });
 }
 
 /** Pulumi's own rule for names; anything else would also make a strange file name. */
 function requireStackName(stack: string): void {
   if (/^(\w[\w.-]*\/){0,2}\w[\w.-]{0,99}$/.test(stack)) return;
-  throw new UserError("E_USAGE", { seen: `--stack ${stack}`, wanted: "letters, digits, -, _ and ., at most 100", next: "--stack my-stack" });
+  throw new UserError("E_USAGE", {
+    seen: `--stack ${stack}`,
+    wanted: "letters, digits, -, _ and ., at most 100",
+    next: "--stack my-stack",
+  });
 }
 
 /** Brings a stack's file in line with the command line, or says why that cannot be. */
@@ -82,7 +109,11 @@ function settleFile(stack: string, wanted: BackendName | undefined, purpose: Pur
     if (purpose !== "make") return;
     const backend = wanted ?? own;
     if (backend === undefined) {
-      throw new UserError("E_CONFIG", { seen: `no file stacks/Pulumi.${stack}.yaml, and "${stack}" is no backend`, wanted: "a backend for the new stack", next: `add --backend NAME, one of ${BACKENDS.join(", ")}` });
+      throw new UserError("E_CONFIG", {
+        seen: `no file stacks/Pulumi.${stack}.yaml, and "${stack}" is no backend`,
+        wanted: "a backend for the new stack",
+        next: `add --backend NAME, one of ${BACKENDS.join(", ")}`,
+      });
     }
     makeStackFile(stack, backend);
     return;
@@ -90,7 +121,8 @@ function settleFile(stack: string, wanted: BackendName | undefined, purpose: Pur
   const configured = file.config["backend"] || own;
   if (wanted !== undefined && configured !== wanted) {
     throw new UserError("E_CONFIG", {
-      seen: `--backend ${wanted}, and ${shown(stack)} says ${typeof configured === "string" ? configured : "no backend"}`, wanted: "the same backend in both",
+      seen: `--backend ${wanted}, and ${shown(stack)} says ${typeof configured === "string" ? configured : "no backend"}`,
+      wanted: "the same backend in both",
       next: `leave --backend out, or name another stack: --stack ${stack}-${wanted} --backend ${wanted}`,
     });
   }
@@ -102,5 +134,9 @@ function shown(stack: string): string {
 
 function ambiguous(stacks: readonly KnownStack[], purpose: Purpose): UserError {
   const names = stacks.map(({ name }) => name);
-  return new UserError("E_STACK_AMBIGUOUS", { seen: names.map((name, index) => `${name} (${stacks[index]!.condition})`).join(", "), wanted: `one stack to ${purpose === "remove" ? "remove" : "look at"}`, next: `add --stack ${names[0]!}, or another of them` });
+  return new UserError("E_STACK_AMBIGUOUS", {
+    seen: names.map((name, index) => `${name} (${stacks[index]!.condition})`).join(", "),
+    wanted: `one stack to ${purpose === "remove" ? "remove" : "look at"}`,
+    next: `add --stack ${names[0]!}, or another of them`,
+  });
 }

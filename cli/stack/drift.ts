@@ -1,7 +1,11 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 
 /** One field that is not as the stack has it. */
-export interface Field { path: string; wanted: unknown; found: unknown }
+export interface Field {
+  path: string;
+  wanted: unknown;
+  found: unknown;
+}
 
 /** One object that somebody else changed or removed. */
 export interface Drift {
@@ -25,22 +29,35 @@ export function driftOf(events: readonly EngineEvent[]): Drift[] {
 
 /** Where two trees differ; lists are compared by place. */
 export function fieldsOf(wanted: unknown, found: unknown, path = ""): Field[] {
-  const trees = [wanted, found].map((value) => (typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined));
+  const trees = [wanted, found].map((value) =>
+    typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined,
+  );
   const [left, right] = trees;
-  if (!left || !right || Array.isArray(wanted) !== Array.isArray(found)) return same(wanted, found) ? [] : [{ path, wanted, found }];
+  if (!left || !right || Array.isArray(wanted) !== Array.isArray(found))
+    return same(wanted, found) ? [] : [{ path, wanted, found }];
   const keys = [...new Set([...Object.keys(left), ...Object.keys(right)])].filter((key) => !key.startsWith("__"));
   return keys.flatMap((key) => fieldsOf(left[key], right[key], step(path, key, Array.isArray(wanted))));
 }
 
 /** All that was found, for people. */
 export function describeDrift(found: readonly Drift[]): string {
-  return found.map(({ object, fields }) => (fields.length === 0
-    ? `${object}: gone`
-    : [`${object}: changed`, ...fields.map(({ path, wanted, found: value }) => `  ${path}: wanted ${shown(wanted)}, found ${shown(value)}`)].join("\n"))).join("\n");
+  return found
+    .map(({ object, fields }) =>
+      fields.length === 0
+        ? `${object}: gone`
+        : [
+            `${object}: changed`,
+            ...fields.map(
+              ({ path, wanted, found: value }) => `  ${path}: wanted ${shown(wanted)}, found ${shown(value)}`,
+            ),
+          ].join("\n"),
+    )
+    .join("\n");
 }
 
 function same(a: unknown, b: unknown): boolean {
-  const empty = (value: unknown) => value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
+  const empty = (value: unknown) =>
+    value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
   return a === b || (empty(a) && empty(b));
 }
 

@@ -51,23 +51,39 @@ export function describeState(name: string, state: Deployment): KnownStack {
   const outputs = root?.outputs ?? {};
   const cluster = outputs["cluster"] as { name?: string; distribution?: string } | undefined;
   // Outputs stay in the state while a destroy goes on; Bay's pod is the last thing made and the first removed.
-  const whole = cluster !== undefined && resources.some(({ type }) => type === "kubernetes:core/v1:Pod") && (state.pending_operations ?? []).length === 0;
-  const images = Object.values((outputs["images"] ?? {}) as Record<string, { id?: string }>).flatMap(({ id }) => id || []);
+  const whole =
+    cluster !== undefined &&
+    resources.some(({ type }) => type === "kubernetes:core/v1:Pod") &&
+    (state.pending_operations ?? []).length === 0;
+  const images = Object.values((outputs["images"] ?? {}) as Record<string, { id?: string }>).flatMap(
+    ({ id }) => id || [],
+  );
   return {
-    name, inState: true, images, condition: resources.length === 0 ? "not up" : whole ? "up" : "interrupted",
-    ...text("backend", outputs["backend"]), ...text("namespace", outputs["namespace"]), ...text("cluster", cluster?.name), ...text("distribution", cluster?.distribution), ...text("since", root?.created),
+    name,
+    inState: true,
+    images,
+    condition: resources.length === 0 ? "not up" : whole ? "up" : "interrupted",
+    ...text("backend", outputs["backend"]),
+    ...text("namespace", outputs["namespace"]),
+    ...text("cluster", cluster?.name),
+    ...text("distribution", cluster?.distribution),
+    ...text("since", root?.created),
   };
 }
 
 function text<K extends string>(key: K, value: unknown): Partial<Record<K, string>> {
-  return typeof value === "string" ? { [key]: value } as Record<K, string> : {};
+  return typeof value === "string" ? ({ [key]: value } as Record<K, string>) : {};
 }
 
 function readLocal(folder: string): KnownStack[] {
   if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? []).sort();
+  const names = readdirSync(folder)
+    .flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? [])
+    .sort();
   return names.map((name) => {
-    const { checkpoint } = JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8")) as { checkpoint?: { latest?: Deployment | null } };
+    const { checkpoint } = JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8")) as {
+      checkpoint?: { latest?: Deployment | null };
+    };
     return describeState(name, checkpoint?.latest ?? {});
   });
 }
@@ -77,10 +93,17 @@ async function askPulumi(): Promise<KnownStack[]> {
   const { prepareTools } = await import("../tools/setup");
   const tools = await prepareTools(() => undefined);
   Object.assign(process.env, tools.env, stateEnvironment());
-  const stacks = JSON.parse(await run(["pulumi", "stack", "ls", "--json", "--non-interactive"], { cwd: ROOT })) as { name: string; resourceCount?: number }[];
-  return Promise.all(stacks.map(async ({ name, resourceCount }) => {
-    if (resourceCount === 0) return describeState(name, {});
-    const exported = JSON.parse(await run(["pulumi", "stack", "export", "--stack", name, "--non-interactive"], { cwd: ROOT })) as { deployment?: Deployment };
-    return describeState(name, exported.deployment ?? {});
-  }));
+  const stacks = JSON.parse(await run(["pulumi", "stack", "ls", "--json", "--non-interactive"], { cwd: ROOT })) as {
+    name: string;
+    resourceCount?: number;
+  }[];
+  return Promise.all(
+    stacks.map(async ({ name, resourceCount }) => {
+      if (resourceCount === 0) return describeState(name, {});
+      const exported = JSON.parse(
+        await run(["pulumi", "stack", "export", "--stack", name, "--non-interactive"], { cwd: ROOT }),
+      ) as { deployment?: Deployment };
+      return describeState(name, exported.deployment ?? {});
+    }),
+  );
 }

@@ -18,8 +18,9 @@ import { settingsOf } from "./stack-settings";
 import { stateOf } from "./stack-state";
 
 /**
- * Makes sure that every name which an `up` would take is free or the stack's own, before anything is made: in Docker, in a cluster of
- * somebody else, and the file that the stack's tools write. Waits for an earlier namespace of the name that is being deleted.
+ * Makes sure that every name which an `up` would take is free or the stack's own, before anything is made: in Docker,
+ * in a cluster of somebody else, and the file that the stack's tools write. Waits for an earlier namespace of the name
+ * that is being deleted.
  * @throws UserError E_CLUSTER_NAME_TAKEN, E_NAMESPACE_FOREIGN, E_NAMESPACE_STUCK, E_FILE_FOREIGN
  */
 export async function requireNames(stack: string, tell: Tell): Promise<void> {
@@ -34,13 +35,28 @@ export async function requireNames(stack: string, tell: Tell): Promise<void> {
   const { kubeconfig } = chooseContext({ settings, root: ROOT }, candidates);
   if (state) await forgetLostNamespaces(stack, kubeconfig, tell);
   const planned = await plannedNamespaces(settings, ROOT, kubeconfig);
-  await freeNamespaces(kubeconfig, planned, { owner, timeout: settings.readyTimeout, tell, kubectl: kubectlFor(stack) });
-  const known = new Set((state?.resources ?? []).filter(({ type }) => type === "kubernetes:core/v1:Namespace").map(({ id }) => id));
-  await refuseOfOtherHost(kubeconfig, planned.filter(({ name }) => !known.has(name)), stack);
+  await freeNamespaces(kubeconfig, planned, {
+    owner,
+    timeout: settings.readyTimeout,
+    tell,
+    kubectl: kubectlFor(stack),
+  });
+  const known = new Set(
+    (state?.resources ?? []).filter(({ type }) => type === "kubernetes:core/v1:Namespace").map(({ id }) => id),
+  );
+  await refuseOfOtherHost(
+    kubeconfig,
+    planned.filter(({ name }) => !known.has(name)),
+    stack,
+  );
 }
 
 /** The same folder on another host is the same owner; what it made is in no state of this one. */
-async function refuseOfOtherHost(kubeconfig: string, planned: readonly { name: string; key: string }[], stack: string): Promise<void> {
+async function refuseOfOtherHost(
+  kubeconfig: string,
+  planned: readonly { name: string; key: string }[],
+  stack: string,
+): Promise<void> {
   const cluster = await openCluster(kubeconfig);
   try {
     for (const { name, key } of planned) {
@@ -48,7 +64,8 @@ async function refuseOfOtherHost(kubeconfig: string, planned: readonly { name: s
       if (!now || isOfThisHost(now)) continue;
       throw new UserError("E_NAMESPACE_FOREIGN", {
         seen: `namespace ${name} exists, made by ${now.annotations[LABELS.checkout] ?? "a checkout"} on the host ${now.annotations[LABELS.host]!}; this is ${hostname()}`,
-        wanted: "a namespace of this stack's own", next: `pulumi config set --stack ${stack} ${key} NAME`,
+        wanted: "a namespace of this stack's own",
+        next: `pulumi config set --stack ${stack} ${key} NAME`,
       });
     }
   } finally {
@@ -60,6 +77,10 @@ async function refuseOfOtherHost(kubeconfig: string, planned: readonly { name: s
 function requireOwnKubeconfig(stack: string): void {
   const file = kubeconfigFile(ROOT, stack);
   if (existsSync(file) && !isStackKubeconfig(stack)) {
-    throw new UserError("E_FILE_FOREIGN", { seen: `${file}, which is no kubeconfig of a stack's cluster`, wanted: "no such file: the stack's kubeconfig goes there", next: `mv ${file} ${file}.mine` });
+    throw new UserError("E_FILE_FOREIGN", {
+      seen: `${file}, which is no kubeconfig of a stack's cluster`,
+      wanted: "no such file: the stack's kubeconfig goes there",
+      next: `mv ${file} ${file}.mine`,
+    });
   }
 }

@@ -6,8 +6,14 @@ import { appendFileSync } from "node:fs";
 import { pasteable } from "../../infra/support/exec";
 
 /** What the Automation API expects of a command's end; its typings leave these two out. */
-interface CommandResult { stdout: string; stderr: string; code: number }
-const { CommandResult } = automation as unknown as { CommandResult: new (stdout: string, stderr: string, code: number) => CommandResult };
+interface CommandResult {
+  stdout: string;
+  stderr: string;
+  code: number;
+}
+const { CommandResult } = automation as unknown as {
+  CommandResult: new (stdout: string, stderr: string, code: number) => CommandResult;
+};
 const { createCommandError } = failures as unknown as { createCommandError: (result: CommandResult) => Error };
 
 /**
@@ -22,17 +28,21 @@ export async function detachedPulumi(): Promise<PulumiCommand> {
 }
 
 /**
- * After each operation the Automation API asks for the outputs twice, masked and in clear, and for the stack's history. Here only the
- * outputs in clear are read, and each question is a start of the CLI: the other two get an empty answer.
+ * After each operation the Automation API asks for the outputs twice, masked and in clear, and for the stack's history.
+ * Here only the outputs in clear are read, and each question is a start of the CLI: the other two get an empty answer.
  */
 const runWhatIsRead: typeof runDetached = async (args, ...more) => {
   const [group, question] = args;
   if (group === "stack" && question === "history") return new CommandResult("[]", "", 0);
-  if (group === "stack" && question === "output" && !args.includes("--show-secrets")) return new CommandResult("{}", "", 0);
+  if (group === "stack" && question === "output" && !args.includes("--show-secrets"))
+    return new CommandResult("{}", "", 0);
   return runDetached(args, ...more);
 };
 
-/** Commands whose output is that of an operation, in which Pulumi itself masks secrets; of all others only errors are kept. */
+/**
+ * Commands whose output is that of an operation, in which Pulumi itself masks secrets; of all others only errors are
+ * kept.
+ */
 const OPERATIONS = ["up", "preview", "refresh", "destroy"];
 
 let logFile: string | undefined;
@@ -47,15 +57,34 @@ function log(text: string): void {
 }
 
 async function runDetached(
-  args: string[], cwd: string, env: Record<string, string>, onOutput?: (data: string) => void, onError?: (data: string) => void, signal?: AbortSignal,
+  args: string[],
+  cwd: string,
+  env: Record<string, string>,
+  onOutput?: (data: string) => void,
+  onError?: (data: string) => void,
+  signal?: AbortSignal,
 ): Promise<CommandResult> {
   const words = args.includes("--non-interactive") ? args : [...args, "--non-interactive"];
-  const child = execa("pulumi", words, { cwd, env: { ...env, PULUMI_AUTOMATION_API: "true" }, detached: true, reject: false, stdin: "ignore" });
+  const child = execa("pulumi", words, {
+    cwd,
+    env: { ...env, PULUMI_AUTOMATION_API: "true" },
+    detached: true,
+    reject: false,
+    stdin: "ignore",
+  });
   const isOperation = OPERATIONS.includes(words[0] ?? "");
   log(`\n--- ${new Date().toISOString()} ${pasteable(["pulumi", ...words])}\n`);
-  child.stdout?.on("data", (data: Buffer) => { if (isOperation) log(data.toString()); onOutput?.(data.toString()); });
-  child.stderr?.on("data", (data: Buffer) => { log(data.toString()); onError?.(data.toString()); });
-  const cancel = () => { child.kill("SIGINT"); };
+  child.stdout?.on("data", (data: Buffer) => {
+    if (isOperation) log(data.toString());
+    onOutput?.(data.toString());
+  });
+  child.stderr?.on("data", (data: Buffer) => {
+    log(data.toString());
+    onError?.(data.toString());
+  });
+  const cancel = () => {
+    child.kill("SIGINT");
+  };
   signal?.addEventListener("abort", cancel);
   try {
     const { stdout, stderr, exitCode } = await child;

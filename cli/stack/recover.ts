@@ -17,9 +17,9 @@ import { localStack } from "./state";
 import { repairState } from "./state-repair";
 
 /**
- * Puts right what a killed run of this stack left, before the next one changes it: locks of the dead, processes
- * that go on without their runner, state files half written, and what carries the stack's label and is not in its state. What the state
- * knows stays.
+ * Puts right what a killed run of this stack left, before the next one changes it: locks of the dead, processes that go
+ * on without their runner, state files half written, and what carries the stack's label and is not in its state. What
+ * the state knows stays.
  * @throws UserError E_STACK_LOCKED when a Pulumi that lives has the stack
  */
 export async function recover(stack: string, tell: Tell): Promise<void> {
@@ -35,12 +35,15 @@ export async function recover(stack: string, tell: Tell): Promise<void> {
 }
 
 /**
- * Removes the Kubernetes objects whose creation was cut off: they may be there, half made, and the next `up`
- * would run into them. Helm's releases are settled likewise. Their operations are cleared from the state by the refresh that follows.
+ * Removes the Kubernetes objects whose creation was cut off: they may be there, half made, and the next `up` would run
+ * into them. Helm's releases are settled likewise. Their operations are cleared from the state by the refresh that
+ * follows.
  */
 export async function removePending(stack: string, tell: Tell): Promise<void> {
   const state = await stateOf(stack);
-  const cutOff = (state?.pending ?? []).filter(({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace|helm\.sh)/.test(resource.type));
+  const cutOff = (state?.pending ?? []).filter(
+    ({ type, resource }) => type === "creating" && /^kubernetes:(?!core\/v1:Namespace|helm\.sh)/.test(resource.type),
+  );
   const kubeconfig = cutOff.length > 0 || hasReleases(state) ? await kubeconfigOf(stack) : undefined;
   if (!kubeconfig) return;
   await settleReleases(kubeconfig, state, tell);
@@ -58,7 +61,9 @@ export async function removePending(stack: string, tell: Tell): Promise<void> {
   }
 }
 
-interface Labelled { labels?: Record<string, string> }
+interface Labelled {
+  labels?: Record<string, string>;
+}
 
 /** Whether an object is in a namespace that the stack made, or carries the stack's label itself. */
 async function isOwn(cluster: ClusterAccess, path: string, { labels }: Labelled, stack: string): Promise<boolean> {
@@ -72,10 +77,14 @@ async function removeUnknown(stack: string, state: StackState | undefined, tell:
   const unknown = unknownThings(await thingsOf(owner), state);
   for (const { kind, name } of unknown) tell(`removing ${kind} ${name}, which a killed run made and no state knows`);
   await removeThings(unknown);
-  const begun = (state?.pending ?? []).filter(({ resource }) => resource.type === "kubernetes:core/v1:Namespace").map(({ resource }) => metadataName(resource));
+  const begun = (state?.pending ?? [])
+    .filter(({ resource }) => resource.type === "kubernetes:core/v1:Namespace")
+    .map(({ resource }) => metadataName(resource));
   if (begun.length === 0) return;
   const kubeconfig = await kubeconfigOf(stack);
-  const found = (await namespacesBy(kubeconfig, owner, new Set(begun))).filter(({ name }) => !knownNames(state).has(name));
+  const found = (await namespacesBy(kubeconfig, owner, new Set(begun))).filter(
+    ({ name }) => !knownNames(state).has(name),
+  );
   for (const { name } of found) tell(`removing namespace ${name}, which a killed run made and no state knows`);
   if (kubeconfig && found.length > 0) await removeNamespaces(kubeconfig, found, { tell, kubectl: kubectlFor(stack) });
 }
@@ -83,13 +92,21 @@ async function removeUnknown(stack: string, state: StackState | undefined, tell:
 /** What of these things is not in a state. A kind node stands in none by itself: it belongs to its cluster. */
 export function unknownThings(things: readonly DockerThing[], state: StackState | undefined): DockerThing[] {
   const known = knownNames(state);
-  const clusters = new Set((state?.resources ?? []).filter(({ type }) => type.endsWith(":KindCluster")).map(({ inputs }) => inputs?.["name"]));
-  return things.filter(({ name, labels }) => (KIND_LABEL in labels ? !clusters.has(labels[KIND_LABEL]) : !known.has(name)));
+  const clusters = new Set(
+    (state?.resources ?? []).filter(({ type }) => type.endsWith(":KindCluster")).map(({ inputs }) => inputs?.["name"]),
+  );
+  return things.filter(({ name, labels }) =>
+    KIND_LABEL in labels ? !clusters.has(labels[KIND_LABEL]) : !known.has(name),
+  );
 }
 
 /** Names that the state's resources have outside of Pulumi. */
 function knownNames(state: StackState | undefined): Set<string> {
-  return new Set((state?.resources ?? []).flatMap((resource) => [resource.inputs?.["name"], metadataName(resource)]).filter((name) => typeof name === "string"));
+  return new Set(
+    (state?.resources ?? [])
+      .flatMap((resource) => [resource.inputs?.["name"], metadataName(resource)])
+      .filter((name) => typeof name === "string"),
+  );
 }
 
 function metadataName({ inputs }: StateResource): string {

@@ -25,26 +25,39 @@ export function readStackFile(stack: string): StackFile | undefined {
   const file = stackFilePath(stack);
   if (!existsSync(file)) return undefined;
   const config = configOf(readFileSync(file, "utf8"));
-  return { file, config: Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace(/^bay-e2e:/, ""), value])) };
+  return {
+    file,
+    config: Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace(/^bay-e2e:/, ""), value])),
+  };
 }
 
 /** Names of the stacks that have a file, sorted. */
 export function stacksWithFile(): string[] {
-  return readdirSync(join(ROOT, "stacks")).flatMap((name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? []).sort();
+  return readdirSync(join(ROOT, "stacks"))
+    .flatMap((name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [])
+    .sort();
 }
 
 /** Makes the file of a stack that has none. */
 export function makeStackFile(stack: string, backend: BackendName): void {
-  writeFileSync(stackFilePath(stack), `${MADE}\n${stringify({ config: { "bay-e2e:backend": backend } })}`, { flag: "wx" });
+  writeFileSync(stackFilePath(stack), `${MADE}\n${stringify({ config: { "bay-e2e:backend": backend } })}`, {
+    flag: "wx",
+  });
 }
 
-/** Makes the file of a stack, or gives it another configuration: what Pulumi needs for its secrets stays. @param config by keys without prefix */
+/**
+ * Makes the file of a stack, or gives it another configuration: what Pulumi needs for its secrets stays. @param config
+ * by keys without prefix
+ */
 export function writeMadeStackFile(stack: string, config: Record<string, unknown>): void {
   const file = stackFilePath(stack);
   const salt = existsSync(file) ? /^encryptionsalt: .*$/m.exec(readFileSync(file, "utf8"))?.[0] : undefined;
   // Texts in quotes: Pulumi's YAML would read a time, or a commit of digits, as something else.
   const own = Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value]));
-  writeWhole(file, `${MADE}\n${salt === undefined ? "" : `${salt}\n`}${stringify({ config: own }, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" })}`);
+  writeWhole(
+    file,
+    `${MADE}\n${salt === undefined ? "" : `${salt}\n`}${stringify({ config: own }, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" })}`,
+  );
 }
 
 /** Whether the runner made a stack's file. */

@@ -9,7 +9,10 @@ const SHUT = "[secret-not-opened]";
  * The settings of a stack by its file, without asking Pulumi; where they are no good, what is wrong with them.
  * @param backend that of a stack which has no file yet
  */
-export function readSettings(stack: string, backend: string | undefined): { settings?: Settings; configProblem?: string } {
+export function readSettings(
+  stack: string,
+  backend: string | undefined,
+): { settings?: Settings; configProblem?: string } {
   try {
     return { settings: settingsOf(stack, backend) };
   } catch (error) {
@@ -20,7 +23,9 @@ export function readSettings(stack: string, backend: string | undefined): { sett
 
 /** The settings of a stack by its file. @throws UserError E_CONFIG with every problem */
 export function settingsOf(stack: string, backend?: string): Settings {
-  const raw = Object.entries(readStackFile(stack)?.config ?? (backend === undefined ? {} : { backend })).map(([key, value]) => [key, asText(value)]);
+  const raw = Object.entries(readStackFile(stack)?.config ?? (backend === undefined ? {} : { backend })).map(
+    ([key, value]) => [key, asText(value)],
+  );
   return readConfig(Object.fromEntries(raw) as Record<string, string>, stack);
 }
 

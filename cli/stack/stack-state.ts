@@ -52,7 +52,10 @@ export function secretsOf(state: StackState): string[] {
   const open = new Set<string>();
   const collect = (value: unknown, into: Set<string>): void => {
     if (typeof value === "string") into.add(value);
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach((part) => { collect(part, into); });
+    else if (typeof value === "object" && value !== null)
+      Object.values(value).forEach((part) => {
+        collect(part, into);
+      });
   };
   const walk = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return collect(value, open);
@@ -68,7 +71,7 @@ export function secretsOf(state: StackState): string[] {
 /** A value of a state in clear: what stands in a secret's wrapping, or the value itself. */
 export function clear(value: unknown): unknown {
   const { plaintext } = (value ?? {}) as { plaintext?: string };
-  return typeof plaintext === "string" ? JSON.parse(plaintext) as unknown : value;
+  return typeof plaintext === "string" ? (JSON.parse(plaintext) as unknown) : value;
 }
 
 /** Whether a stack has all that a finished `up` leaves: outputs, and nothing that was cut off. */
@@ -78,7 +81,10 @@ export function isComplete(state: StackState): boolean {
 }
 
 async function exported(stack: string, words: string[], signal?: AbortSignal): Promise<Deployment | undefined> {
-  const { exitCode, stdout } = await tryRun(["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"], { cwd: ROOT, timeout: 10_000, ...(signal ? { signal } : {}) }).catch(() => ({ exitCode: 1, stdout: "" }));
+  const { exitCode, stdout } = await tryRun(
+    ["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"],
+    { cwd: ROOT, timeout: 10_000, ...(signal ? { signal } : {}) },
+  ).catch(() => ({ exitCode: 1, stdout: "" }));
   return exitCode === 0 ? (JSON.parse(stdout) as { deployment: Deployment }).deployment : undefined;
 }
 

@@ -18,7 +18,9 @@ import { localStack } from "./state";
 export interface Operation {
   tell: Tell;
   signal?: AbortSignal;
-  /** Look at what is really there before the program says what there should be: what was changed by hand is put back. */
+  /**
+   * Look at what is really there before the program says what there should be: what was changed by hand is put back.
+   */
   refresh?: boolean;
   /** URNs of the resources that are brought up to date, nothing else; default all. */
   only?: string[];
@@ -29,14 +31,18 @@ export interface Operation {
 /** Opens the stack of that name in this checkout, making it where it does not exist. */
 export async function openStack(name: string): Promise<Stack> {
   dropForeignSalt(name);
-  return guarded(name, async () => LocalWorkspace.createOrSelectStack({ stackName: name, workDir: ROOT }, { pulumiCommand: await detachedPulumi() }));
+  return guarded(name, async () =>
+    LocalWorkspace.createOrSelectStack({ stackName: name, workDir: ROOT }, { pulumiCommand: await detachedPulumi() }),
+  );
 }
 
 /** Whether the state backend knows the stack. */
 export async function stackExists(name: string): Promise<boolean> {
   if (existsSync(localStack(name)?.file ?? "")) return true;
   const workspace = await LocalWorkspace.create({ workDir: ROOT, pulumiCommand: await detachedPulumi() });
-  return (await guarded(name, () => workspace.listStacks())).some((stack) => stack.name === name || stack.name.endsWith(`/${name}`));
+  return (await guarded(name, () => workspace.listStacks())).some(
+    (stack) => stack.name === name || stack.name.endsWith(`/${name}`),
+  );
 }
 
 /** Operations that were cut off are settled by a look at what is really there; creations that were, are begun anew. */
@@ -49,7 +55,15 @@ export async function clearPending(stack: Stack, operation: Operation): Promise<
 export async function bringUp(stack: Stack, operation: Operation): Promise<Record<string, unknown>> {
   // A field that somebody changed has become theirs, and the API server refuses to take it back unless it is told to.
   setEnvironment("PULUMI_K8S_ENABLE_PATCH_FORCE", operation.refresh === true);
-  const up = (more: { replace?: string[] } = {}) => withOutput(stack.name, operation, (options) => stack.up({ ...options, ...more, ...(operation.refresh ? { refresh: true } : {}), ...(operation.only ? { target: operation.only } : {}) }));
+  const up = (more: { replace?: string[] } = {}) =>
+    withOutput(stack.name, operation, (options) =>
+      stack.up({
+        ...options,
+        ...more,
+        ...(operation.refresh ? { refresh: true } : {}),
+        ...(operation.only ? { target: operation.only } : {}),
+      }),
+    );
   try {
     return valuesOf((await up()).outputs);
   } catch (error) {
@@ -68,13 +82,24 @@ export async function bringUp(stack: Stack, operation: Operation): Promise<Recor
 /** What somebody changed by hand since the last `up`; neither the state nor anything else is changed by the look. */
 export async function findDrift(stack: Stack, operation: Operation): Promise<Drift[]> {
   const events: EngineEvent[] = [];
-  await withOutput(stack.name, operation, (options) => stack.refresh({ ...options, previewOnly: true, onEvent: (event) => { events.push(event); options.onEvent(event); } }));
+  await withOutput(stack.name, operation, (options) =>
+    stack.refresh({
+      ...options,
+      previewOnly: true,
+      onEvent: (event) => {
+        events.push(event);
+        options.onEvent(event);
+      },
+    }),
+  );
   return driftOf(events);
 }
 
 /** Destroys some of a stack's resources, and all that depends on them. @param only their URNs */
 export async function destroyOnly(stack: Stack, only: string[], operation: Operation): Promise<void> {
-  await withOutput(stack.name, operation, (options) => stack.destroy({ ...options, target: only, targetDependents: true }));
+  await withOutput(stack.name, operation, (options) =>
+    stack.destroy({ ...options, target: only, targetDependents: true }),
+  );
 }
 
 /** Destroys all that the stack made and forgets the stack, but for its configuration file. */
@@ -86,15 +111,27 @@ export async function tearDown(stack: Stack, operation: Operation): Promise<void
   dropSalt(stack.name);
 }
 
-/** Sets a switch of Pulumi's Kubernetes provider for the next operation, or takes back what an earlier operation of this process set. */
+/**
+ * Sets a switch of Pulumi's Kubernetes provider for the next operation, or takes back what an earlier operation of this
+ * process set.
+ */
 function setEnvironment(name: string, on: boolean): void {
   if (on) process.env[name] = "true";
   else Reflect.deleteProperty(process.env, name);
 }
 
-type Options = { onOutput: (text: string) => void; onEvent: (event: EngineEvent) => void; signal?: AbortSignal; color: "never" };
+type Options = {
+  onOutput: (text: string) => void;
+  onEvent: (event: EngineEvent) => void;
+  signal?: AbortSignal;
+  color: "never";
+};
 
-async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (options: Options) => Promise<T>): Promise<T> {
+async function withOutput<T>(
+  stack: string,
+  { tell, signal }: Operation,
+  work: (options: Options) => Promise<T>,
+): Promise<T> {
   let output = "";
   let done = 0;
   const flight = new InFlight(stack);
@@ -106,9 +143,27 @@ async function withOutput<T>(stack: string, { tell, signal }: Operation, work: (
     if (started && started.op !== "same") tell(`${done} resources done, ${started.op} ${nameOf(started.urn)}`);
   };
   try {
-    return await describedBy(() => flight.text(), () => work({ onOutput: (text) => { output += text; if (isVerbose()) process.stderr.write(text); }, onEvent, color: "never", ...(signal ? { signal } : {}) }));
+    return await describedBy(
+      () => flight.text(),
+      () =>
+        work({
+          onOutput: (text) => {
+            output += text;
+            if (isVerbose()) process.stderr.write(text);
+          },
+          onEvent,
+          color: "never",
+          ...(signal ? { signal } : {}),
+        }),
+    );
   } catch (error) {
-    if (signal?.aborted) throw new UserError("E_INTERRUPTED", { seen: "a signal", wanted: "the end of the operation", next: `npm run down -- --stack ${stack}`, cause: error });
+    if (signal?.aborted)
+      throw new UserError("E_INTERRUPTED", {
+        seen: "a signal",
+        wanted: "the end of the operation",
+        next: `npm run down -- --stack ${stack}`,
+        cause: error,
+      });
     // An error carries words of pods and plugins, which Pulumi shows as they are.
     const mask = maskerOf(await allSecrets(stack, { state: await stateInClear(stack) }));
     const text = mask(output + String((error as Error).message));
@@ -129,7 +184,9 @@ function valuesOf(outputs: Record<string, { value: unknown }>): Record<string, u
   return Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value]));
 }
 
-/** Pulumi writes a salt into the stack's file, which is under version control; it is worth nothing without the stack. */
+/**
+ * Pulumi writes a salt into the stack's file, which is under version control; it is worth nothing without the stack.
+ */
 function dropSalt(stack: string): void {
   const file = stackFilePath(stack);
   if (!existsSync(file)) return;

@@ -12,7 +12,9 @@ import { localStack } from "./state";
 export function repairState(stack: string, tell: Tell): void {
   const file = localStack(stack)?.file;
   if (!file || !existsSync(dirname(file))) return;
-  const own = readdirSync(dirname(file)).filter((name) => name.startsWith(`${basename(file)}.`)).map((name) => join(dirname(file), name));
+  const own = readdirSync(dirname(file))
+    .filter((name) => name.startsWith(`${basename(file)}.`))
+    .map((name) => join(dirname(file), name));
   for (const path of own.filter((one) => one.endsWith(".tmp") || (one.endsWith(".attrs") && !isJson(one)))) {
     tell(`removing ${basename(path)}, whose writing was cut off`);
     rmSync(path, { force: true });

@@ -33,10 +33,16 @@ export function localBackend(url: string | undefined): string | undefined {
 }
 
 /** Where a local backend keeps a stack and its locks; nothing where the state is elsewhere. */
-export function localStack(stack: string, url = process.env["PULUMI_BACKEND_URL"] ?? stateEnvironment()["PULUMI_BACKEND_URL"]): { file: string; locks: string } | undefined {
+export function localStack(
+  stack: string,
+  url = process.env["PULUMI_BACKEND_URL"] ?? stateEnvironment()["PULUMI_BACKEND_URL"],
+): { file: string; locks: string } | undefined {
   const folder = localBackend(url);
   if (!folder) return undefined;
-  return { file: join(folder, ".pulumi", "stacks", PROJECT, `${stack}.json`), locks: join(folder, ".pulumi", "locks", "organization", PROJECT, stack) };
+  return {
+    file: join(folder, ".pulumi", "stacks", PROJECT, `${stack}.json`),
+    locks: join(folder, ".pulumi", "locks", "organization", PROJECT, stack),
+  };
 }
 
 /** The generated passphrase of this checkout, made at its first use; only its owner may read the file. */

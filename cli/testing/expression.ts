@@ -7,7 +7,11 @@ export type Expression =
 /** What is wrong with an expression, and where. */
 export class ExpressionError extends Error {
   /** @param column of the first character that cannot be, counted from 1 */
-  constructor(message: string, readonly text: string, readonly column: number) {
+  constructor(
+    message: string,
+    readonly text: string,
+    readonly column: number,
+  ) {
     super(`${message} at column ${column}`);
     this.name = "ExpressionError";
   }
@@ -32,16 +36,22 @@ export function parseExpression(text: string): Expression {
 /** All terms of an expression, from left to right. */
 export function termsOf(expression: Expression): { text: string; column: number }[] {
   if (expression.kind === "term") return [expression];
-  return expression.kind === "not" ? termsOf(expression.of) : [...termsOf(expression.left), ...termsOf(expression.right)];
+  return expression.kind === "not"
+    ? termsOf(expression.of)
+    : [...termsOf(expression.left), ...termsOf(expression.right)];
 }
 
 /** Compiles an expression to lookaheads. @param term the condition of one term's text */
 export function compile(expression: Expression, term: (text: string) => Condition): Condition {
   switch (expression.kind) {
-    case "term": return term(expression.text);
-    case "not": return not(compile(expression.of, term));
-    case "and": return both(compile(expression.left, term), compile(expression.right, term));
-    case "or": return not(both(not(compile(expression.left, term)), not(compile(expression.right, term))));
+    case "term":
+      return term(expression.text);
+    case "not":
+      return not(compile(expression.of, term));
+    case "and":
+      return both(compile(expression.left, term), compile(expression.right, term));
+    case "or":
+      return not(both(not(compile(expression.left, term)), not(compile(expression.right, term))));
   }
 }
 
@@ -67,7 +77,11 @@ export function literally(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
-interface Token { kind: "and" | "or" | "not" | "(" | ")" | "term" | "end"; text: string; column: number }
+interface Token {
+  kind: "and" | "or" | "not" | "(" | ")" | "term" | "end";
+  text: string;
+  column: number;
+}
 
 class Parser {
   readonly #tokens: Token[];

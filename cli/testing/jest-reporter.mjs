@@ -1,5 +1,5 @@
-// Jest loads reporters without compiling them, hence no TypeScript. Gives the runner all that Jest knows at its end, and
-// the pattern of `-t`, which tells tests that were filtered out from those that are skipped in the source.
+// Jest loads reporters without compiling them, hence no TypeScript. Gives the runner all that Jest knows at its end,
+// and the pattern of `-t`, which tells tests that were filtered out from those that are skipped in the source.
 import { writeFileSync } from "node:fs";
 
 export default class ResultsReporter {

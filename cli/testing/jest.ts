@@ -46,7 +46,10 @@ export interface JestResult extends Outcome {
   reconnects: number;
 }
 
-/** Runs Jest in a session of its own with its output on ours or in a file; ends it, and all its children, when the signal fires. */
+/**
+ * Runs Jest in a session of its own with its output on ours or in a file; ends it, and all its children, when the
+ * signal fires.
+ */
 export async function runJest(jest: JestRun): Promise<JestResult> {
   mkdirSync(jest.folder, { recursive: true });
   const start = Date.now();
@@ -55,23 +58,43 @@ export async function runJest(jest: JestRun): Promise<JestResult> {
   const printed = jest.output === undefined ? undefined : openSync(jest.output, "a");
   try {
     const child = execa(process.execPath, [join(ROOT, "node_modules", ".bin", "jest"), ...wordsOf(jest)], {
-      cwd: ROOT, detached: true, reject: false, stdin: "ignore", stdout: "ignore", stderr: jest.listOnly ? "pipe" : printed ?? "inherit",
+      cwd: ROOT,
+      detached: true,
+      reject: false,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: jest.listOnly ? "pipe" : (printed ?? "inherit"),
       env: {
         // Jest itself sets it only where it is not set, and libraries leave things out in production.
         NODE_ENV: "test",
-        BAY_E2E_ARTIFACTS: jest.artifacts, BAY_E2E_RESULTS: results, BAY_E2E_SELECTION: writeSelection(jest), FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
-        ...(jest.stack === undefined ? {} : { BAY_E2E_STACK: jest.stack }), ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}), ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
+        BAY_E2E_ARTIFACTS: jest.artifacts,
+        BAY_E2E_RESULTS: results,
+        BAY_E2E_SELECTION: writeSelection(jest),
+        FORCE_COLOR: process.stderr.isTTY ? "1" : "0",
+        ...(jest.stack === undefined ? {} : { BAY_E2E_STACK: jest.stack }),
+        ...(outputsFile ? { BAY_E2E_OUTPUTS_FILE: outputsFile } : {}),
+        ...(jest.listOnly ? { BAY_E2E_LIST: "1" } : {}),
       },
     });
     markTests(jest.stack, child.pid);
-    const stop = () => { if (child.pid) process.kill(-child.pid, "SIGTERM"); };
+    const stop = () => {
+      if (child.pid) process.kill(-child.pid, "SIGTERM");
+    };
     jest.signal?.addEventListener("abort", stop);
     const { exitCode, stderr } = await child;
     jest.signal?.removeEventListener("abort", stop);
     markTests(jest.stack, undefined);
-    if (jest.listOnly && exitCode !== 0 && !jest.signal?.aborted) process.stderr.write(`${stderr as unknown as string}\n`);
-    const outcome = readOutcome(results, ({ file, name }) => fulfils(conditionOf(jest.selection, testFile(file), jest.share), name));
-    return { ...outcome, exitCode: exitCode ?? 128, ms: Date.now() - start, reconnects: readReconnects(jest.artifacts) };
+    if (jest.listOnly && exitCode !== 0 && !jest.signal?.aborted)
+      process.stderr.write(`${stderr as unknown as string}\n`);
+    const outcome = readOutcome(results, ({ file, name }) =>
+      fulfils(conditionOf(jest.selection, testFile(file), jest.share), name),
+    );
+    return {
+      ...outcome,
+      exitCode: exitCode ?? 128,
+      ms: Date.now() - start,
+      reconnects: readReconnects(jest.artifacts),
+    };
   } finally {
     if (printed !== undefined) closeSync(printed);
     if (outputsFile) rmSync(outputsFile, { force: true });
@@ -84,13 +107,25 @@ export function mayChoose(selection: Selection, share: Share | undefined, projec
 }
 
 function wordsOf({ projects, workers, seed, verbose, extra, selection, share, files, listOnly }: JestRun): string[] {
-  const closed = testFiles().filter((file) => conditionOf(selection, file, share) === false || files?.has(file.path) === false);
+  const closed = testFiles().filter(
+    (file) => conditionOf(selection, file, share) === false || files?.has(file.path) === false,
+  );
   return [
-    "--selectProjects", ...projects, "--testLocationInResults", "--passWithNoTests", ...(listOnly ? [] : ["--reporters=default"]), `--reporters=${join(ROOT, "cli", "testing", "jest-reporter.mjs")}`,
-    ...["/node_modules/", ...closed.map(({ path }) => `${literally(join(ROOT, path))}$`)].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
+    "--selectProjects",
+    ...projects,
+    "--testLocationInResults",
+    "--passWithNoTests",
+    ...(listOnly ? [] : ["--reporters=default"]),
+    `--reporters=${join(ROOT, "cli", "testing", "jest-reporter.mjs")}`,
+    ...["/node_modules/", ...closed.map(({ path }) => `${literally(join(ROOT, path))}$`)].map(
+      (pattern) => `--testPathIgnorePatterns=${pattern}`,
+    ),
     ...(workers === 1 ? ["--runInBand"] : workers === undefined ? [] : [`--maxWorkers=${workers}`]),
-    ...(seed === undefined ? [] : ["--randomize", `--seed=${seed}`, `--testSequencer=${join(ROOT, "cli", "testing", "random-sequencer.mjs")}`]),
-    ...(verbose ? ["--verbose"] : []), ...extra,
+    ...(seed === undefined
+      ? []
+      : ["--randomize", `--seed=${seed}`, `--testSequencer=${join(ROOT, "cli", "testing", "random-sequencer.mjs")}`]),
+    ...(verbose ? ["--verbose"] : []),
+    ...extra,
   ];
 }
 

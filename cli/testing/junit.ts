@@ -9,10 +9,21 @@ export async function writeJunit(file: string, results: AggregatedResult): Promi
 
 /** Marks the suites of a round, for writeJunit. */
 export function ofRound(results: AggregatedResult, round: number): AggregatedResult {
-  return { ...results, testResults: results.testResults.map((suite) => ({ ...suite, displayName: { name: `round ${round}`, color: "white" } })) };
+  return {
+    ...results,
+    testResults: results.testResults.map((suite) => ({
+      ...suite,
+      displayName: { name: `round ${round}`, color: "white" },
+    })),
+  };
 }
 
 const JUNIT_OPTIONS = (outputFile: string) => ({
-  outputFile, suiteName: "bay-e2e", ancestorSeparator: " › ", addFileAttribute: "true", reportTestSuiteErrors: "true",
-  suiteNameTemplate: ({ title, displayName }: Record<string, string>) => [title ?? "tests without a block", ...(displayName?.startsWith("round ") ? [displayName] : [])].join(", "),
+  outputFile,
+  suiteName: "bay-e2e",
+  ancestorSeparator: " › ",
+  addFileAttribute: "true",
+  reportTestSuiteErrors: "true",
+  suiteNameTemplate: ({ title, displayName }: Record<string, string>) =>
+    [title ?? "tests without a block", ...(displayName?.startsWith("round ") ? [displayName] : [])].join(", "),
 });

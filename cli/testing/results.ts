@@ -42,9 +42,15 @@ export interface Outcome {
 }
 
 /** What jest-reporter.mjs writes. */
-interface Raw { testNamePattern?: string; results: AggregatedResult }
+interface Raw {
+  testNamePattern?: string;
+  results: AggregatedResult;
+}
 
-/** Reads what the reporter left; nothing where Jest ended before it ran any file. @param wanted whether a test was chosen */
+/**
+ * Reads what the reporter left; nothing where Jest ended before it ran any file. @param wanted whether a test was
+ * chosen
+ */
 export function readOutcome(file: string, wanted: (test: Test) => boolean): Outcome {
   if (!existsSync(file)) return { tests: [], broken: [], leftOut: [] };
   return outcomeOf(JSON.parse(readFileSync(file, "utf8")) as Raw, wanted);
@@ -56,13 +62,30 @@ export function readOutcome(file: string, wanted: (test: Test) => boolean): Outc
  */
 export function outcomeOf({ testNamePattern, results }: Raw, wanted: (test: Test) => boolean): Outcome {
   const filter = new RegExp(testNamePattern ?? "", "i");
-  const chosen = (suite: TestResult, { status, ...assertion }: Assertion) => status !== "pending" || (filter.test(assertion.fullName) && wanted(testOf(suite, assertion)));
-  const suites = results.testResults.map((suite) => ({ suite, kept: suite.testResults.filter((test) => chosen(suite, test)) }));
-  const left = suites.flatMap(({ suite, kept }) => suite.testResults.filter((test) => !kept.includes(test) && filter.test(test.fullName)).map((test) => testOf(suite, test)));
-  const isBroken = ({ testExecError, testResults }: TestResult) => testExecError !== undefined && testExecError !== null && testResults.length === 0;
-  const full = suites.filter(({ suite, kept }) => kept.length > 0 || isBroken(suite)).map(({ suite, kept }) => withTests(suite, kept));
+  const chosen = (suite: TestResult, { status, ...assertion }: Assertion) =>
+    status !== "pending" || (filter.test(assertion.fullName) && wanted(testOf(suite, assertion)));
+  const suites = results.testResults.map((suite) => ({
+    suite,
+    kept: suite.testResults.filter((test) => chosen(suite, test)),
+  }));
+  const left = suites.flatMap(({ suite, kept }) =>
+    suite.testResults
+      .filter((test) => !kept.includes(test) && filter.test(test.fullName))
+      .map((test) => testOf(suite, test)),
+  );
+  const isBroken = ({ testExecError, testResults }: TestResult) =>
+    testExecError !== undefined && testExecError !== null && testResults.length === 0;
+  const full = suites
+    .filter(({ suite, kept }) => kept.length > 0 || isBroken(suite))
+    .map(({ suite, kept }) => withTests(suite, kept));
   return {
-    tests: full.flatMap((suite) => suite.testResults.map((test) => ({ ...testOf(suite, test), state: stateOf(test.status), ms: test.duration ?? 0 }))),
+    tests: full.flatMap((suite) =>
+      suite.testResults.map((test) => ({
+        ...testOf(suite, test),
+        state: stateOf(test.status),
+        ms: test.duration ?? 0,
+      })),
+    ),
     broken: full.filter(isBroken).map(({ testFilePath }) => relative(ROOT, testFilePath)),
     leftOut: left,
     results: withSuites(results, full),
@@ -73,19 +96,33 @@ export function outcomeOf({ testNamePattern, results }: Raw, wanted: (test: Test
 export function countsOf(outcomes: readonly Outcome[]): TestCounts {
   const tests = outcomes.flatMap((outcome) => outcome.tests);
   const count = (state: TimedTest["state"]) => tests.filter((test) => test.state === state).length;
-  return { passed: count("passed"), failed: count("failed") + outcomes.flatMap(({ broken }) => broken).length, skipped: count("skipped"), notRun: 0 };
+  return {
+    passed: count("passed"),
+    failed: count("failed") + outcomes.flatMap(({ broken }) => broken).length,
+    skipped: count("skipped"),
+    notRun: 0,
+  };
 }
 
 /** The tests that took longest, longest first. */
 export function slowestOf(tests: readonly TimedTest[], count = 10): TimedTest[] {
-  return tests.filter(({ state }) => state !== "skipped").sort((a, b) => b.ms - a.ms).slice(0, count);
+  return tests
+    .filter(({ state }) => state !== "skipped")
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, count);
 }
 
 /** One result of several. @param results in the order of their start */
 export function merged(results: readonly AggregatedResult[]): AggregatedResult | undefined {
   const [first] = results;
   if (!first) return undefined;
-  return { ...withSuites(first, results.flatMap(({ testResults }) => testResults)), success: results.every(({ success }) => success) };
+  return {
+    ...withSuites(
+      first,
+      results.flatMap(({ testResults }) => testResults),
+    ),
+    success: results.every(({ success }) => success),
+  };
 }
 
 type Assertion = TestResult["testResults"][number];
@@ -107,12 +144,27 @@ function withTests(suite: TestResult, testResults: Assertion[]): TestResult {
 function withSuites(results: AggregatedResult, testResults: TestResult[]): AggregatedResult {
   const sum = (of: (suite: TestResult) => number) => testResults.reduce((total, suite) => total + of(suite), 0);
   const suites = (holds: (suite: TestResult) => boolean) => testResults.filter(holds).length;
-  const [numFailedTests, numPassedTests, numPendingTests, numTodoTests] = [sum((s) => s.numFailingTests), sum((s) => s.numPassingTests), sum((s) => s.numPendingTests), sum((s) => s.numTodoTests)];
+  const [numFailedTests, numPassedTests, numPendingTests, numTodoTests] = [
+    sum((s) => s.numFailingTests),
+    sum((s) => s.numPassingTests),
+    sum((s) => s.numPendingTests),
+    sum((s) => s.numTodoTests),
+  ];
   const isBroken = ({ testExecError, testResults: tests }: TestResult) => tests.length === 0 && Boolean(testExecError);
   const failed = (suite: TestResult) => suite.numFailingTests > 0 || Boolean(suite.testExecError);
   const idle = (suite: TestResult) => !failed(suite) && suite.numPassingTests === 0;
   return {
-    ...results, testResults, numFailedTests, numPassedTests, numPendingTests, numTodoTests, numTotalTests: numFailedTests + numPassedTests + numPendingTests + numTodoTests,
-    numTotalTestSuites: testResults.length, numRuntimeErrorTestSuites: suites(isBroken), numFailedTestSuites: suites(failed), numPendingTestSuites: suites(idle), numPassedTestSuites: suites((suite) => !failed(suite) && !idle(suite)),
+    ...results,
+    testResults,
+    numFailedTests,
+    numPassedTests,
+    numPendingTests,
+    numTodoTests,
+    numTotalTests: numFailedTests + numPassedTests + numPendingTests + numTodoTests,
+    numTotalTestSuites: testResults.length,
+    numRuntimeErrorTestSuites: suites(isBroken),
+    numFailedTestSuites: suites(failed),
+    numPendingTestSuites: suites(idle),
+    numPassedTestSuites: suites((suite) => !failed(suite) && !idle(suite)),
   };
 }

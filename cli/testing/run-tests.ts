@@ -69,8 +69,21 @@ export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]>
   const folder = mkdtempSync(join(tmpdir(), "bay-e2e-list-"));
   const interrupt = onInterrupt("stopping", () => "Left at once.");
   try {
-    const { tests, broken, exitCode } = await runJest({ projects, folder, artifacts: folder, selection, listOnly: true, extra: plan.words, signal: interrupt.signal });
-    if (interrupt.received) throw new UserError("E_INTERRUPTED", { seen: interrupt.received, wanted: "the list of the tests", next: `${plan.call} -- --list` });
+    const { tests, broken, exitCode } = await runJest({
+      projects,
+      folder,
+      artifacts: folder,
+      selection,
+      listOnly: true,
+      extra: plan.words,
+      signal: interrupt.signal,
+    });
+    if (interrupt.received)
+      throw new UserError("E_INTERRUPTED", {
+        seen: interrupt.received,
+        wanted: "the list of the tests",
+        next: `${plan.call} -- --list`,
+      });
     if (tests.length === 0 && broken.length === 0 && exitCode === 0) throw noTests(plan);
     return tests;
   } finally {
@@ -82,7 +95,8 @@ export async function listTests(plan: Omit<TestPlan, "folder">): Promise<Test[]>
 /** The tests for a person or a program: `file:line` and the full name, one a line. */
 export function printTests(tests: readonly Test[]): void {
   const sorted = [...tests].sort((a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0));
-  for (const { file, line, name } of sorted) process.stdout.write(`${file}${line === undefined ? "" : `:${line}`}\t${name}\n`);
+  for (const { file, line, name } of sorted)
+    process.stdout.write(`${file}${line === undefined ? "" : `:${line}`}\t${name}\n`);
   say(tests.length === 1 ? "1 test" : `${tests.length} tests`);
 }
 
@@ -108,16 +122,31 @@ export async function runTests(plan: TestPlan): Promise<TestRun> {
   }
   if (rounds.every(({ isEmpty }) => isEmpty) && !plan.signal?.aborted) throw noTests(plan);
   const failed = rounds.find((round) => !passed(round));
-  if (failed?.seed !== undefined && !plan.signal?.aborted) say(`\nRound ${failed.number} failed, seed ${failed.seed}. The same order again: ${commandOf(plan.call, plan.options, plan.words, failed.seed)}`);
-  await writeResults(rounds, repeat > 1, [join(plan.folder, "junit.xml"), ...(junit === undefined ? [] : [junit])], join(plan.folder, "jest.json"));
+  if (failed?.seed !== undefined && !plan.signal?.aborted)
+    say(
+      `\nRound ${failed.number} failed, seed ${failed.seed}. The same order again: ${commandOf(plan.call, plan.options, plan.words, failed.seed)}`,
+    );
+  await writeResults(
+    rounds,
+    repeat > 1,
+    [join(plan.folder, "junit.xml"), ...(junit === undefined ? [] : [junit])],
+    join(plan.folder, "jest.json"),
+  );
   return reportOf(rounds, repeat > 1);
 }
 
 /** The totals, the skipped and the slowest tests, for a person. */
 export function describeRun({ counts, slowest, skips }: Pick<TestRun, "counts" | "slowest" | "skips">): string[] {
   const { passed: ok, failed, skipped, notRun } = counts;
-  const rows = slowest.map(({ ms, name, file, line, round }) => `    ${duration(ms).padStart(8)}  ${name}  (${file}${line === undefined ? "" : `:${line}`}${round === undefined ? "" : `, round ${round}`})`);
-  return [`  tests      ${ok} passed, ${failed} failed, ${skipped} skipped${notRun > 0 ? `, ${notRun} not run` : ""}`, ...skips.map((name) => `    skipped  ${name}`), ...(rows.length > 0 ? ["  slowest", ...rows] : [])];
+  const rows = slowest.map(
+    ({ ms, name, file, line, round }) =>
+      `    ${duration(ms).padStart(8)}  ${name}  (${file}${line === undefined ? "" : `:${line}`}${round === undefined ? "" : `, round ${round}`})`,
+  );
+  return [
+    `  tests      ${ok} passed, ${failed} failed, ${skipped} skipped${notRun > 0 ? `, ${notRun} not run` : ""}`,
+    ...skips.map((name) => `    skipped  ${name}`),
+    ...(rows.length > 0 ? ["  slowest", ...rows] : []),
+  ];
 }
 
 /** One round: its phases one after another. A failed one ends it. */
@@ -127,22 +156,33 @@ class Round {
   readonly results: { name: PhaseReport["name"]; result: JestResult }[] = [];
   notRun = 0;
 
-  constructor(plan: TestPlan, readonly number: number, readonly seed: number | undefined) {
+  constructor(
+    plan: TestPlan,
+    readonly number: number,
+    readonly seed: number | undefined,
+  ) {
     this.#plan = plan;
     this.#selection = readSelection(plan.options);
   }
 
   /** Whether no test was chosen in it. */
   get isEmpty(): boolean {
-    return this.results.every(({ result }) => result.exitCode === 0 && result.tests.length + result.broken.length === 0);
+    return this.results.every(
+      ({ result }) => result.exitCode === 0 && result.tests.length + result.broken.length === 0,
+    );
   }
 
   async run(): Promise<this> {
-    const { options: { n, parallel }, signal } = this.#plan;
-    const shares = parallel && n !== 1 ? ["parallel", "serial"] as const : [undefined];
+    const {
+      options: { n, parallel },
+      signal,
+    } = this.#plan;
+    const shares = parallel && n !== 1 ? (["parallel", "serial"] as const) : [undefined];
     let chosen = this.#plan.chosen;
     for (const share of shares) {
-      const tests = chosen?.filter(({ file, name }) => fulfils(conditionOf(this.#selection, testFile(file), share), name));
+      const tests = chosen?.filter(({ file, name }) =>
+        fulfils(conditionOf(this.#selection, testFile(file), share), name),
+      );
       const projects = this.#projects(share, tests);
       if (projects.length === 0 || signal?.aborted) continue;
       if (!passed(this)) {
@@ -163,7 +203,10 @@ class Round {
     const { projects } = this.#plan;
     return projects.filter((project) => {
       if (project === "unit" && projects.length > 1 && this.number > 1) return false;
-      return mayChoose(this.#selection, share, project) && (tests === undefined || tests.some(({ file }) => testFile(file).project === project));
+      return (
+        mayChoose(this.#selection, share, project) &&
+        (tests === undefined || tests.some(({ file }) => testFile(file).project === project))
+      );
     });
   }
 
@@ -171,9 +214,20 @@ class Round {
     const { options, folder, outputs, output, words, signal } = this.#plan;
     const workers = share === "parallel" ? options.n : 1;
     return runJest({
-      projects, folder: join(folder, "jest", `${this.number}-${share ?? "all"}`), artifacts: folder, selection: this.#selection, verbose: options.verbose, extra: words,
-      ...(options.stack === undefined ? {} : { stack: options.stack }), ...(outputs ? { outputs } : {}), ...(output ? { output } : {}), ...(share ? { share } : {}), ...(workers === undefined ? {} : { workers }), ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
-      ...(this.seed === undefined ? {} : { seed: this.seed }), ...(signal ? { signal } : {}),
+      projects,
+      folder: join(folder, "jest", `${this.number}-${share ?? "all"}`),
+      artifacts: folder,
+      selection: this.#selection,
+      verbose: options.verbose,
+      extra: words,
+      ...(options.stack === undefined ? {} : { stack: options.stack }),
+      ...(outputs ? { outputs } : {}),
+      ...(output ? { output } : {}),
+      ...(share ? { share } : {}),
+      ...(workers === undefined ? {} : { workers }),
+      ...(tests ? { files: new Set(tests.map(({ file }) => file)) } : {}),
+      ...(this.seed === undefined ? {} : { seed: this.seed }),
+      ...(signal ? { signal } : {}),
     });
   }
 }
@@ -186,18 +240,35 @@ function reportOf(rounds: readonly Round[], several: boolean): TestRun {
   const results = rounds.flatMap((round) => round.results.map(({ result }) => result));
   const notRun = rounds.reduce((sum, round) => sum + round.notRun, 0);
   return {
-    passed: rounds.every(passed), counts: { ...countsOf(results), notRun }, reconnects: results.reduce((sum, { reconnects }) => sum + reconnects, 0),
-    slowest: slowestOf(rounds.flatMap((round) => round.results.flatMap(({ result }) => result.tests.map((test) => ({ ...test, ...(several ? { round: round.number } : {}) }))))),
-    skips: [...new Set(results.flatMap(({ tests }) => tests.filter(({ state }) => state === "skipped").map(({ name }) => name)))],
+    passed: rounds.every(passed),
+    counts: { ...countsOf(results), notRun },
+    reconnects: results.reduce((sum, { reconnects }) => sum + reconnects, 0),
+    slowest: slowestOf(
+      rounds.flatMap((round) =>
+        round.results.flatMap(({ result }) =>
+          result.tests.map((test) => ({ ...test, ...(several ? { round: round.number } : {}) })),
+        ),
+      ),
+    ),
+    skips: [
+      ...new Set(
+        results.flatMap(({ tests }) => tests.filter(({ state }) => state === "skipped").map(({ name }) => name)),
+      ),
+    ],
     rounds: rounds.map((round) => ({
-      round: round.number, ...(round.seed === undefined ? {} : { seed: round.seed }),
+      round: round.number,
+      ...(round.seed === undefined ? {} : { seed: round.seed }),
       phases: round.results.map(({ name, result }) => ({ name, ms: result.ms, ...countsOf([result]) })),
     })),
   };
 }
 
 async function writeResults(rounds: readonly Round[], several: boolean, junit: string[], json: string): Promise<void> {
-  const results = rounds.flatMap(({ number, results: phases }) => phases.flatMap(({ result }): AggregatedResult[] => (result.results ? [several ? ofRound(result.results, number) : result.results] : [])));
+  const results = rounds.flatMap(({ number, results: phases }) =>
+    phases.flatMap(({ result }): AggregatedResult[] =>
+      result.results ? [several ? ofRound(result.results, number) : result.results] : [],
+    ),
+  );
   const all = merged(results);
   if (!all) return;
   for (const file of junit) {
@@ -208,10 +279,22 @@ async function writeResults(rounds: readonly Round[], several: boolean, junit: s
 }
 
 function noTests({ options, words, call, projects }: Omit<TestPlan, "folder">): UserError {
-  const filter = [...(options.k === undefined ? [] : [`-k "${options.k}"`]), ...(options.m === undefined ? [] : [`-m "${options.m}"`]), ...(words.length === 0 ? [] : [`-- ${words.join(" ")}`])].join(" ");
-  const kinds = projects.map((project) => ({ unit: "unit", e2e: "E2E", checkpoint: "checkpoint", hostile: "hostile" })[project]).join(" or ");
-  const missing = projects.some((project) => project !== "unit") ? "" : `; E2E tests are not run, because the stack ${options.stack} is not up`;
-  return new UserError("E_NO_TESTS", { seen: `no ${kinds} test matches ${filter === "" ? "(there are none)" : filter}${missing}`, wanted: "at least one test", next: missing === "" ? `${call} -- --list` : "npm run e2e (with the same filter), or npm run up first" });
+  const filter = [
+    ...(options.k === undefined ? [] : [`-k "${options.k}"`]),
+    ...(options.m === undefined ? [] : [`-m "${options.m}"`]),
+    ...(words.length === 0 ? [] : [`-- ${words.join(" ")}`]),
+  ].join(" ");
+  const kinds = projects
+    .map((project) => ({ unit: "unit", e2e: "E2E", checkpoint: "checkpoint", hostile: "hostile" })[project])
+    .join(" or ");
+  const missing = projects.some((project) => project !== "unit")
+    ? ""
+    : `; E2E tests are not run, because the stack ${options.stack} is not up`;
+  return new UserError("E_NO_TESTS", {
+    seen: `no ${kinds} test matches ${filter === "" ? "(there are none)" : filter}${missing}`,
+    wanted: "at least one test",
+    next: missing === "" ? `${call} -- --list` : "npm run e2e (with the same filter), or npm run up first",
+  });
 }
 
 function say(line: string): void {

@@ -1,7 +1,18 @@
 import { basename } from "node:path";
 import { UserError } from "../../infra/support/errors";
 import { nearest } from "../../infra/support/nearest";
-import { both, compile, type Condition, type Expression, ExpressionError, literally, not, parseExpression, somewhere, termsOf } from "./expression";
+import {
+  both,
+  compile,
+  type Condition,
+  type Expression,
+  ExpressionError,
+  literally,
+  not,
+  parseExpression,
+  somewhere,
+  termsOf,
+} from "./expression";
 import { MARKERS } from "./markers";
 import type { TestFile } from "./test-files";
 
@@ -36,9 +47,13 @@ export function selects(selection: Selection): boolean {
 export function conditionOf(selection: Selection, file: Pick<TestFile, "path" | "tags">, share?: Share): Condition {
   const name = basename(file.path, ".test.ts").toLowerCase();
   const word = (text: string): Condition => name.includes(text.toLowerCase()) || somewhere(literally(text));
-  const tagged = (marker: string): Condition => file.tags.has(marker) && somewhere(`(?:^|\\s)@${literally(marker)}(?!\\S)`);
+  const tagged = (marker: string): Condition =>
+    file.tags.has(marker) && somewhere(`(?:^|\\s)@${literally(marker)}(?!\\S)`);
   const marked = (marker: string): Condition => (marker === "serial" && share ? share === "serial" : tagged(marker));
-  const wanted = both(selection.k ? compile(selection.k, word) : true, selection.m ? compile(selection.m, marked) : true);
+  const wanted = both(
+    selection.k ? compile(selection.k, word) : true,
+    selection.m ? compile(selection.m, marked) : true,
+  );
   if (share === undefined) return wanted;
   return both(wanted, share === "serial" ? tagged("serial") : not(tagged("serial")));
 }
@@ -62,7 +77,13 @@ function read(flag: string, text: string): Expression {
     return parseExpression(text);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    throw new UserError("E_USAGE", { seen: `${flag}: ${error.message}`, wanted: "words with and, or, not and parentheses", next: `npm test -- --list ${flag} "files and not slow"`, detail: error.pointer, cause: error });
+    throw new UserError("E_USAGE", {
+      seen: `${flag}: ${error.message}`,
+      wanted: "words with and, or, not and parentheses",
+      next: `npm test -- --list ${flag} "files and not slow"`,
+      detail: error.pointer,
+      cause: error,
+    });
   }
 }
 
@@ -74,7 +95,8 @@ function markersOnly(text: string, expression: Expression): Expression {
     if (known.includes(name)) continue;
     const near = nearest(name, known);
     throw new UserError("E_USAGE", {
-      seen: `-m: no marker is called "${term.text}"${near ? `, did you mean ${near}?` : ""} (column ${term.column})`, wanted: `one of ${known.join(", ")}`,
+      seen: `-m: no marker is called "${term.text}"${near ? `, did you mean ${near}?` : ""} (column ${term.column})`,
+      wanted: `one of ${known.join(", ")}`,
       next: near ? `npm test -- --list -m "${text.replace(term.text, near)}"` : `npm test -- --list -k "${term.text}"`,
     });
   }

@@ -20,16 +20,18 @@ export interface TestFile {
   /** Which of those that the runner starts; others have commands of their own. */
   project: Project | undefined;
   /**
-   * Words with `@` in the text of a suite's file. A marker that is not among them is on none of its tests, because titles are
-   * written out. Other files have no markers.
+   * Words with `@` in the text of a suite's file. A marker that is not among them is on none of its tests, because
+   * titles are written out. Other files have no markers.
    */
   tags: ReadonlySet<string>;
 }
 
 /** All files of tests. */
 export function testFiles(): TestFile[] {
-  return ["tests", "images"].flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts")).map((entry) => testFile(relative(ROOT, join(entry.parentPath, entry.name))));
+  return ["tests", "images"]
+    .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
+    .map((entry) => testFile(relative(ROOT, join(entry.parentPath, entry.name))));
 }
 
 /** One file of tests. @param path in the repository */

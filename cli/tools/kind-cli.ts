@@ -11,7 +11,9 @@ import type { Tell } from "../progress";
 /** The release that is fetched where PATH has none that fits; Pulumi.yaml's `kindImage` is this release's default. */
 export const KIND = "0.33.0";
 
-/** Older ones configure kubeadm in a version that newer Kubernetes does not read, and node images go with their release. */
+/**
+ * Older ones configure kubeadm in a version that newer Kubernetes does not read, and node images go with their release.
+ */
 export const ACCEPTED_KIND = ">=0.33.0";
 
 /** SHA-256 of the release's binaries, as published beside each of them. */
@@ -60,7 +62,23 @@ async function download({ url, sha256 }: KindSource, folder: string, tell: Tell)
   const file = join(folder, `kind.${process.pid}`);
   tell(`asking the vendor for kind ${KIND}`);
   try {
-    const result = await tryRun(["curl", "--fail", "--silent", "--show-error", "--location", "--connect-timeout", "10", "--max-time", "300", "--output", file, url], { timeout: 310_000 });
+    const result = await tryRun(
+      [
+        "curl",
+        "--fail",
+        "--silent",
+        "--show-error",
+        "--location",
+        "--connect-timeout",
+        "10",
+        "--max-time",
+        "300",
+        "--output",
+        file,
+        url,
+      ],
+      { timeout: 310_000 },
+    );
     if (result.exitCode !== 0) return false;
     const seen = await sha256Of(file);
     if (seen !== sha256) {

@@ -33,7 +33,10 @@ export interface SetupOptions {
   kindImage?: string;
 }
 
-/** What can fall back where the official thing cannot be had; kindCli and kindImage where a run makes a kind cluster, helm where Pulumi's plugins fell back. */
+/**
+ * What can fall back where the official thing cannot be had; kindCli and kindImage where a run makes a kind cluster,
+ * helm where Pulumi's plugins fell back.
+ */
 const NEEDS = ["docker", "pulumi", "images", "kindCli", "kindImage", "helm"] as const;
 type Need = (typeof NEEDS)[number];
 
@@ -52,7 +55,10 @@ export function toolsPrepared(): boolean {
  * what is there, then what the vendor offers, then the registry-only fallback. What had to fall back once is
  * remembered, so that a host without the vendor's site does not ask for it at every run.
  */
-export async function prepareTools(tell: Tell, { again = false, signal, kindImage }: SetupOptions = {}): Promise<Tools> {
+export async function prepareTools(
+  tell: Tell,
+  { again = false, signal, kindImage }: SetupOptions = {},
+): Promise<Tools> {
   const given = process.env[GIVEN_TOOLS_VARIABLE];
   if (given) return JSON.parse(given) as Tools;
   const remembered = new Set(again ? [] : readDecision());
@@ -66,7 +72,9 @@ export async function prepareTools(tell: Tell, { again = false, signal, kindImag
   const official: Partial<Record<Need, () => Promise<boolean>>> = {
     pulumi: () => officialPulumi(tell, path),
     images: () => officialImage(tell, BASE_IMAGE),
-    ...kindImage === undefined ? {} : { kindCli: () => officialKindCli(tell, path), kindImage: () => officialImage(tell, kindImage) },
+    ...(kindImage === undefined
+      ? {}
+      : { kindCli: () => officialKindCli(tell, path), kindImage: () => officialImage(tell, kindImage) }),
   };
   const needsDaemon: readonly Need[] = ["images", "kindImage"];
   for (const [need, ask] of Object.entries(official) as [Need, () => Promise<boolean>][]) {
@@ -76,11 +84,16 @@ export async function prepareTools(tell: Tell, { again = false, signal, kindImag
   // A user may have installed one since, and to look costs nothing.
   remembered.delete("helm");
   if (remembered.has("pulumi") && !(await hasHelm(tell))) remembered.add("helm");
-  const fallBack = NEEDS.filter((need) => remembered.has(need) && (need === "docker" || need === "helm" || official[need] !== undefined));
+  const fallBack = NEEDS.filter(
+    (need) => remembered.has(need) && (need === "docker" || need === "helm" || official[need] !== undefined),
+  );
   const tools = fallBack.length > 0 ? await offline(fallBack, tell, signal) : { path: "", env: {}, notes: [] };
   writeDecision(NEEDS.filter((need) => remembered.has(need)));
   const before = [tools.path, ...path].filter(Boolean);
-  return { env: { ...tools.env, ...(before.length > 0 ? { PATH: [...before, process.env["PATH"] ?? ""].join(":") } : {}) }, notes: tools.notes };
+  return {
+    env: { ...tools.env, ...(before.length > 0 ? { PATH: [...before, process.env["PATH"] ?? ""].join(":") } : {}) },
+    notes: tools.notes,
+  };
 }
 
 async function hasDocker(): Promise<boolean> {
@@ -90,7 +103,12 @@ async function hasDocker(): Promise<boolean> {
 /** A daemon that the user names elsewhere is the user's to start. */
 function requireOwnDocker(): void {
   const host = process.env["DOCKER_HOST"];
-  if (host) throw new UserError("E_DOCKER_MISSING", { seen: `no daemon answers at DOCKER_HOST=${host}`, wanted: "a Docker daemon that answers", next: "docker info   (or: unset DOCKER_HOST)" });
+  if (host)
+    throw new UserError("E_DOCKER_MISSING", {
+      seen: `no daemon answers at DOCKER_HOST=${host}`,
+      wanted: "a Docker daemon that answers",
+      next: "docker info   (or: unset DOCKER_HOST)",
+    });
 }
 
 /** The CLI on PATH, or one that was installed before, or the vendor's; false when none can be had. */
@@ -113,7 +131,9 @@ async function officialPulumi(tell: Tell, path: string[]): Promise<boolean> {
 async function officialPlugins(tell: Tell, pulumi: string): Promise<boolean> {
   const results = [];
   for (const name of ["kubernetes", "docker"]) {
-    const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", "@pulumi", name, "package.json"), "utf8")) as { version: string };
+    const { version } = JSON.parse(
+      readFileSync(join(ROOT, "node_modules", "@pulumi", name, "package.json"), "utf8"),
+    ) as { version: string };
     tell(`Pulumi plugin ${name} ${version}`);
     results.push(await succeeds([pulumi, "plugin", "install", "resource", name, version]));
   }
@@ -134,16 +154,26 @@ async function officialImage(tell: Tell, image: string): Promise<boolean> {
 }
 
 async function succeeds(argv: [string, ...string[]], timeout = 120_000): Promise<boolean> {
-  return tryRun(argv, { timeout }).then((result) => result.exitCode === 0, () => false);
+  return tryRun(argv, { timeout }).then(
+    (result) => result.exitCode === 0,
+    () => false,
+  );
 }
 
 /** Asks the fallback, which is a program of its own, so that nothing here depends on it. */
 async function offline(needs: Need[], tell: Tell, signal: AbortSignal | undefined): Promise<Tools & { path: string }> {
   if (!existsSync(OFFLINE)) {
-    throw new UserError("E_TOOL_MISSING", { seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`, wanted: "Docker, the Pulumi CLI, and a reachable image registry", next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy" });
+    throw new UserError("E_TOOL_MISSING", {
+      seen: `${needs.join(", ")} cannot be had from the vendor, and there is no folder offline/`,
+      wanted: "Docker, the Pulumi CLI, and a reachable image registry",
+      next: "install Docker and Pulumi (https://www.pulumi.com/docs/install), or check the proxy",
+    });
   }
   const loader = pathToFileURL(require.resolve("tsx")).href;
-  const { exitCode, stdout, stderr } = await tryRun([process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"], { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) });
+  const { exitCode, stdout, stderr } = await tryRun(
+    [process.execPath, "--import", loader, OFFLINE, "ensure", "--need", needs.join(","), "--json"],
+    { timeout: 80 * 60_000, onLine: tell, ...(signal ? { signal } : {}) },
+  );
   if (exitCode !== 0) throw explain(stderr, { stack: "" });
   const { env, notes } = JSON.parse(stdout) as Tools;
   const { PATH_PREPEND = "", ...rest } = env;

@@ -11,19 +11,26 @@ const provider = new k8s.Provider("cluster", { kubeconfig });
 
 /** A Bay of a team's own: its labels on all that is made, and its container beside Bay. */
 function bayOf(team: string): BayEnvironment {
-  return new BayEnvironment(team, {
-    namespace: `bay-${team}`, ...images, kubeconfig, labels: { "example.com/team": team },
-    parts: {
-      bay: {
-        transform: {
-          pod: ({ metadata, spec }) => {
-            metadata.annotations["example.com/contact"] = `${team}@example.com`;
-            spec.containers.push(watcher(images.shipImage));
+  return new BayEnvironment(
+    team,
+    {
+      namespace: `bay-${team}`,
+      ...images,
+      kubeconfig,
+      labels: { "example.com/team": team },
+      parts: {
+        bay: {
+          transform: {
+            pod: ({ metadata, spec }) => {
+              metadata.annotations["example.com/contact"] = `${team}@example.com`;
+              spec.containers.push(watcher(images.shipImage));
+            },
           },
         },
       },
     },
-  }, { provider });
+    { provider },
+  );
 }
 
 /** Writes a line to its log whenever Bay does not answer; containers of a pod share their localhost. */
@@ -34,7 +41,9 @@ function watcher(image: string): k8s.types.input.core.v1.Container {
       sleep 10 & wait $!
     done`;
   return {
-    name: "watcher", image, command: ["/bin/sh", "-c", watch],
+    name: "watcher",
+    image,
+    command: ["/bin/sh", "-c", watch],
     resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
   };

@@ -35,7 +35,10 @@ export interface Cluster {
   owns?: pulumi.Resource;
 }
 
-/** Most processes and threads of a pod, on nodes that are ours: what a fork bomb gets. Ship clears one away before that (its README). */
+/**
+ * Most processes and threads of a pod, on nodes that are ours: what a fork bomb gets. Ship clears one away before that
+ * (its README).
+ */
 export const POD_PIDS_LIMIT = 1024;
 
 /** The point of variation: one file per Kubernetes backend, each with the sections declare, ready, load. */

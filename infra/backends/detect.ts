@@ -82,7 +82,9 @@ export function detectBackend(facts: BackendFacts): Detection {
   const looks = CANDIDATES.map((candidate) => ({ ...candidate, ...candidate.look(facts) }));
   const chosen = looks.findIndex((look) => look.fits);
   const considered = looks.map(({ backend, reason }, index): Consideration => ({
-    backend, reason, verdict: index === chosen ? "chosen" : chosen >= 0 && index > chosen ? "not asked" : "passed over",
+    backend,
+    reason,
+    verdict: index === chosen ? "chosen" : chosen >= 0 && index > chosen ? "not asked" : "passed over",
   }));
   const winner = looks[chosen];
   if (!winner) {
@@ -93,14 +95,18 @@ export function detectBackend(facts: BackendFacts): Detection {
     });
   }
   return {
-    backend: winner.backend, considered, reason: [...passedOver(facts, considered), winner.reason].join(", "),
+    backend: winner.backend,
+    considered,
+    reason: [...passedOver(facts, considered), winner.reason].join(", "),
     ...(winner.usesContext ? { context: facts.context!.name } : {}),
   };
 }
 
 /** The reasons worth a word: those of a missing context are one reason, not two. */
 function passedOver(facts: BackendFacts, considered: Consideration[]): string[] {
-  const reasons = considered.filter(({ verdict, backend }) => verdict === "passed over" && !(backend === "docker-desktop" && !isDockerDesktop(facts)));
+  const reasons = considered.filter(
+    ({ verdict, backend }) => verdict === "passed over" && !(backend === "docker-desktop" && !isDockerDesktop(facts)),
+  );
   return [...new Set(reasons.map(({ reason }) => reason))];
 }
 
@@ -116,12 +122,19 @@ function lookAtExisting(facts: BackendFacts): Look {
 
 function lookAtKind({ kind, docker }: BackendFacts): Look {
   if (!kind) return no("kind is not installed");
-  return docker.version ? yes(`kind is installed (${kind})`) : no(`kind is installed, but no Docker answers (${docker.problem ?? "no answer"})`);
+  return docker.version
+    ? yes(`kind is installed (${kind})`)
+    : no(`kind is installed, but no Docker answers (${docker.problem ?? "no answer"})`);
 }
 
 function lookAtK3s({ docker }: BackendFacts): Look {
-  if (docker.version) return docker.rootless ? no(`Docker ${docker.version} is rootless: no privileged containers`) : yes(`Docker ${docker.version} can run a node`);
-  return docker.installable ? yes("no Docker answers, but one can be installed here") : no(`no Docker answers (${docker.problem ?? "no answer"})`);
+  if (docker.version)
+    return docker.rootless
+      ? no(`Docker ${docker.version} is rootless: no privileged containers`)
+      : yes(`Docker ${docker.version} can run a node`);
+  return docker.installable
+    ? yes("no Docker answers, but one can be installed here")
+    : no(`no Docker answers (${docker.problem ?? "no answer"})`);
 }
 
 /** Whether a context may be used without anybody's word, and can be. */
@@ -129,7 +142,9 @@ function usable(context: ContextFact, allowed: readonly string[]): Look {
   const objection = objectionTo(context, allowed);
   if (objection !== undefined) return no(objection);
   const { name, server, reachable, answer } = context;
-  return reachable ? yes(`context ${name} answers at ${server} (${answer})`) : no(`context ${name} does not answer at ${server} (${answer})`);
+  return reachable
+    ? yes(`context ${name} answers at ${server} (${answer})`)
+    : no(`context ${name} does not answer at ${server} (${answer})`);
 }
 
 function isDockerDesktop({ context }: BackendFacts): boolean {

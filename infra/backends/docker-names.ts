@@ -1,7 +1,13 @@
 import type { Settings } from "../config";
 import { clusterName, LABELS, type Owner } from "../naming";
 import {
-  containersNow, type InspectedContainer, type InspectedNetwork, inspectNow, isNodeOf, KIND_LABEL, ownLabels,
+  containersNow,
+  type InspectedContainer,
+  type InspectedNetwork,
+  inspectNow,
+  isNodeOf,
+  KIND_LABEL,
+  ownLabels,
 } from "../support/docker-inspect";
 import { UserError } from "../support/errors";
 
@@ -24,7 +30,10 @@ export interface ForeignThing {
   show: string;
 }
 
-/** Set by the runner to the ids and volume names that the stack's state has: they are the stack's, whatever their labels say. */
+/**
+ * Set by the runner to the ids and volume names that the stack's state has: they are the stack's, whatever their labels
+ * say.
+ */
 export const IN_STATE_VARIABLE = "BAY_E2E_IN_STATE";
 
 /** Name of a k3s node and of its container: the server has the cluster's. */
@@ -38,10 +47,16 @@ export function volumeName(node: string, purpose: "k3s" | "kubelet"): string {
 }
 
 /** Returns every name that a stack would take in Docker; none for a cluster that exists already. */
-export function dockerNamesOf(settings: Pick<Settings, "backend" | "clusterName" | "k3sAgents" | "kindNodes">, owner: Owner): DockerNames {
+export function dockerNamesOf(
+  settings: Pick<Settings, "backend" | "clusterName" | "k3sAgents" | "kindNodes">,
+  owner: Owner,
+): DockerNames {
   const name = settings.clusterName || clusterName(owner);
   if (settings.backend === "kind") {
-    const workers = Array.from({ length: settings.kindNodes - 1 }, (_, index) => `${name}-worker${index === 0 ? "" : index + 1}`);
+    const workers = Array.from(
+      { length: settings.kindNodes - 1 },
+      (_, index) => `${name}-worker${index === 0 ? "" : index + 1}`,
+    );
     return { containers: [`${name}-control-plane`, ...workers], networks: [name], volumes: [], kindCluster: name };
   }
   if (settings.backend !== "k3s") return { containers: [], networks: [], volumes: [] };
@@ -51,7 +66,8 @@ export function dockerNamesOf(settings: Pick<Settings, "backend" | "clusterName"
 }
 
 /**
- * Returns what has one of these names and was not made by the owner. Blocks: nothing may be declared before it is known.
+ * Returns what has one of these names and was not made by the owner. Blocks: nothing may be declared before it is
+ * known.
  * @param inState ids of containers and networks, and names of volumes, that the stack's state has
  */
 export function foreignThings(names: DockerNames, owner: Owner, inState: readonly string[] = []): ForeignThing[] {
@@ -61,14 +77,21 @@ export function foreignThings(names: DockerNames, owner: Owner, inState: readonl
   const images = imageLabels(containers);
   const mine = (labels: Readonly<Record<string, string>> | null | undefined) => labels?.[LABELS.owner] === owner.id;
   const ownNetworks = networks.filter(({ Id, Labels }) => mine(Labels) || inState.includes(Id));
-  const isOwn = (container: InspectedContainer) => inState.includes(container.Id)
-    || ownNetworks.some((network) => isNodeOf(container, network))
-    || mine(ownLabels(container.Config.Labels ?? {}, images.get(container.Image) ?? {}));
+  const isOwn = (container: InspectedContainer) =>
+    inState.includes(container.Id) ||
+    ownNetworks.some((network) => isNodeOf(container, network)) ||
+    mine(ownLabels(container.Config.Labels ?? {}, images.get(container.Image) ?? {}));
   return [
     ...containers.filter((container) => !isOwn(container)).map(describeContainer),
     ...networks.filter((network) => !ownNetworks.includes(network)).map(describeNetwork),
-    ...inspectNow("volume", names.volumes).filter(({ Name, Labels }) => !mine(Labels) && !inState.includes(Name))
-      .map(({ Name, Labels }): ForeignThing => ({ kind: "volume", name: Name, about: maker(Labels), show: `docker volume inspect ${Name}` })),
+    ...inspectNow("volume", names.volumes)
+      .filter(({ Name, Labels }) => !mine(Labels) && !inState.includes(Name))
+      .map(({ Name, Labels }): ForeignThing => ({
+        kind: "volume",
+        name: Name,
+        about: maker(Labels),
+        show: `docker volume inspect ${Name}`,
+      })),
   ];
 }
 
@@ -102,14 +125,25 @@ function distinct(containers: readonly InspectedContainer[]): InspectedContainer
 
 /** Labels of the containers' images by content id. */
 function imageLabels(containers: readonly InspectedContainer[]): Map<string, Record<string, string>> {
-  return new Map(inspectNow("image", [...new Set(containers.map(({ Image }) => Image))]).map(({ Id, Config }) => [Id, Config?.Labels ?? {}]));
+  return new Map(
+    inspectNow("image", [...new Set(containers.map(({ Image }) => Image))]).map(({ Id, Config }) => [
+      Id,
+      Config?.Labels ?? {},
+    ]),
+  );
 }
 
 function describeContainer({ Name, Config: { Image, Labels }, Created }: InspectedContainer): ForeignThing {
   const name = Name.replace(/^\//, "");
   const cluster = Labels?.[KIND_LABEL];
-  const about = cluster === undefined ? maker(Labels) : `a node of the kind cluster ${cluster}, which this stack did not make`;
-  return { kind: "container", name, about: `${about} (image ${Image}, made ${Created.slice(0, 19)}Z)`, show: `docker container inspect ${name}` };
+  const about =
+    cluster === undefined ? maker(Labels) : `a node of the kind cluster ${cluster}, which this stack did not make`;
+  return {
+    kind: "container",
+    name,
+    about: `${about} (image ${Image}, made ${Created.slice(0, 19)}Z)`,
+    show: `docker container inspect ${name}`,
+  };
 }
 
 function describeNetwork({ Name, Labels }: InspectedNetwork): ForeignThing {

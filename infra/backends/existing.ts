@@ -27,15 +27,31 @@ export const existing: Backend = {
  * Declares nothing but the way into a cluster that somebody else made.
  * @param nodesToLoad the containers that need the images; throws where images cannot get to the nodes
  */
-export function declareOn(context: ChosenContext, nodesToLoad: (images: readonly LocalImage[], kubeconfig: string) => Promise<string[]>, args: BackendArgs, parent: pulumi.Resource): Cluster {
+export function declareOn(
+  context: ChosenContext,
+  nodesToLoad: (images: readonly LocalImage[], kubeconfig: string) => Promise<string[]>,
+  args: BackendArgs,
+  parent: pulumi.Resource,
+): Cluster {
   const facts = pulumi.output(context).apply((chosen) => ready(chosen, args));
   const kubeconfig = pulumi.secret(facts.apply(() => context.kubeconfig));
-  // What is unreachable for a while must not be forgotten: the namespace would stay there for ever. That is the default; said here, it
-  // would win over the variable by which `down --cluster-gone` says otherwise.
-  const provider = new k8s.Provider("cluster", { kubeconfig, clusterIdentifier: `${context.name}@${context.server}` }, { parent });
+  // What is unreachable for a while must not be forgotten: the namespace would stay there for ever. That is the
+  // default; said here, it would win over the variable by which `down --cluster-gone` says otherwise.
+  const provider = new k8s.Provider(
+    "cluster",
+    { kubeconfig, clusterIdentifier: `${context.name}@${context.server}` },
+    { parent },
+  );
   return {
-    provider, kubeconfig, facts,
-    load: (images) => loadInto(pulumi.all([images, facts]).apply(([list]) => nodesToLoad(list, context.kubeconfig)), images, args.settings.readyTimeout),
+    provider,
+    kubeconfig,
+    facts,
+    load: (images) =>
+      loadInto(
+        pulumi.all([images, facts]).apply(([list]) => nodesToLoad(list, context.kubeconfig)),
+        images,
+        args.settings.readyTimeout,
+      ),
   };
 }
 
@@ -46,27 +62,44 @@ const ANSWERS_WITHIN = 10;
 
 /** Any answer will do: whether it accepts the credentials is another question. */
 async function answers(api: KubeApi): Promise<Look<true>> {
-  return api.get("/version").then(() => ({ value: true as const }), (error: unknown) => {
-    if (error instanceof UserError) throw error;
-    return error instanceof KubeRefusal ? { value: true as const } : { reason: (error as Error).message };
-  });
+  return api.get("/version").then(
+    () => ({ value: true as const }),
+    (error: unknown) => {
+      if (error instanceof UserError) throw error;
+      return error instanceof KubeRefusal ? { value: true as const } : { reason: (error as Error).message };
+    },
+  );
 }
 
 /** What is there already answers at once or not at all; some of its nodes may be down. */
-async function ready({ name, server, kubeconfig, user, kubectl }: ChosenContext, { settings }: BackendArgs): Promise<ClusterOutput> {
+async function ready(
+  { name, server, kubeconfig, user, kubectl }: ChosenContext,
+  { settings }: BackendArgs,
+): Promise<ClusterOutput> {
   const start = Date.now();
   const api = await openKubeApi(kubeconfig);
   try {
-    await waitFor(() => answers(api), { deadline: ANSWERS_WITHIN * 1000 }, (reason, seconds) => new UserError("E_CLUSTER_UNREACHABLE", {
-      seen: `context "${name}", ${server} after ${seconds} s: ${reason}`, wanted: "an API server that answers", next: `${kubectl} version`,
-    }));
+    await waitFor(
+      () => answers(api),
+      { deadline: ANSWERS_WITHIN * 1000 },
+      (reason, seconds) =>
+        new UserError("E_CLUSTER_UNREACHABLE", {
+          seen: `context "${name}", ${server} after ${seconds} s: ${reason}`,
+          wanted: "an API server that answers",
+          next: `${kubectl} version`,
+        }),
+    );
     await requireRights(api, await rightsFor(api, settings), { user, kubectl });
   } finally {
     api.close();
   }
   const facts = await clusterReady(kubeconfig, {
-    name, timeout: settings.readyTimeout, lenient: true, storageClass: settings.storageClass,
-    alive: () => Promise.resolve(), next: `${kubectl} get nodes,pods --all-namespaces`,
+    name,
+    timeout: settings.readyTimeout,
+    lenient: true,
+    storageClass: settings.storageClass,
+    alive: () => Promise.resolve(),
+    next: `${kubectl} get nodes,pods --all-namespaces`,
   });
   record({ clusterReadyMs: Date.now() - start });
   return facts;

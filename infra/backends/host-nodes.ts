@@ -19,20 +19,39 @@ export interface NodePlaces {
  * name as theirs or as their host name. That both run on one kernel tells them from a namesake's.
  * @param only the nodes to look for; default all
  */
-export async function placesOfNodes(kubeconfig: string, only: (node: string) => boolean = () => true): Promise<NodePlaces> {
+export async function placesOfNodes(
+  kubeconfig: string,
+  only: (node: string) => boolean = () => true,
+): Promise<NodePlaces> {
   const api = await openKubeApi(kubeconfig);
-  const nodes = (await api.get<KubeList<Node>>("/api/v1/nodes").finally(() => { api.close(); }))?.items ?? [];
+  const nodes =
+    (
+      await api.get<KubeList<Node>>("/api/v1/nodes").finally(() => {
+        api.close();
+      })
+    )?.items ?? [];
   const running = await runningContainers();
-  const found = await Promise.all(nodes.filter((node) => only(node.metadata.name)).map(async (node) => {
-    const { name } = node.metadata;
-    const namesakes = running.filter((container) => container.hostname === name);
-    // Of several with one host name nobody knows which is the node.
-    const match = running.find((container) => container.name === name) ?? (namesakes.length === 1 ? namesakes[0] : undefined);
-    return { name, container: match && await bootIdOf(match.name) === node.status.nodeInfo.bootID ? match.name : undefined };
-  }));
+  const found = await Promise.all(
+    nodes
+      .filter((node) => only(node.metadata.name))
+      .map(async (node) => {
+        const { name } = node.metadata;
+        const namesakes = running.filter((container) => container.hostname === name);
+        // Of several with one host name nobody knows which is the node.
+        const match =
+          running.find((container) => container.name === name) ?? (namesakes.length === 1 ? namesakes[0] : undefined);
+        return {
+          name,
+          container: match && (await bootIdOf(match.name)) === node.status.nodeInfo.bootID ? match.name : undefined,
+        };
+      }),
+  );
   return {
     containers: found.flatMap(({ container }) => container ?? []).sort(),
-    elsewhere: found.filter(({ container }) => !container).map(({ name }) => name).sort(),
+    elsewhere: found
+      .filter(({ container }) => !container)
+      .map(({ name }) => name)
+      .sort(),
   };
 }
 

@@ -31,7 +31,14 @@ export class KindCluster extends pulumi.dynamic.Resource {
   declare readonly nodes: pulumi.Output<string[]>;
 
   constructor(name: string, args: KindClusterArgs, options: pulumi.CustomResourceOptions = {}) {
-    super(provider, name, { ...args, kubeconfig: undefined, nodes: undefined }, { ...options, deleteBeforeReplace: true, additionalSecretOutputs: ["kubeconfig"] }, "bay-e2e", "KindCluster");
+    super(
+      provider,
+      name,
+      { ...args, kubeconfig: undefined, nodes: undefined },
+      { ...options, deleteBeforeReplace: true, additionalSecretOutputs: ["kubeconfig"] },
+      "bay-e2e",
+      "KindCluster",
+    );
   }
 }
 
@@ -42,55 +49,97 @@ export class KindCluster extends pulumi.dynamic.Resource {
 const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
   async create(inputs) {
     mkdirSync(dirname(inputs.kubeconfigFile), { recursive: true, mode: 0o700 });
-    const { code, output } = await command("kind", [
-      "create", "cluster", "--name", inputs.name, "--image", inputs.image, "--config", "-", "--kubeconfig", inputs.kubeconfigFile,
-    ], { input: inputs.config, network: inputs.network });
+    const { code, output } = await command(
+      "kind",
+      [
+        "create",
+        "cluster",
+        "--name",
+        inputs.name,
+        "--image",
+        inputs.image,
+        "--config",
+        "-",
+        "--kubeconfig",
+        inputs.kubeconfigFile,
+      ],
+      { input: inputs.config, network: inputs.network },
+    );
     if (code !== 0) throw failure(inputs.name, code, output);
-    return { id: inputs.name, outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8"), nodes: await nodesIn(inputs) } };
+    return {
+      id: inputs.name,
+      outs: { ...inputs, kubeconfig: readFileSync(inputs.kubeconfigFile, "utf8"), nodes: await nodesIn(inputs) },
+    };
   },
 
   async read(id, props) {
     // Where Docker cannot be asked, nothing is known to be gone.
-    const left = await stillThere(props!.nodes ?? await nodesIn(props!));
+    const left = await stillThere(props!.nodes ?? (await nodesIn(props!)));
     return left !== undefined && left.length === 0 ? {} : { id, props: props! };
   },
 
   diff(_id, olds, news) {
-    const replaces = (["name", "image", "config", "kubeconfigFile", "network"] as const).filter((key) => olds[key] !== news[key]);
-    return Promise.resolve({ changes: replaces.length > 0 || olds.nodes === undefined, replaces, deleteBeforeReplace: true });
+    const replaces = (["name", "image", "config", "kubeconfigFile", "network"] as const).filter(
+      (key) => olds[key] !== news[key],
+    );
+    return Promise.resolve({
+      changes: replaces.length > 0 || olds.nodes === undefined,
+      replaces,
+      deleteBeforeReplace: true,
+    });
   },
 
   async update(_id, olds, news) {
-    return { outs: { ...news, kubeconfig: olds.kubeconfig, nodes: olds.nodes ?? await nodesIn(news) } };
+    return { outs: { ...news, kubeconfig: olds.kubeconfig, nodes: olds.nodes ?? (await nodesIn(news)) } };
   },
 
   async delete(id, props) {
     // By id, and not `kind delete cluster`, which removes every container that has the cluster's name in its label.
-    const nodes = await stillThere(props.nodes ?? await nodesIn(props));
-    if (nodes === undefined) throw new Error(`Docker does not say whether the nodes of kind cluster ${id} are there: docker ps --all`);
+    const nodes = await stillThere(props.nodes ?? (await nodesIn(props)));
+    if (nodes === undefined)
+      throw new Error(`Docker does not say whether the nodes of kind cluster ${id} are there: docker ps --all`);
     if (nodes.length > 0) {
       const { code, output } = await command("docker", ["rm", "--force", "--volumes", ...nodes], {});
-      if (code !== 0) throw new Error(`docker rm of the nodes of kind cluster ${id} ended with exit code ${code}:\n${output}`);
+      if (code !== 0)
+        throw new Error(`docker rm of the nodes of kind cluster ${id} ended with exit code ${code}:\n${output}`);
     }
     for (const file of [props.kubeconfigFile, `${props.kubeconfigFile}.lock`]) rmSync(file, { force: true });
   },
 };
 
 /**
- * Ids of the containers that kind made in the stack's own network. infra/support/docker-inspect.ts has the same rule and its
- * reasons (isNodeOf); this text must stand alone.
+ * Ids of the containers that kind made in the stack's own network. infra/support/docker-inspect.ts has the same rule
+ * and its reasons (isNodeOf); this text must stand alone.
  */
 async function nodesIn({ name, network }: Pick<Inputs, "name" | "network">): Promise<string[]> {
-  interface Node { Id: string; Created: string; HostConfig: { NetworkMode: string }; NetworkSettings: { Networks: Record<string, { NetworkID?: string }> | null } }
-  const listed = await command("docker", ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`], {});
+  interface Node {
+    Id: string;
+    Created: string;
+    HostConfig: { NetworkMode: string };
+    NetworkSettings: { Networks: Record<string, { NetworkID?: string }> | null };
+  }
+  const listed = await command(
+    "docker",
+    ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`],
+    {},
+  );
   const ids = listed.output.split("\n").filter((line) => /^[0-9a-f]{64}$/.test(line));
-  const [made, nodes] = await Promise.all([command("docker", ["network", "inspect", network], {}), command("docker", ["container", "inspect", ...ids], {})]);
+  const [made, nodes] = await Promise.all([
+    command("docker", ["network", "inspect", network], {}),
+    command("docker", ["container", "inspect", ...ids], {}),
+  ]);
   if (made.code !== 0 || nodes.code !== 0) return [];
   const [own] = JSON.parse(made.output) as [{ Id: string; Created: string }];
-  return (JSON.parse(nodes.output) as Node[]).filter((node) => {
-    const attached = Object.values(node.NetworkSettings.Networks ?? {}).map(({ NetworkID = "" }) => NetworkID);
-    return [network, own.Id].includes(node.HostConfig.NetworkMode) && attached.some((id) => id === own.Id || id === "") && Date.parse(node.Created) >= Date.parse(own.Created);
-  }).map(({ Id }) => Id);
+  return (JSON.parse(nodes.output) as Node[])
+    .filter((node) => {
+      const attached = Object.values(node.NetworkSettings.Networks ?? {}).map(({ NetworkID = "" }) => NetworkID);
+      return (
+        [network, own.Id].includes(node.HostConfig.NetworkMode) &&
+        attached.some((id) => id === own.Id || id === "") &&
+        Date.parse(node.Created) >= Date.parse(own.Created)
+      );
+    })
+    .map(({ Id }) => Id);
 }
 
 /** Those of some containers that exist; undefined where Docker cannot be asked. */
@@ -101,25 +150,65 @@ async function stillThere(ids: string[]): Promise<string[] | undefined> {
 
 /** What the runner shows as an error of its own: Pulumi hands on nothing but text. */
 function failure(name: string, code: number, output: string): Error {
-  const facts = (title: string, seen: string, wanted: string, next: string) => [title, `  seen:   ${seen}`, `  wanted: ${wanted}`, `  next:   ${next}`];
+  const facts = (title: string, seen: string, wanted: string, next: string) => [
+    title,
+    `  seen:   ${seen}`,
+    `  wanted: ${wanted}`,
+    `  next:   ${next}`,
+  ];
   const ended = `kind create cluster --name ${name} ended with exit code ${code}`;
   const lines = /spawn kind ENOENT/.test(output)
-    ? facts("E_TOOL_MISSING: A tool is missing and cannot be had", "no program \"kind\" on PATH", "the kind CLI", "npm run setup -- --backend kind   (or: https://kind.sigs.k8s.io/docs/user/quick-start)")
+    ? facts(
+        "E_TOOL_MISSING: A tool is missing and cannot be had",
+        'no program "kind" on PATH',
+        "the kind CLI",
+        "npm run setup -- --backend kind   (or: https://kind.sigs.k8s.io/docs/user/quick-start)",
+      )
     : /already exist for a cluster with the name/.test(output)
-      ? facts("E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's", ended, "a name that is free", `pulumi config set clusterName ANOTHER-NAME   (to look at it: kind get nodes --name ${name})`)
+      ? facts(
+          "E_CLUSTER_NAME_TAKEN: A cluster of that name exists and is not this stack's",
+          ended,
+          "a name that is free",
+          `pulumi config set clusterName ANOTHER-NAME   (to look at it: kind get nodes --name ${name})`,
+        )
       : facts("E_CLUSTER_CREATE: The cluster could not be made", ended, "exit code 0", "npm run doctor");
-  return new Error([...lines, "", ...output.trim().split("\n").slice(-25).map((line) => `        ${line}`)].join("\n"));
+  return new Error(
+    [
+      ...lines,
+      "",
+      ...output
+        .trim()
+        .split("\n")
+        .slice(-25)
+        .map((line) => `        ${line}`),
+    ].join("\n"),
+  );
 }
 
 /** Runs a program to its end; a network other than kind's own is told to kind by its environment. */
-function command(file: string, words: string[], { input, network }: { input?: string; network?: string }): Promise<{ code: number; output: string }> {
+function command(
+  file: string,
+  words: string[],
+  { input, network }: { input?: string; network?: string },
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(file, words, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...(network ? { KIND_EXPERIMENTAL_DOCKER_NETWORK: network } : {}) } });
+    const child = spawn(file, words, {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, ...(network ? { KIND_EXPERIMENTAL_DOCKER_NETWORK: network } : {}) },
+    });
     let output = "";
-    child.stdout.on("data", (chunk: Buffer) => { output += chunk.toString(); });
-    child.stderr.on("data", (chunk: Buffer) => { output += chunk.toString(); });
-    child.on("error", (error) => { resolve({ code: 127, output: error.message }); });
-    child.on("close", (code) => { resolve({ code: code ?? 128, output }); });
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.on("error", (error) => {
+      resolve({ code: 127, output: error.message });
+    });
+    child.on("close", (code) => {
+      resolve({ code: code ?? 128, output });
+    });
     child.stdin.on("error", () => undefined);
     child.stdin.end(input ?? "");
   });

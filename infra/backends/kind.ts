@@ -25,13 +25,26 @@ export const kind: Backend = {
     requireFreeNames(args.settings, args.owner);
     const name = args.settings.clusterName || clusterName(args.owner);
     const cluster = declareCluster(name, args, parent);
-    const running = pulumi.all([cluster.nodes, cluster.kubeconfig]).apply(([nodes, kubeconfig]) => ready(name, nodes, kubeconfig, args.settings));
+    const running = pulumi
+      .all([cluster.nodes, cluster.kubeconfig])
+      .apply(([nodes, kubeconfig]) => ready(name, nodes, kubeconfig, args.settings));
     const kubeconfig = pulumi.secret(running.apply((state) => state.kubeconfig));
-    const provider = new k8s.Provider("cluster", { kubeconfig, clusterIdentifier: name, deleteUnreachable: true }, { parent, deletedWith: cluster });
+    const provider = new k8s.Provider(
+      "cluster",
+      { kubeconfig, clusterIdentifier: name, deleteUnreachable: true },
+      { parent, deletedWith: cluster },
+    );
     return {
-      provider, kubeconfig, owns: cluster,
+      provider,
+      kubeconfig,
+      owns: cluster,
       facts: running.apply((state) => state.facts),
-      load: (images) => loadInto(cluster.nodes.apply((nodes) => nodesOf(name, nodes)), images, args.settings.readyTimeout),
+      load: (images) =>
+        loadInto(
+          cluster.nodes.apply((nodes) => nodesOf(name, nodes)),
+          images,
+          args.settings.readyTimeout,
+        ),
     };
   },
 };
@@ -42,42 +55,85 @@ function declareCluster(name: string, args: BackendArgs, parent: pulumi.Resource
   const { settings, owner, root } = args;
   // A network of the cluster's own carries our label, which kind's nodes cannot, and goes with the stack; kind's
   // shared one would stay.
-  const network = new docker.Network("network", {
-    name, labels: Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value })),
-  }, { parent, deleteBeforeReplace: true });
-  return new KindCluster("kind", {
-    name, image: nodeImage("kind", settings.kindImage, args, parent), config: kindConfig(settings, root),
-    kubeconfigFile: kubeconfigFile(root, owner.stack), network: network.name,
-  }, { parent });
+  const network = new docker.Network(
+    "network",
+    {
+      name,
+      labels: Object.entries(dockerLabelsOf(owner)).map(([label, value]) => ({ label, value })),
+    },
+    { parent, deleteBeforeReplace: true },
+  );
+  return new KindCluster(
+    "kind",
+    {
+      name,
+      image: nodeImage("kind", settings.kindImage, args, parent),
+      config: kindConfig(settings, root),
+      kubeconfigFile: kubeconfigFile(root, owner.stack),
+      network: network.name,
+    },
+    { parent },
+  );
 }
 
 /** kind's configuration file (https://kind.sigs.k8s.io/docs/user/configuration). */
 export function kindConfig({ kindNodes, kindExtraMounts, kindContainerdPatches }: Settings, root: string): string {
   const extraMounts = kindExtraMounts.map((mount) => ({ ...mount, hostPath: resolve(root, mount.hostPath) }));
-  const nodes = Array.from({ length: kindNodes }, (_, index) => ({ role: index === 0 ? "control-plane" : "worker", ...(extraMounts.length > 0 ? { extraMounts } : {}) }));
+  const nodes = Array.from({ length: kindNodes }, (_, index) => ({
+    role: index === 0 ? "control-plane" : "worker",
+    ...(extraMounts.length > 0 ? { extraMounts } : {}),
+  }));
   return stringify({
-    kind: "Cluster", apiVersion: "kind.x-k8s.io/v1alpha4", networking: { apiServerAddress: "127.0.0.1" }, nodes,
-    kubeadmConfigPatches: [stringify({ kind: "KubeletConfiguration", apiVersion: "kubelet.config.k8s.io/v1beta1", podPidsLimit: POD_PIDS_LIMIT })],
+    kind: "Cluster",
+    apiVersion: "kind.x-k8s.io/v1alpha4",
+    networking: { apiServerAddress: "127.0.0.1" },
+    nodes,
+    kubeadmConfigPatches: [
+      stringify({
+        kind: "KubeletConfiguration",
+        apiVersion: "kubelet.config.k8s.io/v1beta1",
+        podPidsLimit: POD_PIDS_LIMIT,
+      }),
+    ],
     ...(kindContainerdPatches.length > 0 ? { containerdConfigPatches: kindContainerdPatches } : {}),
   });
 }
 
 // --- ready -----------------------------------------------------------------------------------------------
 
-async function ready(name: string, ids: readonly string[], kubeconfig: string, settings: Settings): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
+async function ready(
+  name: string,
+  ids: readonly string[],
+  kubeconfig: string,
+  settings: Settings,
+): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
   const start = Date.now();
   const nodes = nodesOf(name, ids).map((node) => ({ container: node, name: node }));
   await Promise.all(nodes.map(startIfStopped));
-  const alive = async () => { await Promise.all(nodes.map(requireRunning)); };
+  const alive = async () => {
+    await Promise.all(nodes.map(requireRunning));
+  };
   await alive();
-  const facts = await clusterReady(kubeconfig, { name, timeout: settings.readyTimeout, alive, next: `docker logs ${nodes[0]!.name}` });
+  const facts = await clusterReady(kubeconfig, {
+    name,
+    timeout: settings.readyTimeout,
+    alive,
+    next: `docker logs ${nodes[0]!.name}`,
+  });
   record({ clusterReadyMs: Date.now() - start });
   return { kubeconfig, facts: { ...facts, distribution: `kind ${facts.distribution}` } };
 }
 
-/** Names of the containers that kind made for the cluster, control plane first; whoever else has its name has another id. */
+/**
+ * Names of the containers that kind made for the cluster, control plane first; whoever else has its name has another
+ * id.
+ */
 function nodesOf(name: string, ids: readonly string[]): string[] {
   const nodes = inspectNow("container", ids).map(({ Name }) => Name.replace(/^\//, ""));
   if (nodes.length > 0) return nodes.sort();
-  throw new UserError("E_NODE_GONE", { seen: `no container of kind cluster ${name}, which is in the stack's state`, wanted: "the cluster's nodes", next: "pulumi refresh --yes && pulumi up --yes" });
+  throw new UserError("E_NODE_GONE", {
+    seen: `no container of kind cluster ${name}, which is in the stack's state`,
+    wanted: "the cluster's nodes",
+    next: "pulumi refresh --yes && pulumi up --yes",
+  });
 }

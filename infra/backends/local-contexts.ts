@@ -38,15 +38,18 @@ export interface ContextPlace {
 }
 
 /**
- * The one policy for contexts: says why a context must not be used unless the configuration names it; nothing where it may.
- * Detection, `up`, previews and sweep all ask here. What must not be used is not even knocked at.
+ * The one policy for contexts: says why a context must not be used unless the configuration names it; nothing where it
+ * may. Detection, `up`, previews and sweep all ask here. What must not be used is not even knocked at.
  * @param allowed names that are meant as they stand, wherever their servers are
  */
 export function objectionTo({ name, server, proxy }: ContextPlace, allowed: readonly string[]): string | undefined {
   if (allowed.includes(name)) return undefined;
   if (!isLocalContext(name)) return `context ${name} is not on the list of local ones`;
-  if (proxy) return `context ${name} is reached through the proxy ${proxy}, so its address says nothing about where it is`;
-  return isLocalServer(server) ? undefined : `context ${name} has a local name, but its server ${server || "is missing"} is not local`;
+  if (proxy)
+    return `context ${name} is reached through the proxy ${proxy}, so its address says nothing about where it is`;
+  return isLocalServer(server)
+    ? undefined
+    : `context ${name} has a local name, but its server ${server || "is missing"} is not local`;
 }
 
 /** Whether a context has the name of a local one. */
@@ -56,29 +59,57 @@ export function isLocalContext(name: string): boolean {
 
 /** Ranges that do not leave the machine or its local network: loopback, private, link-local. */
 const LOCAL_RANGES: readonly [address: string, prefix: number][] = [
-  ["127.0.0.0", 8], ["10.0.0.0", 8], ["172.16.0.0", 12], ["192.168.0.0", 16], ["169.254.0.0", 16], ["0.0.0.0", 32],
-  ["::1", 128], ["fc00::", 7], ["fe80::", 10],
+  ["127.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["169.254.0.0", 16],
+  ["0.0.0.0", 32],
+  ["::1", 128],
+  ["fc00::", 7],
+  ["fe80::", 10],
 ];
 /** Names that the tools give their API servers; a public name has a dot where none is allowed here, or another end. */
-const LOCAL_HOSTS = ["localhost", "*.localhost", "*.docker.internal", "host.lima.internal", "*.local", "*-control-plane", "*-external-load-balancer", "k3d-*-serverlb", "k3d-*-server-0"];
+const LOCAL_HOSTS = [
+  "localhost",
+  "*.localhost",
+  "*.docker.internal",
+  "host.lima.internal",
+  "*.local",
+  "*-control-plane",
+  "*-external-load-balancer",
+  "k3d-*-serverlb",
+  "k3d-*-server-0",
+];
 
 /** Whether an API server's address is on this machine or its local network, as that of a local cluster is. */
 export function isLocalServer(server: string): boolean {
   const host = hostOf(server);
   if (host === undefined) return false;
   const family = isIP(host);
-  if (family === 0) return LOCAL_HOSTS.some((pattern) => glob(host, pattern, pattern.startsWith("*.") ? ".*" : "[^.]*"));
+  if (family === 0)
+    return LOCAL_HOSTS.some((pattern) => glob(host, pattern, pattern.startsWith("*.") ? ".*" : "[^.]*"));
   return ranges.check(host, family === 6 ? "ipv6" : "ipv4");
 }
 
 const ranges = new BlockList();
 for (const [address, prefix] of LOCAL_RANGES) ranges.addSubnet(address, prefix, isIP(address) === 6 ? "ipv6" : "ipv4");
 
-/** The host that a kubeconfig's `server` leads to, without the brackets of an IPv6 address; nothing where it leads nowhere. */
+/**
+ * The host that a kubeconfig's `server` leads to, without the brackets of an IPv6 address; nothing where it leads
+ * nowhere.
+ */
 function hostOf(server: string): string | undefined {
-  return serverUrl({ server })?.hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  return serverUrl({ server })
+    ?.hostname.replace(/^\[|\]$/g, "")
+    .toLowerCase();
 }
 
 function glob(text: string, pattern: string, any: string): boolean {
-  return new RegExp(`^${pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(any)}$`).test(text);
+  return new RegExp(
+    `^${pattern
+      .split("*")
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"))
+      .join(any)}$`,
+  ).test(text);
 }

@@ -22,10 +22,19 @@ export async function startIfStopped({ container }: NodeContainer): Promise<void
 export async function requireRunning({ container, name }: NodeContainer): Promise<ContainerState> {
   const state = await inspectContainer(container);
   if (!state) {
-    throw new UserError("E_NODE_GONE", { seen: `container ${name} (${container.slice(0, 12)}) is in the stack's state and not in Docker`, wanted: "the node's container", next: "pulumi refresh --yes && pulumi up --yes" });
+    throw new UserError("E_NODE_GONE", {
+      seen: `container ${name} (${container.slice(0, 12)}) is in the stack's state and not in Docker`,
+      wanted: "the node's container",
+      next: "pulumi refresh --yes && pulumi up --yes",
+    });
   }
   if (!state.running) {
-    throw new UserError("E_NODE_DIED", { seen: `container ${name} ended with exit code ${state.exitCode}`, wanted: "a running node", next: `docker rm --force --volumes ${name} && pulumi refresh --yes && pulumi up --yes`, detail: await logsOf(container) });
+    throw new UserError("E_NODE_DIED", {
+      seen: `container ${name} ended with exit code ${state.exitCode}`,
+      wanted: "a running node",
+      next: `docker rm --force --volumes ${name} && pulumi refresh --yes && pulumi up --yes`,
+      detail: await logsOf(container),
+    });
   }
   return state;
 }

@@ -19,32 +19,55 @@ export interface AccessArgs extends ObjectArgs {
 }
 
 /**
- * All that Bay may do, as data: make and watch pods and volume claims of its namespace, label claims that it sets aside,
- * and read logs. No wildcard, no secrets; a test asks the cluster what this account can and cannot do.
+ * All that Bay may do, as data: make and watch pods and volume claims of its namespace, label claims that it sets
+ * aside, and read logs. No wildcard, no secrets; a test asks the cluster what this account can and cannot do.
  */
 export const BAY_RULES = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
   { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-  { apiGroups: [""], resources: ["persistentvolumeclaims"], verbs: ["create", "delete", "get", "list", "patch", "watch"] },
+  {
+    apiGroups: [""],
+    resources: ["persistentvolumeclaims"],
+    verbs: ["create", "delete", "get", "list", "patch", "watch"],
+  },
 ] as const;
 
 /** Bay's ServiceAccount, Role and RoleBinding. */
 export class Access extends Component {
   /** Name of the ServiceAccount, known once its rights are there. */
   readonly serviceAccount: pulumi.Output<string>;
-  readonly nodes: { serviceAccount: k8s.core.v1.ServiceAccount; role: k8s.rbac.v1.Role; roleBinding: k8s.rbac.v1.RoleBinding };
+  readonly nodes: {
+    serviceAccount: k8s.core.v1.ServiceAccount;
+    role: k8s.rbac.v1.Role;
+    roleBinding: k8s.rbac.v1.RoleBinding;
+  };
 
   constructor(name: string, args: AccessArgs, options: ComponentOptions = {}) {
     super("Access", name, options);
     const { namespace, transform = {} } = args;
     const metadata = (object: string) => ({ name: object, namespace, labels: { ...args.labels }, annotations: {} });
-    const serviceAccount = this.declare(k8s.core.v1.ServiceAccount, "service-account", { metadata: metadata(args.serviceAccount ?? "bay") }, transform.serviceAccount);
-    const role = this.declare(k8s.rbac.v1.Role, "role", { metadata: metadata(args.role ?? "bay-role"), rules: BAY_RULES.map(copy) }, transform.role);
-    const roleBinding = this.declare(k8s.rbac.v1.RoleBinding, "role-binding", {
-      metadata: metadata(args.roleBinding ?? "bay-rolebinding"),
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
-      subjects: [{ kind: "ServiceAccount", name: serviceAccount.metadata.name, namespace }],
-    }, transform.roleBinding);
+    const serviceAccount = this.declare(
+      k8s.core.v1.ServiceAccount,
+      "service-account",
+      { metadata: metadata(args.serviceAccount ?? "bay") },
+      transform.serviceAccount,
+    );
+    const role = this.declare(
+      k8s.rbac.v1.Role,
+      "role",
+      { metadata: metadata(args.role ?? "bay-role"), rules: BAY_RULES.map(copy) },
+      transform.role,
+    );
+    const roleBinding = this.declare(
+      k8s.rbac.v1.RoleBinding,
+      "role-binding",
+      {
+        metadata: metadata(args.roleBinding ?? "bay-rolebinding"),
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: role.metadata.name },
+        subjects: [{ kind: "ServiceAccount", name: serviceAccount.metadata.name, namespace }],
+      },
+      transform.roleBinding,
+    );
     this.serviceAccount = roleBinding.subjects.apply((subjects) => subjects[0]!.name);
     this.nodes = { serviceAccount, role, roleBinding };
     this.registerOutputs({ serviceAccount: this.serviceAccount });

@@ -33,7 +33,9 @@ export interface Surroundings {
   configMap: pulumi.Input<string>;
   /** Name of the Secret with the key of the API. */
   secret: pulumi.Input<string>;
-  /** Secret with the key of the sessions' tokens. `optional` where it need not exist: then Bay makes a key of its own. */
+  /**
+   * Secret with the key of the sessions' tokens. `optional` where it need not exist: then Bay makes a key of its own.
+   */
   sessionSecret: { name: pulumi.Input<string>; optional?: boolean };
   /** Name of the Secret with the admin key. Default none. */
   adminSecret?: pulumi.Input<string>;
@@ -52,25 +54,48 @@ export function bayPodSpec(args: BayContainerArgs, surroundings: Surroundings): 
   const { security = "restricted" } = args;
   const { serviceAccount, pullSecrets, configMap, records } = surroundings;
   return {
-    serviceAccountName: serviceAccount, enableServiceLinks: false, restartPolicy: "Always", terminationGracePeriodSeconds: GRACE,
+    serviceAccountName: serviceAccount,
+    enableServiceLinks: false,
+    restartPolicy: "Always",
+    terminationGracePeriodSeconds: GRACE,
     imagePullSecrets: pullSecrets,
     ...podSecurity(security),
     containers: [{ ...bayContainer(args, surroundings), ...containerSecurity(security) }],
-    volumes: [{ name: "config", configMap: { name: configMap } }, { name: "data", ...records }, { name: "tmp", emptyDir: { sizeLimit: BAY_TMP } }],
+    volumes: [
+      { name: "config", configMap: { name: configMap } },
+      { name: "data", ...records },
+      { name: "tmp", emptyDir: { sizeLimit: BAY_TMP } },
+    ],
   };
 }
 
-function bayContainer(args: BayContainerArgs, { secret, sessionSecret, adminSecret }: Surroundings): k8s.types.input.core.v1.Container {
+function bayContainer(
+  args: BayContainerArgs,
+  { secret, sessionSecret, adminSecret }: Surroundings,
+): k8s.types.input.core.v1.Container {
   const { image, pullPolicy = "IfNotPresent", port = PORT, readyTimeout = 120 } = args;
   return {
-    name: "bay", image, imagePullPolicy: pullPolicy, ports: [{ name: "http", containerPort: port }, { name: "metrics", containerPort: METRICS_PORT }],
+    name: "bay",
+    image,
+    imagePullPolicy: pullPolicy,
+    ports: [
+      { name: "http", containerPort: port },
+      { name: "metrics", containerPort: METRICS_PORT },
+    ],
     env: [
-      { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" }, { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
+      { name: "BAY_CONFIG_FILE", value: "/etc/bay/config.yaml" },
+      { name: "BAY_DATA_DIR", value: "/var/lib/bay" },
       { name: "BAY_API_KEY", valueFrom: { secretKeyRef: { name: secret, key: "api-key" } } },
       { name: "BAY_SESSION_KEY", valueFrom: { secretKeyRef: { ...sessionSecret, key: "session-key" } } },
-      ...(adminSecret === undefined ? [] : [{ name: "BAY_ADMIN_KEY", valueFrom: { secretKeyRef: { name: adminSecret, key: "admin-key" } } }]),
+      ...(adminSecret === undefined
+        ? []
+        : [{ name: "BAY_ADMIN_KEY", valueFrom: { secretKeyRef: { name: adminSecret, key: "admin-key" } } }]),
     ],
-    volumeMounts: [{ name: "config", mountPath: "/etc/bay", readOnly: true }, { name: "data", mountPath: "/var/lib/bay" }, { name: "tmp", mountPath: "/tmp" }],
+    volumeMounts: [
+      { name: "config", mountPath: "/etc/bay", readOnly: true },
+      { name: "data", mountPath: "/var/lib/bay" },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
     startupProbe: { ...health(port), periodSeconds: 1, failureThreshold: readyTimeout },
     readinessProbe: { ...health(port), periodSeconds: 1, failureThreshold: 5 },
     livenessProbe: { ...health(port), periodSeconds: 10, failureThreshold: 3 },
@@ -84,10 +109,20 @@ function health(port: number) {
 
 function podSecurity(security: "restricted" | "baseline") {
   if (security === "baseline") return {};
-  return { securityContext: { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: { type: "RuntimeDefault" } } };
+  return {
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 10001,
+      runAsGroup: 10001,
+      fsGroup: 10001,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+  };
 }
 
 function containerSecurity(security: "restricted" | "baseline") {
   if (security === "baseline") return {};
-  return { securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } } };
+  return {
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } },
+  };
 }

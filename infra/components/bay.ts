@@ -35,7 +35,12 @@ export class Bay extends Component {
   readonly pod: pulumi.Output<string>;
   /** Key of the API. Secret. */
   readonly apiKey: pulumi.Output<string>;
-  readonly nodes: { secret: k8s.core.v1.Secret; sessionSecret: k8s.core.v1.Secret; data: k8s.core.v1.PersistentVolumeClaim; pod: k8s.core.v1.Pod };
+  readonly nodes: {
+    secret: k8s.core.v1.Secret;
+    sessionSecret: k8s.core.v1.Secret;
+    data: k8s.core.v1.PersistentVolumeClaim;
+    pod: k8s.core.v1.Pod;
+  };
 
   constructor(name: string, args: BayArgs, options: ComponentOptions = {}) {
     super("Bay", name, options);
@@ -53,47 +58,114 @@ export class Bay extends Component {
   /** A key that nobody chose is made at the first `up` and kept: later random ones are ignored. */
   private declareKey({ name = "bay", namespace, labels, apiKey = "", transform }: BayArgs): k8s.core.v1.Secret {
     const key = pulumi.secret(Buffer.from(apiKey || `sk-bay-${randomBytes(32).toString("hex")}`).toString("base64"));
-    return this.declare(k8s.core.v1.Secret, "api-key", {
-      metadata: { name: keySecretOf(name), namespace, labels: { ...labels }, annotations: {} }, data: { "api-key": key },
-    }, transform?.secret, apiKey === "" ? { ignoreChanges: ["data"] } : {});
+    return this.declare(
+      k8s.core.v1.Secret,
+      "api-key",
+      {
+        metadata: { name: keySecretOf(name), namespace, labels: { ...labels }, annotations: {} },
+        data: { "api-key": key },
+      },
+      transform?.secret,
+      apiKey === "" ? { ignoreChanges: ["data"] } : {},
+    );
   }
 
   /** From it Bay makes the tokens by which sandboxes' runtimes know it. Apart from the records: those may be lost. */
   private declareSessionKey({ name = "bay", namespace, labels }: BayArgs): k8s.core.v1.Secret {
     const key = pulumi.secret(Buffer.from(randomBytes(32).toString("hex")).toString("base64"));
-    return this.declare(k8s.core.v1.Secret, "session-key", {
-      metadata: { name: sessionSecretOf(name), namespace, labels: { ...labels }, annotations: {} }, data: { "session-key": key },
-    }, undefined, { ignoreChanges: ["data"] });
+    return this.declare(
+      k8s.core.v1.Secret,
+      "session-key",
+      {
+        metadata: { name: sessionSecretOf(name), namespace, labels: { ...labels }, annotations: {} },
+        data: { "session-key": key },
+      },
+      undefined,
+      { ignoreChanges: ["data"] },
+    );
   }
 
   private declareAdminKey({ name = "bay", namespace, labels, adminKey = "" }: BayArgs): k8s.core.v1.Secret | undefined {
     if (adminKey === "") return undefined;
-    return this.declare(k8s.core.v1.Secret, "admin-key", {
-      metadata: { name: `${name}-admin-key`, namespace, labels: { ...labels }, annotations: {} },
-      data: { "admin-key": pulumi.secret(Buffer.from(adminKey).toString("base64")) },
-    }, undefined);
+    return this.declare(
+      k8s.core.v1.Secret,
+      "admin-key",
+      {
+        metadata: { name: `${name}-admin-key`, namespace, labels: { ...labels }, annotations: {} },
+        data: { "admin-key": pulumi.secret(Buffer.from(adminKey).toString("base64")) },
+      },
+      undefined,
+    );
   }
 
-  /** The records outlive the pod. The volume is bound when the pod comes; to wait for that here would be to wait for ever. */
-  private declareData({ name = "bay", namespace, labels, storageClass = "", transform }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
-    return this.declare(k8s.core.v1.PersistentVolumeClaim, "data", {
-      metadata: { name: `${name}-data`, namespace, labels: { ...labels }, annotations: { "pulumi.com/skipAwait": "true" } },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: BAY_STORAGE } }, ...(storageClass === "" ? {} : { storageClassName: storageClass }) },
-    }, transform?.data);
+  /**
+   * The records outlive the pod. The volume is bound when the pod comes; to wait for that here would be to wait for
+   * ever.
+   */
+  private declareData({
+    name = "bay",
+    namespace,
+    labels,
+    storageClass = "",
+    transform,
+  }: BayArgs): k8s.core.v1.PersistentVolumeClaim {
+    return this.declare(
+      k8s.core.v1.PersistentVolumeClaim,
+      "data",
+      {
+        metadata: {
+          name: `${name}-data`,
+          namespace,
+          labels: { ...labels },
+          annotations: { "pulumi.com/skipAwait": "true" },
+        },
+        spec: {
+          accessModes: ["ReadWriteOnce"],
+          resources: { requests: { storage: BAY_STORAGE } },
+          ...(storageClass === "" ? {} : { storageClassName: storageClass }),
+        },
+      },
+      transform?.data,
+    );
   }
 
   private declarePod(args: BayArgs, { secret, sessionSecret, adminSecret, data }: Made): k8s.core.v1.Pod {
-    const { name = "bay", namespace, labels, pullSecrets = [], configMap, serviceAccount, readyTimeout = 120, transform } = args;
+    const {
+      name = "bay",
+      namespace,
+      labels,
+      pullSecrets = [],
+      configMap,
+      serviceAccount,
+      readyTimeout = 120,
+      transform,
+    } = args;
     const spec = bayPodSpec(args, {
-      serviceAccount, configMap, secret: secret.metadata.name, records: { persistentVolumeClaim: { claimName: data.metadata.name } },
+      serviceAccount,
+      configMap,
+      secret: secret.metadata.name,
+      records: { persistentVolumeClaim: { claimName: data.metadata.name } },
       pullSecrets: pulumi.output(pullSecrets).apply((names) => names.map((each) => ({ name: each }))),
-      sessionSecret: { name: sessionSecret.metadata.name }, ...(adminSecret ? { adminSecret: adminSecret.metadata.name } : {}),
+      sessionSecret: { name: sessionSecret.metadata.name },
+      ...(adminSecret ? { adminSecret: adminSecret.metadata.name } : {}),
     });
-    const annotations = { [CONFIG_DIGEST]: args.configDigest, [KEYS_DIGEST]: digestOfKeys(sessionSecret, [secret, ...(adminSecret ? [adminSecret] : [])]) };
-    // Bay reads its configuration and its keys once. A provider that changes objects in place would leave the pod with the old ones.
-    return this.declare(k8s.core.v1.Pod, "pod", { metadata: { name, namespace, labels: { ...labels, app: "bay" }, annotations }, spec }, transform?.pod, {
-      deleteBeforeReplace: true, replaceOnChanges: [CONFIG_DIGEST, KEYS_DIGEST].map((each) => `metadata.annotations["${each}"]`), customTimeouts: { create: `${readyTimeout}s` },
-    });
+    const annotations = {
+      [CONFIG_DIGEST]: args.configDigest,
+      [KEYS_DIGEST]: digestOfKeys(sessionSecret, [secret, ...(adminSecret ? [adminSecret] : [])]),
+    };
+    // Bay reads its configuration and its keys once. A provider that changes objects in place would leave the pod with
+    // the old ones.
+    return this.declare(
+      k8s.core.v1.Pod,
+      "pod",
+      { metadata: { name, namespace, labels: { ...labels, app: "bay" }, annotations }, spec },
+      transform?.pod,
+      {
+        deleteBeforeReplace: true,
+        replaceOnChanges: [CONFIG_DIGEST, KEYS_DIGEST].map((each) => `metadata.annotations["${each}"]`),
+        customTimeouts: { create: `${readyTimeout}s` },
+      },
+    );
   }
 }
 
@@ -108,7 +180,11 @@ interface Made {
 /** A digest that changes with the keys; made with the sessions' key, so that nobody tries out short ones against it. */
 function digestOfKeys(session: k8s.core.v1.Secret, secrets: k8s.core.v1.Secret[]): pulumi.Output<string> {
   const all = pulumi.all([session.data, ...secrets.map(({ data }) => data)]);
-  return pulumi.unsecret(all.apply(([salt, ...keys]) => createHmac("sha256", JSON.stringify(salt)).update(JSON.stringify(keys)).digest("hex").slice(0, 16)));
+  return pulumi.unsecret(
+    all.apply(([salt, ...keys]) =>
+      createHmac("sha256", JSON.stringify(salt)).update(JSON.stringify(keys)).digest("hex").slice(0, 16),
+    ),
+  );
 }
 
 /** Name of the Secret with the key of the tokens of a Bay's sessions. @param name of its pod */

@@ -11,8 +11,8 @@ export interface CheckpointRuntimeArgs {
 const RUNTIME_CLASS = "bay-e2e-checkpoint";
 
 /**
- * The RuntimeClass of pods that can be checkpointed and restored. For clusters that are the stack's own, whose nodes all
- * have the handler; in others it would be two stacks' at once, and is left to whoever prepares the nodes.
+ * The RuntimeClass of pods that can be checkpointed and restored. For clusters that are the stack's own, whose nodes
+ * all have the handler; in others it would be two stacks' at once, and is left to whoever prepares the nodes.
  */
 export class CheckpointRuntime extends Component {
   readonly runtimeClass: pulumi.Output<string>;
@@ -21,7 +21,11 @@ export class CheckpointRuntime extends Component {
   constructor(name: string, { labels, annotations }: CheckpointRuntimeArgs, options: ComponentOptions = {}) {
     super("CheckpointRuntime", name, options);
     // The handler's name stands in the nodes' containerd settings: images/runc-cr.
-    const runtimeClass = new k8s.node.v1.RuntimeClass(name, { metadata: { name: RUNTIME_CLASS, labels, annotations }, handler: "checkpoint" }, this.child());
+    const runtimeClass = new k8s.node.v1.RuntimeClass(
+      name,
+      { metadata: { name: RUNTIME_CLASS, labels, annotations }, handler: "checkpoint" },
+      this.child(),
+    );
     this.runtimeClass = runtimeClass.metadata.name;
     this.nodes = { runtimeClass };
     this.registerOutputs({ runtimeClass: this.runtimeClass });

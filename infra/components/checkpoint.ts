@@ -46,8 +46,15 @@ export function declareCheckpoints(args: CheckpointArgs): Checkpoints {
   if (mode === false) return none("the configuration says checkpoint: false");
   if (sourceOf(settings) === local && !hasChart(args.root)) return none("this checkout has no charts/propagator");
   if (mode === true) return new Checkpoint("checkpoint", args, inOwn(cluster));
-  const decided = pulumi.output(cluster.kubeconfig.apply(nodesWithout)).apply((missing): Checkpoints => (missing === undefined ? new Checkpoint("checkpoint", args, inOwn(cluster)) : none(missing)));
-  return { output: pulumi.unsecret(decided.apply(({ output }) => output)), token: pulumi.secret(decided.apply(({ token }) => token)) };
+  const decided = pulumi
+    .output(cluster.kubeconfig.apply(nodesWithout))
+    .apply((missing): Checkpoints =>
+      missing === undefined ? new Checkpoint("checkpoint", args, inOwn(cluster)) : none(missing),
+    );
+  return {
+    output: pulumi.unsecret(decided.apply(({ output }) => output)),
+    token: pulumi.secret(decided.apply(({ token }) => token)),
+  };
 }
 
 /** The Helm release of a propagator in a namespace of its own, with the image that it needs. */
@@ -60,46 +67,118 @@ export class Checkpoint extends Component implements Checkpoints {
     super("Checkpoint", name, options);
     const { settings, cluster, owner } = args;
     const source = sourceOf(settings);
-    const { image, pullPolicy } = source === local ? this.declareImage(args, options) : { image: "", pullPolicy: "IfNotPresent" as const };
+    const { image, pullPolicy } =
+      source === local ? this.declareImage(args, options) : { image: "", pullPolicy: "IfNotPresent" as const };
     const { namespace, nodes } = this.declareNamespace(source, args, options);
-    const { names: pullSecrets } = new PullSecret("checkpoint-pull-secret", { namespace, registry: args.registry }, { parent: this, ...deletedWith(options) });
+    const { names: pullSecrets } = new PullSecret(
+      "checkpoint-pull-secret",
+      { namespace, registry: args.registry },
+      { parent: this, ...deletedWith(options) },
+    );
     const release = this.declareRelease(source, { ...args, namespace, image, pullPolicy, pullSecrets });
     const { version, status } = release;
-    const ready = pulumi.all([cluster.kubeconfig, namespace, status.revision]).apply(([kubeconfig, place]) => (pulumi.runtime.isDryRun() ? undefined : agentsReady(kubeconfig, { namespace: place, timeout: settings.checkpointTimeout, stack: owner.stack })));
-    this.output = pulumi.unsecret(pulumi.all([namespace, status.name, status.chart, version, ready]).apply(([place, made, chart, chartVersion]): CheckpointOutput => ({
-      source: source.name, reason: "", ...source.answers({ settings, owner }), namespace: place, release: made, chart: `${chart} ${chartVersion}`,
-    })));
-    this.token = pulumi.secret(pulumi.all([release.values, ready]).apply(([values]) => source.token(values as Record<string, never>)));
+    const ready = pulumi
+      .all([cluster.kubeconfig, namespace, status.revision])
+      .apply(([kubeconfig, place]) =>
+        pulumi.runtime.isDryRun()
+          ? undefined
+          : agentsReady(kubeconfig, { namespace: place, timeout: settings.checkpointTimeout, stack: owner.stack }),
+      );
+    this.output = pulumi.unsecret(
+      pulumi
+        .all([namespace, status.name, status.chart, version, ready])
+        .apply(([place, made, chart, chartVersion]): CheckpointOutput => ({
+          source: source.name,
+          reason: "",
+          ...source.answers({ settings, owner }),
+          namespace: place,
+          release: made,
+          chart: `${chart} ${chartVersion}`,
+        })),
+    );
+    this.token = pulumi.secret(
+      pulumi.all([release.values, ready]).apply(([values]) => source.token(values as Record<string, never>)),
+    );
     this.nodes = { namespace: nodes.namespace, release };
     this.registerOutputs({ output: this.output });
   }
 
-  private declareImage({ settings, owner, root, registry, cluster }: CheckpointArgs, options: ComponentOptions): { image: pulumi.Output<string>; pullPolicy: "Never" | "IfNotPresent" } {
-    const { images, pullPolicy } = new Images("checkpoint-images", {
-      root, stack: owner.stack, registry, sources: { propagator: imageSources(settings).propagator }, load: (list) => cluster.load(list),
-    }, { parent: this, ...deletedWith(options) });
+  private declareImage(
+    { settings, owner, root, registry, cluster }: CheckpointArgs,
+    options: ComponentOptions,
+  ): { image: pulumi.Output<string>; pullPolicy: "Never" | "IfNotPresent" } {
+    const { images, pullPolicy } = new Images(
+      "checkpoint-images",
+      {
+        root,
+        stack: owner.stack,
+        registry,
+        sources: { propagator: imageSources(settings).propagator },
+        load: (list) => cluster.load(list),
+      },
+      { parent: this, ...deletedWith(options) },
+    );
     return { image: images.propagator.reference, pullPolicy: pullPolicy.propagator };
   }
 
-  private declareNamespace(source: Source, { settings, owner, free }: CheckpointArgs, options: ComponentOptions): Namespace {
-    return new Namespace("checkpoint-namespace", {
-      name: pulumi.unsecret(free.apply(() => settings.checkpointNamespace || source.namespace(settings))),
-      // Its agents see the processes of their node.
-      labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" }, annotations: namespaceAnnotationsOf(owner),
-    }, { parent: this, ...deletedWith(options) });
+  private declareNamespace(
+    source: Source,
+    { settings, owner, free }: CheckpointArgs,
+    options: ComponentOptions,
+  ): Namespace {
+    return new Namespace(
+      "checkpoint-namespace",
+      {
+        name: pulumi.unsecret(free.apply(() => settings.checkpointNamespace || source.namespace(settings))),
+        // Its agents see the processes of their node.
+        labels: { ...labelsOf(owner), "pod-security.kubernetes.io/enforce": "privileged" },
+        annotations: namespaceAnnotationsOf(owner),
+      },
+      { parent: this, ...deletedWith(options) },
+    );
   }
 
   private declareRelease(source: Source, args: Parameters<Source["release"]>[0]): k8s.helm.v3.Release {
     const { name, chart, version, values, keep } = source.release(args);
-    return new k8s.helm.v3.Release(this.childName("release"), {
-      name, chart, namespace: args.namespace, values, ...(version === undefined ? {} : { version }),
-      atomic: true, cleanupOnFail: true, timeout: args.settings.checkpointTimeout, maxHistory: 3,
-    }, this.child({ ignoreChanges: keep, customTimeouts: { create: `${args.settings.checkpointTimeout}s`, update: `${args.settings.checkpointTimeout}s`, delete: `${args.settings.checkpointTimeout}s` } }));
+    return new k8s.helm.v3.Release(
+      this.childName("release"),
+      {
+        name,
+        chart,
+        namespace: args.namespace,
+        values,
+        ...(version === undefined ? {} : { version }),
+        atomic: true,
+        cleanupOnFail: true,
+        timeout: args.settings.checkpointTimeout,
+        maxHistory: 3,
+      },
+      this.child({
+        ignoreChanges: keep,
+        customTimeouts: {
+          create: `${args.settings.checkpointTimeout}s`,
+          update: `${args.settings.checkpointTimeout}s`,
+          delete: `${args.settings.checkpointTimeout}s`,
+        },
+      }),
+    );
   }
 }
 
 function none(reason: string): Checkpoints {
-  return { output: pulumi.output({ source: "none", reason, url: "", forward: null, clusterId: "", namespace: "", release: "", chart: "" }), token: pulumi.secret("") };
+  return {
+    output: pulumi.output({
+      source: "none",
+      reason,
+      url: "",
+      forward: null,
+      clusterId: "",
+      namespace: "",
+      release: "",
+      chart: "",
+    }),
+    token: pulumi.secret(""),
+  };
 }
 
 /** What is in a cluster of the stack's own goes with it; a release in another's must be uninstalled. */
@@ -111,22 +190,43 @@ function deletedWith({ deletedWith: owner }: ComponentOptions): Pick<ComponentOp
   return owner ? { deletedWith: owner } : {};
 }
 
-interface DaemonSet { metadata: { name: string; generation: number }; status: { desiredNumberScheduled: number; numberReady: number; observedGeneration?: number } }
+interface DaemonSet {
+  metadata: { name: string; generation: number };
+  status: { desiredNumberScheduled: number; numberReady: number; observedGeneration?: number };
+}
 
 /**
  * Waits until every node has its agent. Helm counts a DaemonSet as ready that may do without some pods, and on one
  * node that is without any.
  */
-async function agentsReady(kubeconfig: string, { namespace, timeout, stack }: { namespace: string; timeout: number; stack: string }): Promise<void> {
+async function agentsReady(
+  kubeconfig: string,
+  { namespace, timeout, stack }: { namespace: string; timeout: number; stack: string },
+): Promise<void> {
   const api = await openKubeApi(kubeconfig);
   try {
-    await waitFor(async () => {
-      const sets = (await api.get<KubeList<DaemonSet>>(`/apis/apps/v1/namespaces/${namespace}/daemonsets`))?.items ?? [];
-      const late = sets.find(({ metadata, status }) => status.observedGeneration !== metadata.generation || status.numberReady < status.desiredNumberScheduled);
-      return late ? { reason: `DaemonSet ${late.metadata.name} has ${late.status.numberReady} of ${late.status.desiredNumberScheduled} pods ready` } : { value: true };
-    }, { deadline: timeout * 1000, interval: 250 }, (reason, seconds) => new UserError("E_PROPAGATOR_NOT_READY", {
-      seen: `${reason} after ${seconds} s`, wanted: "an agent on every node", next: `${kubectlOfStack(stack)} --namespace ${namespace} describe pods`,
-    }));
+    await waitFor(
+      async () => {
+        const sets =
+          (await api.get<KubeList<DaemonSet>>(`/apis/apps/v1/namespaces/${namespace}/daemonsets`))?.items ?? [];
+        const late = sets.find(
+          ({ metadata, status }) =>
+            status.observedGeneration !== metadata.generation || status.numberReady < status.desiredNumberScheduled,
+        );
+        return late
+          ? {
+              reason: `DaemonSet ${late.metadata.name} has ${late.status.numberReady} of ${late.status.desiredNumberScheduled} pods ready`,
+            }
+          : { value: true };
+      },
+      { deadline: timeout * 1000, interval: 250 },
+      (reason, seconds) =>
+        new UserError("E_PROPAGATOR_NOT_READY", {
+          seen: `${reason} after ${seconds} s`,
+          wanted: "an agent on every node",
+          next: `${kubectlOfStack(stack)} --namespace ${namespace} describe pods`,
+        }),
+    );
   } finally {
     api.close();
   }

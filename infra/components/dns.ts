@@ -13,7 +13,11 @@ export interface ClusterDns {
 }
 
 /** CoreDNS as kubeadm, kind, k3s, EKS, GKE and AKS label it. */
-export const DEFAULT_DNS: ClusterDns = { pods: [{ namespace: { "kubernetes.io/metadata.name": "kube-system" }, pod: { "k8s-app": "kube-dns" } }], addresses: [], ports: [53] };
+export const DEFAULT_DNS: ClusterDns = {
+  pods: [{ namespace: { "kubernetes.io/metadata.name": "kube-system" }, pod: { "k8s-app": "kube-dns" } }],
+  addresses: [],
+  ports: [53],
+};
 
 type EgressRule = { to: object[]; ports: { protocol: string; port: number }[] };
 
@@ -29,13 +33,20 @@ function rulesOf({ pods, addresses, ports }: ClusterDns): EgressRule[] {
   return [peersOf(pods), blocks].filter((to) => to.length > 0).map((to) => ({ to, ports: at }));
 }
 
-interface Service { spec: { clusterIPs?: string[] } }
-interface Slice { endpoints?: { addresses: string[]; targetRef?: { kind?: string } }[]; ports?: { port?: number }[] }
-interface DaemonSet { spec: { template: { spec: { containers: { args?: string[] }[] } } } }
+interface Service {
+  spec: { clusterIPs?: string[] };
+}
+interface Slice {
+  endpoints?: { addresses: string[]; targetRef?: { kind?: string } }[];
+  ports?: { port?: number }[];
+}
+interface DaemonSet {
+  spec: { template: { spec: { containers: { args?: string[] }[] } } };
+}
 
 /**
- * Asks a cluster where its DNS is: the pods of `DEFAULT_DNS`, the address of Service `kube-dns`, endpoints of it that are no pods, and
- * NodeLocal DNSCache. What the user may not read is left out.
+ * Asks a cluster where its DNS is: the pods of `DEFAULT_DNS`, the address of Service `kube-dns`, endpoints of it that
+ * are no pods, and NodeLocal DNSCache. What the user may not read is left out.
  * @param kubeconfig YAML
  */
 export async function clusterDnsOf(kubeconfig: string): Promise<ClusterDns> {
@@ -44,7 +55,10 @@ export async function clusterDnsOf(kubeconfig: string): Promise<ClusterDns> {
   try {
     const [service, slices, cache] = await Promise.all([
       readable<Service>(api, `/api/v1/${system}/services/kube-dns`),
-      readable<KubeList<Slice>>(api, `/apis/discovery.k8s.io/v1/${system}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns`),
+      readable<KubeList<Slice>>(
+        api,
+        `/apis/discovery.k8s.io/v1/${system}/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns`,
+      ),
       readable<DaemonSet>(api, `/apis/apps/v1/${system}/daemonsets/node-local-dns`),
     ]);
     return clusterDns(service, slices?.items ?? [], cache);
@@ -54,11 +68,32 @@ export async function clusterDnsOf(kubeconfig: string): Promise<ClusterDns> {
 }
 
 /** What `clusterDnsOf` makes of the objects that it found. */
-export function clusterDns(service: Service | undefined, slices: readonly Slice[], cache: DaemonSet | undefined): ClusterDns {
-  const outside = slices.flatMap(({ endpoints }) => endpoints ?? []).filter(({ targetRef }) => targetRef?.kind !== "Pod").flatMap(({ addresses }) => addresses);
-  const addresses = [...(service?.spec.clusterIPs ?? []).filter((address) => address !== "None"), ...outside, ...(cache?.spec.template.spec.containers ?? []).flatMap(localAddresses)];
-  const ports = [...DEFAULT_DNS.ports, ...slices.flatMap((slice) => slice.ports ?? []).flatMap(({ port }) => port ?? []).filter((port) => port !== METRICS)];
-  return { pods: DEFAULT_DNS.pods, addresses: [...new Set(addresses)].sort(), ports: [...new Set(ports)].sort((a, b) => a - b) };
+export function clusterDns(
+  service: Service | undefined,
+  slices: readonly Slice[],
+  cache: DaemonSet | undefined,
+): ClusterDns {
+  const outside = slices
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    .filter(({ targetRef }) => targetRef?.kind !== "Pod")
+    .flatMap(({ addresses }) => addresses);
+  const addresses = [
+    ...(service?.spec.clusterIPs ?? []).filter((address) => address !== "None"),
+    ...outside,
+    ...(cache?.spec.template.spec.containers ?? []).flatMap(localAddresses),
+  ];
+  const ports = [
+    ...DEFAULT_DNS.ports,
+    ...slices
+      .flatMap((slice) => slice.ports ?? [])
+      .flatMap(({ port }) => port ?? [])
+      .filter((port) => port !== METRICS),
+  ];
+  return {
+    pods: DEFAULT_DNS.pods,
+    addresses: [...new Set(addresses)].sort(),
+    ports: [...new Set(ports)].sort((a, b) => a - b),
+  };
 }
 
 /** CoreDNS' metrics, which Service kube-dns has beside its DNS. */
@@ -68,7 +103,10 @@ const METRICS = 9153;
 function localAddresses({ args = [] }: { args?: string[] }): string[] {
   const at = args.findIndex((argument) => /^--?localip$/.test(argument));
   const given = at >= 0 ? args[at + 1] : args.find((argument) => /^--?localip=/.test(argument))?.replace(/^[^=]*=/, "");
-  return (given ?? "").split(",").map((address) => address.trim()).filter((address) => /^[0-9a-f.:]+$/i.test(address));
+  return (given ?? "")
+    .split(",")
+    .map((address) => address.trim())
+    .filter((address) => /^[0-9a-f.:]+$/i.test(address));
 }
 
 async function readable<T>(api: KubeApi, path: string): Promise<T | undefined> {

@@ -6,10 +6,15 @@ import { type Look, waitFor } from "../support/wait";
 
 // Apart from the component: the runner asks too, and would load all of Pulumi's Kubernetes package for it.
 
-interface Found { metadata: { uid: string; labels?: Record<string, string>; deletionTimestamp?: string } }
+interface Found {
+  metadata: { uid: string; labels?: Record<string, string>; deletionTimestamp?: string };
+}
 
 /** A namespace that is wanted, and the configuration's key that names it. */
-export interface WantedNamespace { name: string; key: string }
+export interface WantedNamespace {
+  name: string;
+  key: string;
+}
 
 export interface FreeNamespaceOptions {
   owner: Owner;
@@ -22,11 +27,15 @@ export interface FreeNamespaceOptions {
 }
 
 /**
- * Waits until the names of namespaces are nobody else's: all of them are looked at before anything is made. Server-side apply
- * would take over what is there, and a destroy would then delete it with all that is in it.
+ * Waits until the names of namespaces are nobody else's: all of them are looked at before anything is made. Server-side
+ * apply would take over what is there, and a destroy would then delete it with all that is in it.
  * @throws UserError E_NAMESPACE_FOREIGN, E_NAMESPACE_STUCK
  */
-export async function freeNamespaces(kubeconfig: string, wanted: readonly WantedNamespace[], options: FreeNamespaceOptions): Promise<void> {
+export async function freeNamespaces(
+  kubeconfig: string,
+  wanted: readonly WantedNamespace[],
+  options: FreeNamespaceOptions,
+): Promise<void> {
   const api = await openKubeApi(kubeconfig);
   try {
     // First those that are somebody's: to wait for the end of another would only delay the answer.
@@ -42,29 +51,42 @@ function refuseForeign(found: Found | undefined, { name, key }: WantedNamespace,
   const stack = found.metadata.labels?.[LABELS.stack];
   throw new UserError("E_NAMESPACE_FOREIGN", {
     seen: `namespace ${name} exists, made by ${stack ? `stack ${stack} (owner ${found.metadata.labels?.[LABELS.owner]})` : "somebody else"}`,
-    wanted: "a namespace of this stack's own", next: `pulumi config set --stack ${owner.stack} ${key} NAME`,
+    wanted: "a namespace of this stack's own",
+    next: `pulumi config set --stack ${owner.stack} ${key} NAME`,
   });
 }
 
-async function waitForEnd(get: KubeApi["get"], one: WantedNamespace, { owner, timeout, tell, kubectl }: FreeNamespaceOptions): Promise<void> {
+async function waitForEnd(
+  get: KubeApi["get"],
+  one: WantedNamespace,
+  { owner, timeout, tell, kubectl }: FreeNamespaceOptions,
+): Promise<void> {
   const path = `/api/v1/namespaces/${one.name}`;
   let held: Holds | undefined;
   let looked = Date.now();
-  await waitFor(async (): Promise<Look<true>> => {
-    const found = await get<Found>(path);
-    if (!found?.metadata.deletionTimestamp) {
-      refuseForeign(found, one, owner);
-      return { value: true };
-    }
-    if (held && Date.now() - looked < EXPLAINED_EVERY) return { reason: held.text };
-    looked = Date.now();
-    held = await holdsOf(get, one.name, kubectl);
-    tell?.(`namespace ${one.name} is still being deleted: ${held.text}${held.holds[0]?.passing ? "" : `. Try: ${held.next}`}`);
-    return { reason: held.text };
-  }, { deadline: timeout * 1000, interval: 500 }, (reason, seconds) => new UserError("E_NAMESPACE_STUCK", {
-    seen: `namespace ${one.name} is being deleted and still there after ${seconds} s: ${reason}`, wanted: "its end, or another name",
-    next: `${held?.next ?? `${kubectl} describe namespace ${one.name}`}   (or another name: pulumi config set --stack ${owner.stack} ${one.key} NAME)`,
-  }));
+  await waitFor(
+    async (): Promise<Look<true>> => {
+      const found = await get<Found>(path);
+      if (!found?.metadata.deletionTimestamp) {
+        refuseForeign(found, one, owner);
+        return { value: true };
+      }
+      if (held && Date.now() - looked < EXPLAINED_EVERY) return { reason: held.text };
+      looked = Date.now();
+      held = await holdsOf(get, one.name, kubectl);
+      tell?.(
+        `namespace ${one.name} is still being deleted: ${held.text}${held.holds[0]?.passing ? "" : `. Try: ${held.next}`}`,
+      );
+      return { reason: held.text };
+    },
+    { deadline: timeout * 1000, interval: 500 },
+    (reason, seconds) =>
+      new UserError("E_NAMESPACE_STUCK", {
+        seen: `namespace ${one.name} is being deleted and still there after ${seconds} s: ${reason}`,
+        wanted: "its end, or another name",
+        next: `${held?.next ?? `${kubectl} describe namespace ${one.name}`}   (or another name: pulumi config set --stack ${owner.stack} ${one.key} NAME)`,
+      }),
+  );
 }
 
 /** Milliseconds between two looks at what holds a namespace. */

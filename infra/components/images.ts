@@ -10,7 +10,10 @@ import { hostOf, type Registry } from "./registry";
 
 /** Where one image comes from. */
 export interface ImageSource {
-  /** Ready reference, or the content id (`sha256:…`) of an image of the local store; everything else is ignored when it is not empty. */
+  /**
+   * Ready reference, or the content id (`sha256:…`) of an image of the local store; everything else is ignored when it
+   * is not empty.
+   */
   reference: string;
   /** Build context, relative to `root`. */
   context: string;
@@ -44,18 +47,37 @@ export class Images<Name extends string> extends Component {
   constructor(name: string, args: ImagesArgs<Name>, options: ComponentOptions = {}) {
     super("Images", name, options);
     const sources = Object.entries(args.sources) as [Name, ImageSource][];
-    const local = new Map(sources.filter(([, { reference }]) => isLocal(reference))
-      .map(([image, source]) => [image, source.reference === "" ? this.build(image, source, args) : pulumi.output<LocalImage>({ name: image, id: source.reference })]));
-    const deliver = (images: pulumi.Output<LocalImage>[]) => (args.registry ? pulumi.all(images).apply(pushed) : args.load(pulumi.all(images)));
-    // At once, as images share layers; in a preview nothing is brought anywhere, and one that is to be built must not hide another's name.
+    const local = new Map(
+      sources
+        .filter(([, { reference }]) => isLocal(reference))
+        .map(([image, source]) => [
+          image,
+          source.reference === ""
+            ? this.build(image, source, args)
+            : pulumi.output<LocalImage>({ name: image, id: source.reference }),
+        ]),
+    );
+    const deliver = (images: pulumi.Output<LocalImage>[]) =>
+      args.registry ? pulumi.all(images).apply(pushed) : args.load(pulumi.all(images));
+    // At once, as images share layers; in a preview nothing is brought anywhere, and one that is to be built must not
+    // hide another's name.
     const delivered = pulumi.runtime.isDryRun() ? undefined : deliver([...local.values()]);
-    const each = <T>(value: (image: Name, source: ImageSource) => T) => Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
-    this.images = each((image, { reference }) => isLocal(reference) ? (delivered ?? deliver([local.get(image)!])).apply((all) => all[image]!) : pulumi.output({ reference, id: "" }));
+    const each = <T>(value: (image: Name, source: ImageSource) => T) =>
+      Object.fromEntries(sources.map(([image, source]) => [image, value(image, source)])) as Record<Name, T>;
+    this.images = each((image, { reference }) =>
+      isLocal(reference)
+        ? (delivered ?? deliver([local.get(image)!])).apply((all) => all[image]!)
+        : pulumi.output({ reference, id: "" }),
+    );
     this.pullPolicy = each((_, { reference }) => (isLocal(reference) && !args.registry ? "Never" : "IfNotPresent"));
     this.registerOutputs(this.images);
   }
 
-  private build(image: Name, source: ImageSource, { root = process.cwd(), stack = pulumi.getStack(), registry, transform }: ImagesArgs<Name>): pulumi.Output<LocalImage> {
+  private build(
+    image: Name,
+    source: ImageSource,
+    { root = process.cwd(), stack = pulumi.getStack(), registry, transform }: ImagesArgs<Name>,
+  ): pulumi.Output<LocalImage> {
     const context = resolve(root, source.context);
     const dockerfile = source.dockerfile === "" ? join(context, "Dockerfile") : resolve(root, source.dockerfile);
     bundle(context);
@@ -64,7 +86,10 @@ export class Images<Name extends string> extends Component {
     const args: docker.ImageArgs = {
       imageName: `${registry ? registry.prefix : PREFIX}/${image}:${stack}`,
       build: {
-        context: here(context), dockerfile: here(dockerfile), platform: `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`, args: { BASE_IMAGE: source.baseImage },
+        context: here(context),
+        dockerfile: here(dockerfile),
+        platform: `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`,
+        args: { BASE_IMAGE: source.baseImage },
       },
       skipPush: !registry,
       ...(registry?.login ? { registry: { server: hostOf(registry), ...registry.login } } : {}),

@@ -1,6 +1,6 @@
 /**
- * What other Pulumi programs may use: components that take their names, images and provider as arguments and read neither
- * configuration nor files. docs/platform.md says how to start, `examples/` has programs that do it.
+ * What other Pulumi programs may use: components that take their names, images and provider as arguments and read
+ * neither configuration nor files. docs/platform.md says how to start, `examples/` has programs that do it.
  */
 export { Access, BAY_RULES, type AccessArgs } from "./access";
 export { Bay, type BayArgs } from "./bay";

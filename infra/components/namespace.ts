@@ -1,7 +1,14 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { LABELS } from "../naming";
-import { Component, type ComponentOptions, type Draft, type Labels, type ObjectArgs, type Transform } from "./component";
+import {
+  Component,
+  type ComponentOptions,
+  type Draft,
+  type Labels,
+  type ObjectArgs,
+  type Transform,
+} from "./component";
 
 export interface NamespaceArgs extends ObjectArgs {
   name: pulumi.Input<string>;
@@ -22,7 +29,9 @@ export class Namespace extends Component {
     const metadata = { name: args.name, labels: { ...args.labels }, annotations: { ...args.annotations } };
     // Who made it stays who made it, whichever host changes it later.
     const ignoreChanges = [`metadata.annotations["${LABELS.host}"]`];
-    const namespace = this.declare(k8s.core.v1.Namespace, "", { metadata }, args.transform?.namespace, { ignoreChanges });
+    const namespace = this.declare(k8s.core.v1.Namespace, "", { metadata }, args.transform?.namespace, {
+      ignoreChanges,
+    });
     this.namespace = namespace.metadata.name;
     this.nodes = { namespace };
     this.registerOutputs({ namespace: this.namespace });

@@ -6,9 +6,12 @@ export interface Peer {
   pod?: Record<string, string>;
 }
 
-/** Peers as a NetworkPolicy has them. An empty list of them means everybody there, so a rule with none must be left out. */
+/**
+ * Peers as a NetworkPolicy has them. An empty list of them means everybody there, so a rule with none must be left out.
+ */
 export function peersOf(peers: readonly Peer[]): object[] {
   return peers.map(({ namespace, pod }) => ({
-    ...(namespace ? { namespaceSelector: { matchLabels: { ...namespace } } } : {}), ...(pod || !namespace ? { podSelector: { matchLabels: { ...pod } } } : {}),
+    ...(namespace ? { namespaceSelector: { matchLabels: { ...namespace } } } : {}),
+    ...(pod || !namespace ? { podSelector: { matchLabels: { ...pod } } } : {}),
   }));
 }

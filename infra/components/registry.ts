@@ -14,7 +14,10 @@ export interface Registry {
 /** The registry that the configuration names, if any. */
 export function registryOf({ registry, registryUsername, registryPassword }: Settings): Registry | undefined {
   if (registry === "") return undefined;
-  return { prefix: registry, ...(registryUsername ? { login: { username: registryUsername, password: pulumi.secret(registryPassword) } } : {}) };
+  return {
+    prefix: registry,
+    ...(registryUsername ? { login: { username: registryUsername, password: pulumi.secret(registryPassword) } } : {}),
+  };
 }
 
 /** The host of a registry, as Docker and the kubelet look up its login. */
@@ -36,13 +39,32 @@ export class PullSecret extends Component {
   readonly names: pulumi.Output<string[]>;
   readonly nodes: { secret: k8s.core.v1.Secret | undefined };
 
-  constructor(name: string, { namespace, registry, labels, transform = {} }: PullSecretArgs, options: ComponentOptions = {}) {
+  constructor(
+    name: string,
+    { namespace, registry, labels, transform = {} }: PullSecretArgs,
+    options: ComponentOptions = {},
+  ) {
     super("PullSecret", name, options);
     const login = registry?.login;
-    const secret = registry && login && this.declare(k8s.core.v1.Secret, "", {
-      metadata: { name: "bay-registry", namespace, labels: { ...labels }, annotations: {} }, type: "kubernetes.io/dockerconfigjson",
-      data: { ".dockerconfigjson": pulumi.secret(pulumi.output(login.password).apply((password) => dockerConfig(hostOf(registry), login.username, password))) },
-    }, transform.secret);
+    const secret =
+      registry &&
+      login &&
+      this.declare(
+        k8s.core.v1.Secret,
+        "",
+        {
+          metadata: { name: "bay-registry", namespace, labels: { ...labels }, annotations: {} },
+          type: "kubernetes.io/dockerconfigjson",
+          data: {
+            ".dockerconfigjson": pulumi.secret(
+              pulumi
+                .output(login.password)
+                .apply((password) => dockerConfig(hostOf(registry), login.username, password)),
+            ),
+          },
+        },
+        transform.secret,
+      );
     this.names = secret ? secret.metadata.name.apply((made) => [made]) : pulumi.output([]);
     this.nodes = { secret };
     this.registerOutputs({ names: this.names });

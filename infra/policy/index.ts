@@ -5,7 +5,10 @@ import { RULES } from "./rules";
 new PolicyPack("bay-e2e", {
   enforcementLevel: "mandatory",
   policies: RULES.map(({ name, description, violations }) => ({
-    name, description,
-    validateResource: ({ type, urn, props }, report) => { for (const text of violations({ type, urn, props })) report(text); },
+    name,
+    description,
+    validateResource: ({ type, urn, props }, report) => {
+      for (const text of violations({ type, urn, props })) report(text);
+    },
   })),
 });

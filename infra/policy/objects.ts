@@ -29,14 +29,24 @@ export interface PodContainer {
 /** Bay's own label on the pods of its sandboxes. */
 export const SANDBOX_LABEL = "bay.managed";
 
-interface Template { metadata?: { labels?: Record<string, string> }; spec?: PodSpec }
+interface Template {
+  metadata?: { labels?: Record<string, string> };
+  spec?: PodSpec;
+}
 
 /** The pod that a resource is, or makes; nothing for other kinds. */
 export function podOf({ type, props }: Declared): { labels: Record<string, string>; spec: PodSpec } | undefined {
   const spec = props["spec"] as { template?: Template; jobTemplate?: { spec?: { template?: Template } } } | undefined;
-  const template = type === "kubernetes:core/v1:Pod" ? (props as Template)
-    : /^kubernetes:apps\/v1:(Deployment|DaemonSet|StatefulSet|ReplicaSet)$|^kubernetes:batch\/v1:Job$|^kubernetes:core\/v1:ReplicationController$/.test(type) ? spec?.template
-      : type === "kubernetes:batch/v1:CronJob" ? spec?.jobTemplate?.spec?.template : undefined;
+  const template =
+    type === "kubernetes:core/v1:Pod"
+      ? (props as Template)
+      : /^kubernetes:apps\/v1:(Deployment|DaemonSet|StatefulSet|ReplicaSet)$|^kubernetes:batch\/v1:Job$|^kubernetes:core\/v1:ReplicationController$/.test(
+            type,
+          )
+        ? spec?.template
+        : type === "kubernetes:batch/v1:CronJob"
+          ? spec?.jobTemplate?.spec?.template
+          : undefined;
   return template?.spec && { labels: template.metadata?.labels ?? {}, spec: template.spec };
 }
 

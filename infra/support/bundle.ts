@@ -24,13 +24,30 @@ export function bundle(context: string): void {
   const outfile = join(context, "dist", "server.js");
   const stamp = join(context, "dist", "inputs.json");
   if (existsSync(outfile) && upToDate(context, stamp)) return;
-  const result = buildSync({ entryPoints: [entry], outfile, bundle: true, platform: "node", target: "node24", format: "cjs", write: false, metafile: true, legalComments: "none", logLevel: "silent" });
+  const result = buildSync({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "cjs",
+    write: false,
+    metafile: true,
+    legalComments: "none",
+    logLevel: "silent",
+  });
   const [file] = result.outputFiles;
   mkdirSync(dirname(outfile), { recursive: true });
   if (!existsSync(outfile) || !readFileSync(outfile).equals(file!.contents)) writeFileSync(outfile, file!.contents);
   const inputs = Object.keys(result.metafile.inputs).map((path) => resolve(path));
   const natives = copyNatives(inputs, nativeFolder(context));
-  writeFileSync(stamp, JSON.stringify({ inputs: Object.fromEntries(inputs.map((path) => [relative(context, path), signature(path)])), natives } satisfies Stamp));
+  writeFileSync(
+    stamp,
+    JSON.stringify({
+      inputs: Object.fromEntries(inputs.map((path) => [relative(context, path), signature(path)])),
+      natives,
+    } satisfies Stamp),
+  );
 }
 
 function nativeFolder(context: string): string {
@@ -39,7 +56,9 @@ function nativeFolder(context: string): string {
 
 /** Copies what the inputs' packages need and gives the copied packages' names. */
 function copyNatives(inputs: string[], folder: string): string[] {
-  const roots = new Set(inputs.flatMap((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path.replaceAll("\\", "/")) ?? []));
+  const roots = new Set(
+    inputs.flatMap((path) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path.replaceAll("\\", "/")) ?? []),
+  );
   const natives = [...roots].flatMap((root) => nativePackageOf(root) ?? []);
   rmSync(folder, { recursive: true, force: true });
   for (const native of natives) copyNativePackage(native, folder);

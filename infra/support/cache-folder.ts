@@ -5,7 +5,9 @@ import { join } from "node:path";
 /** Says of a folder that this project made it, and may remove what is in it. */
 const MARK = ".bay-e2e-cache";
 
-/** Where the cache is unless `BAY_E2E_CACHE` names another place: a folder of this project's own in the user's cache. */
+/**
+ * Where the cache is unless `BAY_E2E_CACHE` names another place: a folder of this project's own in the user's cache.
+ */
 export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   return join(env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache"), "bay-e2e");
 }
@@ -17,7 +19,10 @@ export function claimCacheFolder(folder: string): void {
   writeFileSync(join(folder, MARK), "Made by bay-e2e. `npm run clean` removes what is in this folder.\n");
 }
 
-/** Whether a cache folder is this project's own. In one that the user has for more, only names that nobody else gives are ours. */
+/**
+ * Whether a cache folder is this project's own. In one that the user has for more, only names that nobody else gives
+ * are ours.
+ */
 export function isOwnCacheFolder(folder: string): boolean {
   return folder === defaultCacheFolder() || existsSync(join(folder, MARK));
 }

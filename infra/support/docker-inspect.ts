@@ -16,15 +16,32 @@ export interface InspectedContainer {
 }
 
 /** The same of a network. */
-export interface InspectedNetwork { Id: string; Name: string; Created: string; Labels?: Record<string, string> | null }
+export interface InspectedNetwork {
+  Id: string;
+  Name: string;
+  Created: string;
+  Labels?: Record<string, string> | null;
+}
 
 /** The same of a volume, which has no id: its name is all there is. */
-export interface InspectedVolume { Name: string; CreatedAt?: string; Labels?: Record<string, string> | null }
+export interface InspectedVolume {
+  Name: string;
+  CreatedAt?: string;
+  Labels?: Record<string, string> | null;
+}
 
 /** The same of an image. */
-export interface InspectedImage { Id: string; Config?: { Labels?: Record<string, string> | null } | null }
+export interface InspectedImage {
+  Id: string;
+  Config?: { Labels?: Record<string, string> | null } | null;
+}
 
-interface Inspected { container: InspectedContainer; network: InspectedNetwork; volume: InspectedVolume; image: InspectedImage }
+interface Inspected {
+  container: InspectedContainer;
+  network: InspectedNetwork;
+  volume: InspectedVolume;
+  image: InspectedImage;
+}
 
 /**
  * Returns those of the named things that exist. Blocks, because what the program declares depends on it; a Docker that
@@ -34,7 +51,12 @@ export function inspectNow<K extends keyof Inspected>(kind: K, names: readonly s
   if (names.length === 0) return [];
   // Docker prints what it found and ends with 1 when something is missing.
   const argv = [kind, "inspect", ...names];
-  const { stdout } = spawnSync("docker", argv, { encoding: "utf8", timeout: 20_000, maxBuffer: 64 << 20, env: process.env });
+  const { stdout } = spawnSync("docker", argv, {
+    encoding: "utf8",
+    timeout: 20_000,
+    maxBuffer: 64 << 20,
+    env: process.env,
+  });
   try {
     return JSON.parse(stdout || "[]") as Inspected[K][];
   } catch {
@@ -53,15 +75,18 @@ export function containersNow(label: string): string[] {
  * Returns the labels that were put on a container itself. A container also shows those of its image, so that one
  * made from a `docker commit` of a node would look like that node's stack made it.
  */
-export function ownLabels(labels: Readonly<Record<string, string>>, imageLabels: Readonly<Record<string, string>>): Record<string, string> {
+export function ownLabels(
+  labels: Readonly<Record<string, string>>,
+  imageLabels: Readonly<Record<string, string>>,
+): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([key, value]) => imageLabels[key] !== value));
 }
 
 /**
  * Returns whether kind made a container as a node in this very network. kind's nodes carry no label of ours, but the
  * network does, and it exists before the nodes. So a node belongs to the network's owner if it was created with the
- * network (which a later `docker network connect` does not change), is attached to it by id (a name can be given again),
- * and is younger than it. The cluster's name alone proves nothing.
+ * network (which a later `docker network connect` does not change), is attached to it by id (a name can be given
+ * again), and is younger than it. The cluster's name alone proves nothing.
  */
 export function isNodeOf(node: InspectedContainer, network: InspectedNetwork): boolean {
   if (node.Config.Labels?.[KIND_LABEL] !== network.Name) return false;

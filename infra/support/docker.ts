@@ -14,9 +14,22 @@ export interface ContainerState {
 export async function inspectContainer(container: string): Promise<ContainerState | undefined> {
   const result = await tryRun(["docker", "container", "inspect", container]);
   if (result.exitCode !== 0) return undefined;
-  const [facts] = JSON.parse(result.stdout) as [{ State: { Running: boolean; ExitCode: number }; HostConfig: { PortBindings: PortMap }; NetworkSettings: { Ports: PortMap } }];
-  const bound = Object.entries(facts.NetworkSettings.Ports ?? {}).map(([port, hosts]) => [port, Number(hosts?.[0]?.HostPort ?? 0)]);
-  return { running: facts.State.Running, exitCode: facts.State.ExitCode, ports: Object.fromEntries(bound) as Record<string, number> };
+  const [facts] = JSON.parse(result.stdout) as [
+    {
+      State: { Running: boolean; ExitCode: number };
+      HostConfig: { PortBindings: PortMap };
+      NetworkSettings: { Ports: PortMap };
+    },
+  ];
+  const bound = Object.entries(facts.NetworkSettings.Ports ?? {}).map(([port, hosts]) => [
+    port,
+    Number(hosts?.[0]?.HostPort ?? 0),
+  ]);
+  return {
+    running: facts.State.Running,
+    exitCode: facts.State.ExitCode,
+    ports: Object.fromEntries(bound) as Record<string, number>,
+  };
 }
 
 /** Names and host names of the containers that run; empty where no Docker answers. */
@@ -24,10 +37,13 @@ export async function runningContainers(): Promise<{ name: string; hostname: str
   const ids = (await tryRun(["docker", "ps", "--quiet"])).stdout.split("\n").filter(Boolean);
   if (ids.length === 0) return [];
   const { stdout } = await tryRun(["docker", "inspect", "--format", "{{.Name}} {{.Config.Hostname}}", ...ids]);
-  return stdout.split("\n").filter(Boolean).map((line) => {
-    const [name = "", hostname = ""] = line.split(" ");
-    return { name: name.replace(/^\//, ""), hostname };
-  });
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => {
+      const [name = "", hostname = ""] = line.split(" ");
+      return { name: name.replace(/^\//, ""), hostname };
+    });
 }
 
 /** Runs a command in a container and gives its result whatever its exit code. */
@@ -43,7 +59,13 @@ export async function startContainer(container: string): Promise<void> {
 /** Empties a volume that no container uses, by making it anew with the same labels. */
 export async function recreateVolume(volume: string, labels: Record<string, string>): Promise<void> {
   await run(["docker", "volume", "rm", "--force", volume]);
-  await run(["docker", "volume", "create", ...Object.entries(labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]), volume]);
+  await run([
+    "docker",
+    "volume",
+    "create",
+    ...Object.entries(labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]),
+    volume,
+  ]);
 }
 
 /** The last lines that a container printed. */
@@ -54,13 +76,25 @@ export async function logsOf(container: string, lines = 20): Promise<string> {
 
 /** Ids of images that the local store has, by reference or id; what it lacks is absent. */
 export async function localImages(names: readonly string[]): Promise<Map<string, string>> {
-  const found = await Promise.all(names.map(async (name) => [name, (await tryRun(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const));
+  const found = await Promise.all(
+    names.map(
+      async (name) =>
+        [name, (await tryRun(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const,
+    ),
+  );
   return new Map(found.filter(([, id]) => id !== ""));
 }
 
-/** The value of a label of an image that the local store has; empty where either is missing. Waits for Docker, as what is declared may depend on it. */
+/**
+ * The value of a label of an image that the local store has; empty where either is missing. Waits for Docker, as what
+ * is declared may depend on it.
+ */
 export function labelOfLocalImage(image: string, label: string): string {
-  const { status, stdout } = spawnSync("docker", ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image], { encoding: "utf8", timeout: 10_000, env: process.env });
+  const { status, stdout } = spawnSync(
+    "docker",
+    ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image],
+    { encoding: "utf8", timeout: 10_000, env: process.env },
+  );
   return status === 0 ? stdout.trim() : "";
 }
 
@@ -76,16 +110,27 @@ export async function tagImage(image: string, name: string): Promise<void> {
  */
 export async function saveInto(images: readonly string[], container: string, argv: readonly string[]): Promise<number> {
   const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "pipe"], env: process.env });
-  const load = spawn("docker", ["exec", "-i", container, ...argv], { stdio: ["pipe", "pipe", "pipe"], env: process.env });
+  const load = spawn("docker", ["exec", "-i", container, ...argv], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: process.env,
+  });
   let bytes = 0;
-  save.stdout.on("data", (chunk: Buffer) => { bytes += chunk.length; });
-  // An importer may close its end at the archive's last entry; what follows is padding, and is read for the other side's sake.
-  load.stdin.on("error", () => undefined).on("close", () => { save.stdout.unpipe(load.stdin).resume(); });
+  save.stdout.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  // An importer may close its end at the archive's last entry; what follows is padding, and is read for the other
+  // side's sake.
+  load.stdin
+    .on("error", () => undefined)
+    .on("close", () => {
+      save.stdout.unpipe(load.stdin).resume();
+    });
   save.stdout.pipe(load.stdin);
   const [saved, loaded] = await Promise.all([end(save), end(load)]);
   if (saved.exitCode !== 0 || loaded.exitCode !== 0) {
     throw new UserError("E_COMMAND", {
-      seen: `docker save ended with ${saved.exitCode}, the import with ${loaded.exitCode}`, wanted: "0 and 0",
+      seen: `docker save ended with ${saved.exitCode}, the import with ${loaded.exitCode}`,
+      wanted: "0 and 0",
       next: `docker save ${pasteable(images)} | docker exec -i ${container} ${pasteable(argv)}`,
       detail: tail(`${saved.output}\n${loaded.output}`),
     });
@@ -97,9 +142,15 @@ type PortMap = Record<string, { HostPort: string }[] | null> | null;
 
 function end(child: ReturnType<typeof spawn>): Promise<{ exitCode: number; output: string }> {
   let output = "";
-  child.stderr?.on("data", (chunk: Buffer) => { output += chunk.toString(); });
+  child.stderr?.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   return new Promise((resolve) => {
-    child.on("error", (error) => { resolve({ exitCode: 127, output: error.message }); });
-    child.on("close", (code) => { resolve({ exitCode: code ?? 128, output }); });
+    child.on("error", (error) => {
+      resolve({ exitCode: 127, output: error.message });
+    });
+    child.on("close", (code) => {
+      resolve({ exitCode: code ?? 128, output });
+    });
   });
 }

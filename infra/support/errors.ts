@@ -79,8 +79,20 @@ export class UserError extends Error {
   readonly __pulumiRunError = true;
 
   constructor(code: ErrorCode, facts: ErrorFacts) {
-    const lines = [`${code}: ${ERROR_CODES[code]}`, `  seen:   ${facts.seen}`, `  wanted: ${facts.wanted}`, `  next:   ${facts.next}`];
-    if (facts.detail) lines.push("", ...facts.detail.trimEnd().split("\n").map((line) => `    ${line}`));
+    const lines = [
+      `${code}: ${ERROR_CODES[code]}`,
+      `  seen:   ${facts.seen}`,
+      `  wanted: ${facts.wanted}`,
+      `  next:   ${facts.next}`,
+    ];
+    if (facts.detail)
+      lines.push(
+        "",
+        ...facts.detail
+          .trimEnd()
+          .split("\n")
+          .map((line) => `    ${line}`),
+      );
     super(lines.join("\n"), { cause: facts.cause });
     this.name = "UserError";
     this.code = code;

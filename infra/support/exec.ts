@@ -27,7 +27,9 @@ export interface RunResult {
 
 /** Replaces every secret by `[secret]`. */
 export function mask(text: string, secrets: readonly string[] = []): string {
-  return secrets.filter((secret) => secret !== "").reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+  return secrets
+    .filter((secret) => secret !== "")
+    .reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
 /** The command as one line that can be pasted into a shell. */
@@ -45,19 +47,39 @@ export async function tryRun(argv: readonly [string, ...string[]], options: RunO
   // A deadline of our own: execa's timer outlives a program that could not be started, and keeps this process alive.
   const deadline = AbortSignal.timeout(timeout);
   const settings: Options = {
-    cwd: options.cwd, env: options.env, reject: false, stripFinalNewline: true, maxBuffer: 256 * 1024 * 1024,
-    ...(options.input === undefined ? { stdin: "ignore" } : { input: typeof options.input === "string" ? options.input : Buffer.from(options.input) }),
+    cwd: options.cwd,
+    env: options.env,
+    reject: false,
+    stripFinalNewline: true,
+    maxBuffer: 256 * 1024 * 1024,
+    ...(options.input === undefined
+      ? { stdin: "ignore" }
+      : { input: typeof options.input === "string" ? options.input : Buffer.from(options.input) }),
     signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
   };
   const child = execa(file, args, settings);
   const { onLine } = options;
-  if (onLine && child.stderr) createInterface({ input: child.stderr }).on("line", (line) => { onLine(mask(line, options.secrets)); });
+  if (onLine && child.stderr)
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      onLine(mask(line, options.secrets));
+    });
   const result = await child;
   const text = (value: unknown): string => (typeof value === "string" ? value : "");
   const shown = mask(pasteable(argv), options.secrets);
-  if ((result as { code?: string }).code === "ENOENT") throw new UserError("E_TOOL_MISSING", { seen: `no program "${file}" on PATH`, wanted: `"${file}"`, next: "npm run setup", cause: result });
+  if ((result as { code?: string }).code === "ENOENT")
+    throw new UserError("E_TOOL_MISSING", {
+      seen: `no program "${file}" on PATH`,
+      wanted: `"${file}"`,
+      next: "npm run setup",
+      cause: result,
+    });
   if (result.isCanceled && deadline.aborted && !options.signal?.aborted) {
-    throw new UserError("E_COMMAND_TIMEOUT", { seen: `still running after ${timeout / 1000} s`, wanted: "an end", next: shown, detail: mask(tail(text(result.stderr) || text(result.stdout)), options.secrets) });
+    throw new UserError("E_COMMAND_TIMEOUT", {
+      seen: `still running after ${timeout / 1000} s`,
+      wanted: "an end",
+      next: shown,
+      detail: mask(tail(text(result.stderr) || text(result.stdout)), options.secrets),
+    });
   }
   return { exitCode: result.exitCode ?? 128, stdout: text(result.stdout), stderr: text(result.stderr) };
 }
@@ -70,7 +92,9 @@ export async function run(argv: readonly [string, ...string[]], options: RunOpti
   const result = await tryRun(argv, options);
   if (result.exitCode !== 0) {
     throw new UserError("E_COMMAND", {
-      seen: `exit code ${result.exitCode}`, wanted: "exit code 0", next: mask(pasteable(argv), options.secrets),
+      seen: `exit code ${result.exitCode}`,
+      wanted: "exit code 0",
+      next: mask(pasteable(argv), options.secrets),
       detail: mask(tail(result.stderr || result.stdout), options.secrets),
     });
   }

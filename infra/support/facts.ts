@@ -20,5 +20,11 @@ export function record(facts: RunFacts): void {
 /** The facts of all runs of the program that wrote to a file; a later one wins. */
 export function readFacts(file: string): RunFacts {
   if (!existsSync(file)) return {};
-  return Object.assign({}, ...readFileSync(file, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as RunFacts)) as RunFacts;
+  return Object.assign(
+    {},
+    ...readFileSync(file, "utf8")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as RunFacts),
+  ) as RunFacts;
 }

@@ -21,7 +21,10 @@ export interface HelmRecord {
   name: string;
   namespace: string;
   revision: number;
-  /** Helm's word: `deployed`, `failed`, `superseded`, `uninstalling`, `uninstalled`, `pending-install`, `pending-upgrade` or `pending-rollback`. */
+  /**
+   * Helm's word: `deployed`, `failed`, `superseded`, `uninstalling`, `uninstalled`, `pending-install`,
+   * `pending-upgrade` or `pending-rollback`.
+   */
   status: string;
   /** What Helm says of the revision, e.g. why it failed. */
   description: string;
@@ -48,7 +51,8 @@ interface Stored {
 }
 
 /**
- * What Helm keeps in such a Secret: JSON, packed by gzip, in base64 (https://helm.sh/docs/topics/advanced/#storage-backends).
+ * What Helm keeps in such a Secret: JSON, packed by gzip, in base64
+ * (https://helm.sh/docs/topics/advanced/#storage-backends).
  * @throws Error for a Secret that holds no release
  */
 export function decodeRecord({ metadata, data }: RecordSecret): HelmRecord {
@@ -56,9 +60,17 @@ export function decodeRecord({ metadata, data }: RecordSecret): HelmRecord {
   const stored = unpack(data.release);
   const { name = "", version = "", appVersion = "" } = stored.chart?.metadata ?? {};
   return {
-    secret: metadata.name, name: stored.name, namespace: stored.namespace, revision: stored.version,
-    status: stored.info?.status ?? "unknown", description: stored.info?.description ?? "", chart: { name, version, appVersion },
-    values: stored.config ?? {}, manifest: stored.manifest ?? "", hooks: (stored.hooks ?? []).map(({ manifest = "" }) => manifest), labels: metadata.labels ?? {},
+    secret: metadata.name,
+    name: stored.name,
+    namespace: stored.namespace,
+    revision: stored.version,
+    status: stored.info?.status ?? "unknown",
+    description: stored.info?.description ?? "",
+    chart: { name, version, appVersion },
+    values: stored.config ?? {},
+    manifest: stored.manifest ?? "",
+    hooks: (stored.hooks ?? []).map(({ manifest = "" }) => manifest),
+    labels: metadata.labels ?? {},
   };
 }
 

@@ -8,7 +8,10 @@ export interface KubeList<T> {
 /** What the program must ask of a cluster before it declares anything in it. */
 export interface KubeApi {
   readonly server: string;
-  /** The object at a path such as `/api/v1/nodes`, or the text at one that has no JSON; nothing where the server says 404. */
+  /**
+   * The object at a path such as `/api/v1/nodes`, or the text at one that has no JSON; nothing where the server says
+   * 404.
+   */
   get<T>(path: string): Promise<T | undefined>;
   /** Makes an object that no state knows, in the collection at a path, and gives it as it was made. */
   create<T>(path: string, object: object): Promise<T>;
@@ -19,7 +22,11 @@ export interface KubeApi {
 
 /** An answer by which the API server refused a call. */
 export class KubeRefusal extends Error {
-  constructor(readonly status: number, readonly path: string, message: string) {
+  constructor(
+    readonly status: number,
+    readonly path: string,
+    message: string,
+  ) {
     super(message);
     this.name = "KubeRefusal";
   }
@@ -36,9 +43,14 @@ export async function openKubeApi(kubeconfig: string): Promise<KubeApi> {
   return {
     server: transport.server,
     get: (path) => ask(transport, { path }),
-    create: async <T>(path: string, object: object) => (await ask<T>(transport, { path, method: "POST", body: object }))!,
-    remove: async (path) => { await ask(transport, { path, method: "DELETE" }); },
-    close: () => { transport.close(); },
+    create: async <T>(path: string, object: object) =>
+      (await ask<T>(transport, { path, method: "POST", body: object }))!,
+    remove: async (path) => {
+      await ask(transport, { path, method: "DELETE" });
+    },
+    close: () => {
+      transport.close();
+    },
   };
 }
 

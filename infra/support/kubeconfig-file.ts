@@ -3,17 +3,39 @@ import { dirname, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { UserError } from "./errors";
 import { pasteable } from "./exec";
-import { array, CLUSTER, type Complain, CONTEXT, fields, kindOf, type Shape, struct, textOf, USER } from "./kubeconfig-fields";
-import type { Kubeconfig, KubeconfigCluster, KubeconfigContext, KubeconfigProblem, KubeconfigUser } from "./kubeconfig-types";
+import {
+  array,
+  CLUSTER,
+  type Complain,
+  CONTEXT,
+  fields,
+  kindOf,
+  type Shape,
+  struct,
+  textOf,
+  USER,
+} from "./kubeconfig-fields";
+import type {
+  Kubeconfig,
+  KubeconfigCluster,
+  KubeconfigContext,
+  KubeconfigProblem,
+  KubeconfigUser,
+} from "./kubeconfig-types";
 
 /** @returns one error for all problems of a kubeconfig, each with file, entry and field */
 export function kubeconfigError(problems: readonly KubeconfigProblem[], next?: string, cause?: unknown): UserError {
-  const line = ({ file, field, found }: KubeconfigProblem) => [file, field, found].filter((part) => part !== "").join(": ");
+  const line = ({ file, field, found }: KubeconfigProblem) =>
+    [file, field, found].filter((part) => part !== "").join(": ");
   const [first] = problems;
   return new UserError("E_KUBECONFIG", {
-    seen: problems.length === 1 ? line(first!) : `${problems.length} problems:\n${problems.map((problem) => `          - ${line(problem)}`).join("\n")}`,
+    seen:
+      problems.length === 1
+        ? line(first!)
+        : `${problems.length} problems:\n${problems.map((problem) => `          - ${line(problem)}`).join("\n")}`,
     wanted: [...new Set(problems.map(({ expected }) => expected))].join("; "),
-    next: next ?? pasteable(["kubectl", "--kubeconfig", first!.file, "config", "view"]), cause,
+    next: next ?? pasteable(["kubectl", "--kubeconfig", first!.file, "config", "view"]),
+    cause,
   });
 }
 
@@ -28,7 +50,11 @@ export function readKubeconfigFile(file: string): Kubeconfig {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const found = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : message;
-    throw kubeconfigError([{ file, field: "", found, expected: "a kubeconfig file that can be read" }], pasteable(["ls", "-l", file]), cause);
+    throw kubeconfigError(
+      [{ file, field: "", found, expected: "a kubeconfig file that can be read" }],
+      pasteable(["ls", "-l", file]),
+      cause,
+    );
   }
   return withAbsolutePaths(parseKubeconfig(text, file), dirname(resolve(file)));
 }
@@ -41,16 +67,24 @@ export function readKubeconfigFile(file: string): Kubeconfig {
  */
 export function parseKubeconfig(text: string, file = "the kubeconfig"): Kubeconfig {
   const problems: KubeconfigProblem[] = [];
-  const complain: Complain = (field, found, expected) => { problems.push({ file, field, found, expected }); };
+  const complain: Complain = (field, found, expected) => {
+    problems.push({ file, field, found, expected });
+  };
   const root = parseYaml(text, file);
-  if (root !== null && (typeof root !== "object" || Array.isArray(root))) complain("", kindOf(root), "a mapping with clusters, contexts and users");
+  if (root !== null && (typeof root !== "object" || Array.isArray(root)))
+    complain("", kindOf(root), "a mapping with clusters, contexts and users");
   const { apiVersion = "v1", kind = "Config" } = fields(root);
-  if ((apiVersion || "v1") !== "v1" || (kind || "Config") !== "Config") complain("kind", `${String(kind)} of ${String(apiVersion)}`, "kind Config of apiVersion v1");
+  if ((apiVersion || "v1") !== "v1" || (kind || "Config") !== "Config")
+    complain("kind", `${String(kind)} of ${String(apiVersion)}`, "kind Config of apiVersion v1");
   const current = textOf(fields(root)["current-context"], "current-context", complain);
   const list = <T>(key: string, part: string, shape: Shape): { name: string; file: string; value: T }[] => {
     const entries = array(fields(root)[key], key, complain).map((entry, index) => {
       const name = textOf(fields(entry)["name"], `${key}[${index}].name`, complain) ?? "";
-      return { name, file, value: struct(fields(entry)[part], shape, `${key}[${JSON.stringify(name)}]`, complain) as T };
+      return {
+        name,
+        file,
+        value: struct(fields(entry)[part], shape, `${key}[${JSON.stringify(name)}]`, complain) as T,
+      };
     });
     const twice = entries.find(({ name }, index) => entries.findIndex((other) => other.name === name) !== index);
     if (twice) complain(key, `two entries have the name "${twice.name}"`, "a name of its own for each entry");
@@ -62,7 +96,10 @@ export function parseKubeconfig(text: string, file = "the kubeconfig"): Kubeconf
   if (problems.length > 0) throw kubeconfigError(problems);
   return {
     ...(current ? { "current-context": current } : {}),
-    contexts: contexts.map(({ value, ...entry }) => ({ ...entry, context: { ...value, cluster: value.cluster ?? "", user: value.user ?? "" } })),
+    contexts: contexts.map(({ value, ...entry }) => ({
+      ...entry,
+      context: { ...value, cluster: value.cluster ?? "", user: value.user ?? "" },
+    })),
     clusters: clusters.map(({ value, ...entry }) => ({ ...entry, cluster: { ...value, server: value.server ?? "" } })),
     users: users.map(({ value, ...entry }) => ({ ...entry, user: value })),
   };
@@ -70,10 +107,23 @@ export function parseKubeconfig(text: string, file = "the kubeconfig"): Kubeconf
 
 /** YAML 1.1, in which `yes` and `on` are booleans and `<<` merges; dates and 12:30 are text, as in kubectl's parser. */
 function parseYaml(text: string, file: string): unknown {
-  const refuse = (message: string, cause: unknown) => kubeconfigError([{ file, field: "", found: message.split("\n")[0]!.replace(/:$/, ""), expected: "YAML or JSON" }], undefined, cause);
+  const refuse = (message: string, cause: unknown) =>
+    kubeconfigError(
+      [{ file, field: "", found: message.split("\n")[0]!.replace(/:$/, ""), expected: "YAML or JSON" }],
+      undefined,
+      cause,
+    );
   const documents = parseAllDocuments(text, {
-    version: "1.1", merge: true, uniqueKeys: false, logLevel: "silent",
-    customTags: (tags) => tags.filter((tag) => typeof tag === "string" || !(tag.tag === "tag:yaml.org,2002:timestamp" || (tag as { format?: string }).format === "TIME")),
+    version: "1.1",
+    merge: true,
+    uniqueKeys: false,
+    logLevel: "silent",
+    customTags: (tags) =>
+      tags.filter(
+        (tag) =>
+          typeof tag === "string" ||
+          !(tag.tag === "tag:yaml.org,2002:timestamp" || (tag as { format?: string }).format === "TIME"),
+      ),
   });
   const first = Array.isArray(documents) ? documents[0] : undefined;
   if (first === undefined) return null;
@@ -87,12 +137,27 @@ function parseYaml(text: string, file: string): unknown {
 
 /** A command with a slash in it is a path; without one it is looked for on PATH. */
 function withAbsolutePaths(config: Kubeconfig, folder: string): Kubeconfig {
-  const absolute = <T extends object>(value: T, keys: readonly string[]): T => Object.fromEntries(Object.entries(value).map(([key, content]) => [key, keys.includes(key) ? resolve(folder, content as string) : content as unknown])) as T;
-  const exec = (user: KubeconfigUser): KubeconfigUser => (user.exec?.command && /[/\\]/.test(process.platform === "win32" ? user.exec.command : user.exec.command.replaceAll("\\", ""))
-    ? { ...user, exec: absolute(user.exec, ["command"]) } : user);
+  const absolute = <T extends object>(value: T, keys: readonly string[]): T =>
+    Object.fromEntries(
+      Object.entries(value).map(([key, content]) => [
+        key,
+        keys.includes(key) ? resolve(folder, content as string) : (content as unknown),
+      ]),
+    ) as T;
+  const exec = (user: KubeconfigUser): KubeconfigUser =>
+    user.exec?.command &&
+    /[/\\]/.test(process.platform === "win32" ? user.exec.command : user.exec.command.replaceAll("\\", ""))
+      ? { ...user, exec: absolute(user.exec, ["command"]) }
+      : user;
   return {
     ...config,
-    clusters: config.clusters.map((entry) => ({ ...entry, cluster: absolute(entry.cluster, ["certificate-authority"]) })),
-    users: config.users.map((entry) => ({ ...entry, user: exec(absolute(entry.user, ["client-certificate", "client-key", "tokenFile"])) })),
+    clusters: config.clusters.map((entry) => ({
+      ...entry,
+      cluster: absolute(entry.cluster, ["certificate-authority"]),
+    })),
+    users: config.users.map((entry) => ({
+      ...entry,
+      user: exec(absolute(entry.user, ["client-certificate", "client-key", "tokenFile"])),
+    })),
   };
 }

@@ -1,4 +1,6 @@
-/** The fields of a cluster that count; what is empty in the file is absent here, as kubectl does not tell the two apart. */
+/**
+ * The fields of a cluster that count; what is empty in the file is absent here, as kubectl does not tell the two apart.
+ */
 export interface KubeconfigCluster {
   server: string;
   "tls-server-name"?: string;
@@ -47,7 +49,10 @@ export interface KubeconfigContext {
   extensions?: KubeconfigExtension[];
 }
 
-export interface KubeconfigExtension { name?: string; extension?: unknown }
+export interface KubeconfigExtension {
+  name?: string;
+  extension?: unknown;
+}
 
 /** One kubeconfig file, or several merged. */
 export interface Kubeconfig {

@@ -12,7 +12,10 @@ export interface NativePackage {
   installed: string;
 }
 
-interface Manifest { optionalDependencies?: Record<string, string>; neon?: { targets?: Record<string, string> } }
+interface Manifest {
+  optionalDependencies?: Record<string, string>;
+  neon?: { targets?: Record<string, string> };
+}
 
 /**
  * The package with a package's native code for Linux with glibc; undefined for one without native code. Such a package
@@ -25,7 +28,9 @@ export function nativePackageOf(root: string, arch: string = process.arch): Nati
   const { optionalDependencies = {}, neon } = JSON.parse(readFileSync(file, "utf8")) as Manifest;
   const name = neon?.targets?.[`${arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`];
   const version = name === undefined ? undefined : optionalDependencies[name];
-  return name === undefined || version === undefined ? undefined : { name, version, installed: join(dirname(root), name) };
+  return name === undefined || version === undefined
+    ? undefined
+    : { name, version, installed: join(dirname(root), name) };
 }
 
 /**
@@ -44,12 +49,21 @@ export function copyNativePackage({ name, version, installed }: NativePackage, f
 function fetchPackage(spec: string, to: string): void {
   const scratch = mkdtempSync(join(tmpdir(), "bay-e2e-native-"));
   try {
-    const packed = execFileSync("npm", ["pack", spec, "--silent", "--pack-destination", scratch], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 120_000 });
+    const packed = execFileSync("npm", ["pack", spec, "--silent", "--pack-destination", scratch], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 120_000,
+    });
     execFileSync("tar", ["-xzf", join(scratch, packed.trim().split("\n").at(-1)!), "--strip-components=1", "-C", to]);
   } catch (error) {
     rmSync(to, { recursive: true, force: true });
     const { stderr, message } = error as Error & { stderr?: string };
-    throw new UserError("E_COMMAND", { seen: `the package ${spec} could not be fetched`, wanted: "native code for the image's platform", next: `npm pack ${spec}`, detail: stderr || message });
+    throw new UserError("E_COMMAND", {
+      seen: `the package ${spec} could not be fetched`,
+      wanted: "native code for the image's platform",
+      next: `npm pack ${spec}`,
+      detail: stderr || message,
+    });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -16,8 +16,10 @@ export async function requirePort(port: number, key: string): Promise<number> {
     return await tryPort(port);
   } catch (cause) {
     throw new UserError("E_PORT_IN_USE", {
-      seen: `127.0.0.1:${port} (config key ${key}) is taken: ${(cause as Error).message}`, wanted: "a free port, or 0 for any",
-      next: `ss -ltnp 'sport = :${port}'   (or: pulumi config set ${key} 0)`, cause,
+      seen: `127.0.0.1:${port} (config key ${key}) is taken: ${(cause as Error).message}`,
+      wanted: "a free port, or 0 for any",
+      next: `ss -ltnp 'sport = :${port}'   (or: pulumi config set ${key} 0)`,
+      cause,
     });
   }
 }
@@ -28,7 +30,9 @@ function tryPort(port: number): Promise<number> {
     server.on("error", reject);
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => { resolve(typeof address === "object" && address ? address.port : port); });
+      server.close(() => {
+        resolve(typeof address === "object" && address ? address.port : port);
+      });
     });
   });
 }

@@ -13,8 +13,8 @@ export interface AgentOptions {
 }
 
 /**
- * Returns an agent that keeps connections to one server, through a proxy where there is one: http and https by CONNECT (or
- * by a whole URL, for a server without TLS), socks5 with the proxy resolving names.
+ * Returns an agent that keeps connections to one server, through a proxy where there is one: http and https by CONNECT
+ * (or by a whole URL, for a server without TLS), socks5 with the proxy resolving names.
  */
 export function agentFor(server: URL, proxy: URL | undefined, options: AgentOptions): http.Agent {
   const secure = server.protocol === "https:";
@@ -30,7 +30,10 @@ type Created = (error: Error | null, stream: Duplex) => void;
 class TunnelAgent extends https.Agent {
   readonly #closed = new AbortController();
 
-  constructor(private readonly proxy: URL, private readonly ways: AgentOptions) {
+  constructor(
+    private readonly proxy: URL,
+    private readonly ways: AgentOptions,
+  ) {
     super({ keepAlive: true, timeout: ways.timeout });
   }
 
@@ -38,16 +41,28 @@ class TunnelAgent extends https.Agent {
     const host = options.host!;
     const target = `${isIP(host) === 6 ? `[${host}]` : host}:${options.port!}`;
     const request = (this.proxy.protocol === "https:" ? https : http).request({
-      ...endOf(this.proxy), ...tlsTo(this.proxy, this.ways), method: "CONNECT", path: target, headers: { host: target, ...authorizationFor(this.proxy) }, agent: false,
+      ...endOf(this.proxy),
+      ...tlsTo(this.proxy, this.ways),
+      method: "CONNECT",
+      path: target,
+      headers: { host: target, ...authorizationFor(this.proxy) },
+      agent: false,
       signal: AbortSignal.any([this.#closed.signal, AbortSignal.timeout(this.ways.timeout)]),
     });
     request.once("connect", ({ statusCode = 0 }: http.IncomingMessage, socket: Duplex) => {
-      if (statusCode === 200) return void created(null, super.createConnection({ ...options, socket } as https.RequestOptions) as Duplex);
+      if (statusCode === 200)
+        return void created(null, super.createConnection({ ...options, socket } as https.RequestOptions) as Duplex);
       socket.destroy();
       created(new Error(`the proxy ${this.proxy.host} answered ${statusCode}`), undefined!);
     });
-    request.once("response", ({ statusCode = 0 }) => { request.destroy(new Error(`the proxy ${this.proxy.host} answered ${statusCode}`)); });
-    request.once("error", (error) => { created(error, undefined!); }).end();
+    request.once("response", ({ statusCode = 0 }) => {
+      request.destroy(new Error(`the proxy ${this.proxy.host} answered ${statusCode}`));
+    });
+    request
+      .once("error", (error) => {
+        created(error, undefined!);
+      })
+      .end();
     return undefined;
   }
 
@@ -59,7 +74,10 @@ class TunnelAgent extends https.Agent {
 
 /** Sends requests for a server without TLS to a proxy, with the whole URL in place of the path. */
 class ForwardAgent extends http.Agent {
-  constructor(private readonly proxy: URL, private readonly ways: AgentOptions) {
+  constructor(
+    private readonly proxy: URL,
+    private readonly ways: AgentOptions,
+  ) {
     super({ keepAlive: true, timeout: ways.timeout });
   }
 
@@ -67,7 +85,9 @@ class ForwardAgent extends http.Agent {
   addRequest(request: http.ClientRequest, options: http.RequestOptions): void {
     request.path = `http://${String(request.getHeader("host"))}${request.path}`;
     for (const [name, value] of Object.entries(authorizationFor(this.proxy))) request.setHeader(name, value);
-    const add = (http.Agent.prototype as unknown as { addRequest(request: http.ClientRequest, options: http.RequestOptions): void }).addRequest;
+    const add = (
+      http.Agent.prototype as unknown as { addRequest(request: http.ClientRequest, options: http.RequestOptions): void }
+    ).addRequest;
     add.call(this, request, { ...options, ...endOf(this.proxy) });
   }
 
@@ -88,5 +108,7 @@ function tlsTo(proxy: URL, ways: AgentOptions): tls.ConnectionOptions {
 
 function authorizationFor({ username, password }: URL): Record<string, string> {
   if (!username && !password) return {};
-  return { "proxy-authorization": `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}` };
+  return {
+    "proxy-authorization": `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`,
+  };
 }

@@ -24,7 +24,11 @@ export function onLongWait(listen: (reason: string, seconds: number) => void): v
  * Looks until there is a value. The look itself throws when what is waited for can no longer come.
  * @param expired makes the error for the deadline out of the last reason
  */
-export async function waitFor<T>(look: () => Promise<Look<T>>, options: WaitOptions, expired: (reason: string, seconds: number) => Error): Promise<T> {
+export async function waitFor<T>(
+  look: () => Promise<Look<T>>,
+  options: WaitOptions,
+  expired: (reason: string, seconds: number) => Error,
+): Promise<T> {
   const start = Date.now();
   let told = start;
   for (;;) {

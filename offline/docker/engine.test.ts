@@ -19,8 +19,12 @@ suite(`the Docker daemon that the fallback starts${possible ? "" : " (skipped: n
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), "offline-docker-"));
     settings = {
-      socket: join(root, "docker.sock"), dataRoot: join(root, "data"), execRoot: join(root, "exec"), pidFile: join(root, "docker.pid"),
-      args: ["--bridge=none", "--iptables=false", "--ip6tables=false"], within: ["unshare", "--net", "--mount"],
+      socket: join(root, "docker.sock"),
+      dataRoot: join(root, "data"),
+      execRoot: join(root, "exec"),
+      pidFile: join(root, "docker.pid"),
+      args: ["--bridge=none", "--iptables=false", "--ip6tables=false"],
+      within: ["unshare", "--net", "--mount"],
     };
   });
   afterEach(async () => {
@@ -46,13 +50,37 @@ suite(`the Docker daemon that the fallback starts${possible ? "" : " (skipped: n
   it("runs a container", async () => {
     await startEngine(settings, root);
     const program = await enginePath();
-    await run(["bash", "-o", "pipefail", "-c", "tar -C \"$1\" -c tini-static | docker --host \"$2\" import - tiny", "import", join(program, "usr/bin"), `unix://${settings.socket}`]);
-    expect(await run(["docker", "--host", `unix://${settings.socket}`, "run", "--rm", "--privileged", "--network=none", "tiny", "/tini-static", "--version"])).toContain("tini version");
+    await run([
+      "bash",
+      "-o",
+      "pipefail",
+      "-c",
+      'tar -C "$1" -c tini-static | docker --host "$2" import - tiny',
+      "import",
+      join(program, "usr/bin"),
+      `unix://${settings.socket}`,
+    ]);
+    expect(
+      await run([
+        "docker",
+        "--host",
+        `unix://${settings.socket}`,
+        "run",
+        "--rm",
+        "--privileged",
+        "--network=none",
+        "tiny",
+        "/tini-static",
+        "--version",
+      ]),
+    ).toContain("tini version");
   });
 
   it("starts over what a killed daemon left", async () => {
     await startEngine(settings, root);
-    const pids = [settings.pidFile, join(settings.execRoot, "containerd", "containerd.pid")].map((file) => Number(readFileSync(file, "utf8")));
+    const pids = [settings.pidFile, join(settings.execRoot, "containerd", "containerd.pid")].map((file) =>
+      Number(readFileSync(file, "utf8")),
+    );
     for (const pid of pids) process.kill(pid, "SIGKILL");
     await startEngine(settings, root);
     expect(await answer(settings)).toContain("26.1");
@@ -67,10 +95,15 @@ suite(`the Docker daemon that the fallback starts${possible ? "" : " (skipped: n
   it("shows the daemon's own words when it cannot start", async () => {
     mkdirSync(settings.dataRoot);
     const failing = startEngine({ ...settings, args: ["--storage-driver=nonsense"] }, root);
-    await expect(failing).rejects.toMatchObject({ code: "E_DOCKER_MISSING", detail: expect.stringContaining("nonsense") as string });
+    await expect(failing).rejects.toMatchObject({
+      code: "E_DOCKER_MISSING",
+      detail: expect.stringContaining("nonsense") as string,
+    });
   });
 });
 
 async function answer(settings: EngineSettings): Promise<string> {
-  return (await tryRun(["docker", "--host", `unix://${settings.socket}`, "version", "--format", "{{.Server.Version}}"])).stdout.trim();
+  return (
+    await tryRun(["docker", "--host", `unix://${settings.socket}`, "version", "--format", "{{.Server.Version}}"])
+  ).stdout.trim();
 }

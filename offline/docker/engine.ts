@@ -27,7 +27,13 @@ export interface EngineSettings {
 }
 
 /** Docker's own defaults, so that every client finds the daemon. */
-const DEFAULTS: EngineSettings = { socket: "/var/run/docker.sock", dataRoot: "/var/lib/docker", execRoot: "/var/run/docker", pidFile: "/var/run/docker.pid", args: [] };
+const DEFAULTS: EngineSettings = {
+  socket: "/var/run/docker.sock",
+  dataRoot: "/var/lib/docker",
+  execRoot: "/var/run/docker",
+  pidFile: "/var/run/docker.pid",
+  args: [],
+};
 
 /** Seconds that a daemon may take until it answers; a large data root takes longest. */
 const START_SECONDS = 60;
@@ -36,7 +42,11 @@ const START_SECONDS = 60;
  * Docker's packages. Those of the newer suite are Go programs that run on an older C library; runc and tini do not,
  * and come from the host's own suite.
  */
-const PACKAGES = { suite: VERSIONS.suites.docker, newer: ["docker.io", "docker-cli", "containerd"], own: ["runc", "tini"] };
+const PACKAGES = {
+  suite: VERSIONS.suites.docker,
+  newer: ["docker.io", "docker-cli", "containerd"],
+  own: ["runc", "tini"],
+};
 
 /** The steps to a daemon that answers; none where one does. */
 export async function engineSteps(settings = DEFAULTS): Promise<Step[]> {
@@ -46,7 +56,13 @@ export async function engineSteps(settings = DEFAULTS): Promise<Step[]> {
   const steps: Step[] = [];
   if (!existsSync(entryPath(engineEntry()))) {
     requireDisk(2);
-    steps.push({ name: "dockerEngine", title: "Docker Engine from Debian's packages", work: async () => { await enginePath(); } });
+    steps.push({
+      name: "dockerEngine",
+      title: "Docker Engine from Debian's packages",
+      work: async () => {
+        await enginePath();
+      },
+    });
   }
   steps.push({ name: "dockerStart", title: "starting the Docker daemon", work: () => startEngine(settings) });
   return steps;
@@ -61,17 +77,25 @@ export function engineEnvironment(): { path: string[] } {
 
 /** One line when the daemon that runs is ours. */
 export function engineNotes(): string[] {
-  return runningPid(recordFile()) === undefined ? [] : [`Docker Engine from Debian ${VERSIONS.suites.docker}'s packages, started here (no daemon answered)`];
+  return runningPid(recordFile()) === undefined
+    ? []
+    : [`Docker Engine from Debian ${VERSIONS.suites.docker}'s packages, started here (no daemon answered)`];
 }
 
 export async function engineStatus(): Promise<string> {
   const pid = runningPid(recordFile());
   if (pid !== undefined) return `Docker daemon started here, pid ${pid}, log ${logFile()}`;
-  return (await answers(DEFAULTS.socket)) ? "Docker daemon: one that was not started here" : "Docker daemon: none answers";
+  return (await answers(DEFAULTS.socket))
+    ? "Docker daemon: one that was not started here"
+    : "Docker daemon: none answers";
 }
 
 function engineEntry(): Entry {
-  return { name: "docker-engine", version: PACKAGES.suite, hash: recipeHash([], [JSON.stringify(PACKAGES), DEBIAN_ARCH]) };
+  return {
+    name: "docker-engine",
+    version: PACKAGES.suite,
+    hash: recipeHash([], [JSON.stringify(PACKAGES), DEBIAN_ARCH]),
+  };
 }
 
 /** The folder of the daemon's programs, which are unpacked first where they are missing. */
@@ -92,38 +116,76 @@ export function enginePath(): Promise<string> {
  * @throws UserError E_DOCKER_MISSING with the end of the daemon's log
  */
 export async function startEngine(settings = DEFAULTS, root = cacheRoot()): Promise<void> {
-  await withLock("docker-start", async () => {
-    if (await answers(settings.socket)) return;
-    const engine = await enginePath();
-    await requireIptables(settings);
-    removeStale(settings);
-    const env = { ...process.env, PATH: [join(engine, "usr/sbin"), join(engine, "usr/bin"), "/usr/sbin", "/sbin", process.env["PATH"] ?? ""].join(":") };
-    mkdirSync(join(root, "docker"), { recursive: true });
-    const log = openSync(logFile(root), "w");
-    const [program, ...words] = [...settings.within ?? [], join(engine, "usr/sbin/dockerd")];
-    const daemon = spawn(program!, [
-      ...words,
-      `--host=unix://${settings.socket}`, `--data-root=${settings.dataRoot}`, `--exec-root=${settings.execRoot}`, `--pidfile=${settings.pidFile}`, ...settings.args,
-    ], { detached: true, stdio: ["ignore", log, log], env });
-    closeSync(log);
-    let ended: string | undefined;
-    daemon.once("error", (error) => { ended = error.message; });
-    daemon.once("exit", (code, signal) => { ended = `it ended with ${signal ?? `exit code ${code}`}`; });
-    const failure = (seen: string) => new UserError("E_DOCKER_MISSING", { seen, wanted: `a daemon at ${settings.socket}`, next: `less ${logFile(root)}`, detail: tail(readFileSync(logFile(root), "utf8"), 12) });
-    await waitFor(async () => {
-      if (ended !== undefined) throw failure(`dockerd: ${ended}`);
-      return (await answers(settings.socket)) ? { value: true } : { reason: "it does not answer yet" };
-    }, { deadline: START_SECONDS * 1000, interval: 100 }, (reason, seconds) => failure(`dockerd after ${seconds} s: ${reason}`));
-    daemon.unref();
-    writeFileSync(recordFile(root), JSON.stringify({ pid: daemon.pid, started: startTime(daemon.pid!) }));
-  }, root);
+  await withLock(
+    "docker-start",
+    async () => {
+      if (await answers(settings.socket)) return;
+      const engine = await enginePath();
+      await requireIptables(settings);
+      removeStale(settings);
+      const env = {
+        ...process.env,
+        PATH: [join(engine, "usr/sbin"), join(engine, "usr/bin"), "/usr/sbin", "/sbin", process.env["PATH"] ?? ""].join(
+          ":",
+        ),
+      };
+      mkdirSync(join(root, "docker"), { recursive: true });
+      const log = openSync(logFile(root), "w");
+      const [program, ...words] = [...(settings.within ?? []), join(engine, "usr/sbin/dockerd")];
+      const daemon = spawn(
+        program!,
+        [
+          ...words,
+          `--host=unix://${settings.socket}`,
+          `--data-root=${settings.dataRoot}`,
+          `--exec-root=${settings.execRoot}`,
+          `--pidfile=${settings.pidFile}`,
+          ...settings.args,
+        ],
+        { detached: true, stdio: ["ignore", log, log], env },
+      );
+      closeSync(log);
+      let ended: string | undefined;
+      daemon.once("error", (error) => {
+        ended = error.message;
+      });
+      daemon.once("exit", (code, signal) => {
+        ended = `it ended with ${signal ?? `exit code ${code}`}`;
+      });
+      const failure = (seen: string) =>
+        new UserError("E_DOCKER_MISSING", {
+          seen,
+          wanted: `a daemon at ${settings.socket}`,
+          next: `less ${logFile(root)}`,
+          detail: tail(readFileSync(logFile(root), "utf8"), 12),
+        });
+      await waitFor(
+        async () => {
+          if (ended !== undefined) throw failure(`dockerd: ${ended}`);
+          return (await answers(settings.socket)) ? { value: true } : { reason: "it does not answer yet" };
+        },
+        { deadline: START_SECONDS * 1000, interval: 100 },
+        (reason, seconds) => failure(`dockerd after ${seconds} s: ${reason}`),
+      );
+      daemon.unref();
+      writeFileSync(recordFile(root), JSON.stringify({ pid: daemon.pid, started: startTime(daemon.pid!) }));
+    },
+    root,
+  );
 }
 
 /** The one package that goes onto the host: it is small, and its programs look for their modules in fixed places. */
 async function requireIptables(settings: EngineSettings): Promise<void> {
-  if (settings.args.includes("--iptables=false") || findProgram("iptables", `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`)) return;
+  if (
+    settings.args.includes("--iptables=false") ||
+    findProgram("iptables", `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`)
+  )
+    return;
   await run(["apt-get", "update", "-qq"], { timeout: 300_000 });
-  await run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "iptables"], { timeout: 300_000, env: { DEBIAN_FRONTEND: "noninteractive" } });
+  await run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "iptables"], {
+    timeout: 300_000,
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+  });
 }
 
 /**
@@ -134,10 +196,15 @@ function removeStale(settings: EngineSettings): void {
   const folder = join(settings.execRoot, "containerd");
   const daemon = livingPid(settings.pidFile, "dockerd");
   if (daemon !== undefined) {
-    throw new UserError("E_DOCKER_MISSING", { seen: `dockerd runs (pid ${daemon}), but does not answer at ${settings.socket}`, wanted: "a daemon that answers, or none", next: `kill ${daemon}` });
+    throw new UserError("E_DOCKER_MISSING", {
+      seen: `dockerd runs (pid ${daemon}), but does not answer at ${settings.socket}`,
+      wanted: "a daemon that answers, or none",
+      next: `kill ${daemon}`,
+    });
   }
   const stale = [settings.pidFile, settings.socket];
-  if (livingPid(join(folder, "containerd.pid"), "containerd") === undefined) stale.push(...["containerd.pid", "containerd.sock", "containerd.sock.ttrpc"].map((name) => join(folder, name)));
+  if (livingPid(join(folder, "containerd.pid"), "containerd") === undefined)
+    stale.push(...["containerd.pid", "containerd.sock", "containerd.sock.ttrpc"].map((name) => join(folder, name)));
   for (const file of stale) rmSync(file, { force: true });
 }
 
@@ -155,8 +222,14 @@ export async function stopEngine(root = cacheRoot()): Promise<string> {
   const pid = runningPid(recordFile(root));
   if (pid === undefined) return "no Docker daemon was started here";
   process.kill(pid, "SIGTERM");
-  await waitFor(() => Promise.resolve(runningPid(recordFile(root)) === undefined ? { value: true } : { reason: `dockerd (pid ${pid}) still runs` }), { deadline: 30_000, interval: 100 },
-    (reason) => new UserError("E_COMMAND_TIMEOUT", { seen: reason, wanted: "its end", next: `kill -9 ${pid}` }));
+  await waitFor(
+    () =>
+      Promise.resolve(
+        runningPid(recordFile(root)) === undefined ? { value: true } : { reason: `dockerd (pid ${pid}) still runs` },
+      ),
+    { deadline: 30_000, interval: 100 },
+    (reason) => new UserError("E_COMMAND_TIMEOUT", { seen: reason, wanted: "its end", next: `kill -9 ${pid}` }),
+  );
   rmSync(recordFile(root), { force: true });
   return `stopped the Docker daemon (pid ${pid})`;
 }
@@ -174,7 +247,9 @@ async function answers(socket: string): Promise<boolean> {
   const docker = findProgram("docker") ?? join(entryPath(engineEntry()), "usr/bin/docker");
   if (!existsSync(docker)) return false;
   const host = socket === DEFAULTS.socket ? [] : ["--host", `unix://${socket}`];
-  return (await tryRun([docker, ...host, "version", "--format", "{{.Server.Version}}"], { timeout: 20_000 })).exitCode === 0;
+  return (
+    (await tryRun([docker, ...host, "version", "--format", "{{.Server.Version}}"], { timeout: 20_000 })).exitCode === 0
+  );
 }
 
 /** The recorded daemon's pid while that very process runs; a number that another process got meanwhile is none. */

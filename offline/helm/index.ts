@@ -13,7 +13,15 @@ export async function helmSteps(): Promise<Step[]> {
   if (existsSync(helmFolder())) return [];
   requireLinux();
   requireDisk(2);
-  return Promise.resolve([{ name: "helm", title: `helm ${VERSIONS.helm} from its Go module (about a minute on 2 cores)`, work: async () => { await makeHelm(); } }]);
+  return Promise.resolve([
+    {
+      name: "helm",
+      title: `helm ${VERSIONS.helm} from its Go module (about a minute on 2 cores)`,
+      work: async () => {
+        await makeHelm();
+      },
+    },
+  ]);
 }
 
 /** The folder of the CLI, for PATH. */
@@ -31,8 +39,12 @@ function entry(): Entry {
 }
 
 function makeHelm(): Promise<string> {
-  return cached(entry(), (folder) => goBuild({
-    module: MODULE, package: "helm.sh/helm/v3/cmd/helm", output: join(folder, "helm"),
-    variables: { "helm.sh/helm/v3/internal/version.version": `v${VERSIONS.helm}` },
-  }));
+  return cached(entry(), (folder) =>
+    goBuild({
+      module: MODULE,
+      package: "helm.sh/helm/v3/cmd/helm",
+      output: join(folder, "helm"),
+      variables: { "helm.sh/helm/v3/internal/version.version": `v${VERSIONS.helm}` },
+    }),
+  );
 }

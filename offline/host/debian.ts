@@ -22,35 +22,63 @@ export const DEBIAN_ARCH = process.arch === "arm64" ? "arm64" : "amd64";
  */
 export function debianSource(folder = "/etc/apt"): DebianSource {
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
-  const codename = /^VERSION_CODENAME=(.*)$/m.exec(release)?.[1]?.replaceAll("\"", "");
+  const codename = /^VERSION_CODENAME=(.*)$/m.exec(release)?.[1]?.replaceAll('"', "");
   const texts = sourceFiles(folder).map((file) => ({ file, text: readFileSync(file, "utf8") }));
-  const sources = texts.flatMap(({ file, text }) => (file.endsWith(".sources") ? parseStanzas(text) : parseLines(text)));
-  const main = sources.find((source) => codename !== undefined && source.suites.includes(codename) && source.components.includes("main") && /debian\/?$/.test(source.uri));
+  const sources = texts.flatMap(({ file, text }) =>
+    file.endsWith(".sources") ? parseStanzas(text) : parseLines(text),
+  );
+  const main = sources.find(
+    (source) =>
+      codename !== undefined &&
+      source.suites.includes(codename) &&
+      source.components.includes("main") &&
+      /debian\/?$/.test(source.uri),
+  );
   if (!main || codename === undefined) {
     throw new UserError("E_TOOL_BUILD", {
-      seen: `no source of Debian's main archive${codename ? ` for ${codename}` : ""} in ${folder}`, wanted: "a Debian host whose apt sources are set up",
+      seen: `no source of Debian's main archive${codename ? ` for ${codename}` : ""} in ${folder}`,
+      wanted: "a Debian host whose apt sources are set up",
       next: "use a host that reaches an image registry and get.pulumi.com, or run this on Debian",
     });
   }
   return { uri: main.uri, signedBy: main.signedBy, codename };
 }
 
-interface ParsedSource { uri: string; suites: string[]; components: string[]; signedBy: string | undefined }
+interface ParsedSource {
+  uri: string;
+  suites: string[];
+  components: string[];
+  signedBy: string | undefined;
+}
 
 function sourceFiles(folder: string): string[] {
   const parts = join(folder, "sources.list.d");
-  const listed = existsSync(parts) ? readdirSync(parts).filter((name) => /\.(list|sources)$/.test(name)).sort().map((name) => join(parts, name)) : [];
+  const listed = existsSync(parts)
+    ? readdirSync(parts)
+        .filter((name) => /\.(list|sources)$/.test(name))
+        .sort()
+        .map((name) => join(parts, name))
+    : [];
   return [join(folder, "sources.list"), ...listed].filter((file) => existsSync(file));
 }
 
 /** The form of one paragraph per source (deb822). */
 function parseStanzas(text: string): ParsedSource[] {
-  const stanzas = text.split("\n").filter((line) => !line.startsWith("#")).join("\n").split(/\n\s*\n/);
+  const stanzas = text
+    .split("\n")
+    .filter((line) => !line.startsWith("#"))
+    .join("\n")
+    .split(/\n\s*\n/);
   return stanzas.flatMap((stanza) => {
     const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, "mi").exec(stanza)?.[1]?.trim();
     const words = (name: string) => field(name)?.split(/\s+/) ?? [];
     if (!words("Types").includes("deb") || field("Enabled") === "no") return [];
-    return words("URIs").map((uri) => ({ uri, suites: words("Suites"), components: words("Components"), signedBy: field("Signed-By") }));
+    return words("URIs").map((uri) => ({
+      uri,
+      suites: words("Suites"),
+      components: words("Components"),
+      signedBy: field("Signed-By"),
+    }));
   });
 }
 
@@ -59,7 +87,14 @@ function parseLines(text: string): ParsedSource[] {
   return text.split("\n").flatMap((line) => {
     const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s+(.+)$/.exec(line);
     if (!match) return [];
-    return [{ uri: match[2]!, suites: [match[3]!], components: match[4]!.trim().split(/\s+/), signedBy: /signed-by=(\S+)/.exec(match[1] ?? "")?.[1] }];
+    return [
+      {
+        uri: match[2]!,
+        suites: [match[3]!],
+        components: match[4]!.trim().split(/\s+/),
+        signedBy: /signed-by=(\S+)/.exec(match[1] ?? "")?.[1],
+      },
+    ];
   });
 }
 
@@ -68,7 +103,12 @@ function parseLines(text: string): ParsedSource[] {
  * @param work folder for apt's own files
  * @throws UserError E_TOOL_BUILD when the archive does not answer or lacks a package
  */
-export async function unpackPackages(suite: string, packages: readonly string[], folder: string, work: string): Promise<void> {
+export async function unpackPackages(
+  suite: string,
+  packages: readonly string[],
+  folder: string,
+  work: string,
+): Promise<void> {
   const apt = await privateApt(suite, work);
   await fetched(["apt-get", ...apt.options, "download", "-qq", ...packages], suite, apt.archives);
   mkdirSync(folder, { recursive: true });
@@ -83,24 +123,44 @@ export async function unpackPackages(suite: string, packages: readonly string[],
  * @returns the folder of the archives
  * @throws UserError E_TOOL_BUILD
  */
-export async function downloadPackages(suite: string, packages: readonly string[], status: string, work: string): Promise<string> {
+export async function downloadPackages(
+  suite: string,
+  packages: readonly string[],
+  status: string,
+  work: string,
+): Promise<string> {
   const apt = await privateApt(suite, work, status);
-  await fetched(["apt-get", ...apt.options, "install", "-qq", "-y", "--download-only", "--no-install-recommends", ...packages], suite);
+  await fetched(
+    ["apt-get", ...apt.options, "install", "-qq", "-y", "--download-only", "--no-install-recommends", ...packages],
+    suite,
+  );
   return apt.archives;
 }
 
 /** Options that give apt a configuration and a state of its own, with the host's source and another suite. */
-async function privateApt(suite: string, work: string, status?: string): Promise<{ options: string[]; archives: string }> {
+async function privateApt(
+  suite: string,
+  work: string,
+  status?: string,
+): Promise<{ options: string[]; archives: string }> {
   const folder = join(work, `apt-${suite}`);
   const archives = join(folder, "cache/archives");
-  for (const path of [join(folder, "state/lists/partial"), join(archives, "partial")]) mkdirSync(path, { recursive: true });
+  for (const path of [join(folder, "state/lists/partial"), join(archives, "partial")])
+    mkdirSync(path, { recursive: true });
   writeFileSync(join(folder, "status"), status ? readFileSync(status) : "");
   const { uri, signedBy } = debianSource();
   const sources = join(folder, "debian.sources");
-  writeFileSync(sources, `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\n${signedBy ? `Signed-By: ${signedBy}\n` : ""}`);
+  writeFileSync(
+    sources,
+    `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\n${signedBy ? `Signed-By: ${signedBy}\n` : ""}`,
+  );
   const options = Object.entries({
-    "Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null", "Dir::State": join(folder, "state"), "Dir::State::status": join(folder, "status"),
-    "Dir::Cache": join(folder, "cache"), "APT::Sandbox::User": "root",
+    "Dir::Etc::sourcelist": sources,
+    "Dir::Etc::sourceparts": "/dev/null",
+    "Dir::State": join(folder, "state"),
+    "Dir::State::status": join(folder, "status"),
+    "Dir::Cache": join(folder, "cache"),
+    "APT::Sandbox::User": "root",
     // A mirror may be behind; signatures are checked all the same.
     "Acquire::Check-Valid-Until": "false",
   }).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
@@ -112,7 +172,9 @@ async function fetched(argv: [string, ...string[]], suite: string, cwd?: string)
   const result = await tryRun(argv, { timeout: 300_000, ...(cwd ? { cwd } : {}) });
   if (result.exitCode === 0) return;
   throw new UserError("E_TOOL_BUILD", {
-    seen: `${argv[0]} failed for Debian ${suite} (exit code ${result.exitCode})`, wanted: "packages from the host's own Debian source",
-    next: "apt-get update", detail: (result.stderr || result.stdout).split("\n").slice(-10).join("\n"),
+    seen: `${argv[0]} failed for Debian ${suite} (exit code ${result.exitCode})`,
+    wanted: "packages from the host's own Debian source",
+    next: "apt-get update",
+    detail: (result.stderr || result.stdout).split("\n").slice(-10).join("\n"),
   });
 }

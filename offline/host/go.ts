@@ -26,13 +26,34 @@ export interface GoBuild {
  * @throws UserError E_TOOL_BUILD with the end of the compiler's output
  */
 export async function goBuild(build: GoBuild): Promise<void> {
-  const flags = ["-s", "-w", ...Object.entries(build.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`)].join(" ");
-  const argv: [string, ...string[]] = [await goProgram(), "build", "-buildvcs=false", "-tags", (build.tags ?? []).join(","), "-ldflags", flags, "-o", build.output, build.package];
-  const result = await tryRun(argv, { cwd: build.module, timeout: 45 * 60_000, env: build.static === false ? {} : { CGO_ENABLED: "0" } });
+  const flags = [
+    "-s",
+    "-w",
+    ...Object.entries(build.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`),
+  ].join(" ");
+  const argv: [string, ...string[]] = [
+    await goProgram(),
+    "build",
+    "-buildvcs=false",
+    "-tags",
+    (build.tags ?? []).join(","),
+    "-ldflags",
+    flags,
+    "-o",
+    build.output,
+    build.package,
+  ];
+  const result = await tryRun(argv, {
+    cwd: build.module,
+    timeout: 45 * 60_000,
+    env: build.static === false ? {} : { CGO_ENABLED: "0" },
+  });
   if (result.exitCode === 0) return;
   throw new UserError("E_TOOL_BUILD", {
-    seen: `go build ${build.package} in ${build.module} ended with exit code ${result.exitCode}`, wanted: "Go modules from the host's GOPROXY, and about 6 GiB of disk for Go's caches",
-    next: "go env GOPROXY", detail: tail(result.stderr || result.stdout),
+    seen: `go build ${build.package} in ${build.module} ended with exit code ${result.exitCode}`,
+    wanted: "Go modules from the host's GOPROXY, and about 6 GiB of disk for Go's caches",
+    next: "go env GOPROXY",
+    detail: tail(result.stderr || result.stdout),
   });
 }
 
@@ -40,10 +61,13 @@ export async function goBuild(build: GoBuild): Promise<void> {
 async function goProgram(): Promise<string> {
   const found = findProgram("go") ?? findProgram("go", "/usr/local/go/bin:/usr/lib/go/bin");
   if (found) return found;
-  const folder = await cached({ name: "go", version: "debian-sid", hash: recipeHash([], [DEBIAN_ARCH]) }, async (path) => {
-    const work = join(path, "work");
-    mkdirSync(work);
-    await unpackPackages("sid", ["golang-1.26-go", "golang-1.26-src"], path, work);
-  });
+  const folder = await cached(
+    { name: "go", version: "debian-sid", hash: recipeHash([], [DEBIAN_ARCH]) },
+    async (path) => {
+      const work = join(path, "work");
+      mkdirSync(work);
+      await unpackPackages("sid", ["golang-1.26-go", "golang-1.26-src"], path, work);
+    },
+  );
   return join(folder, "usr/lib/go-1.26/bin/go");
 }

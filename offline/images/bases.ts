@@ -22,10 +22,21 @@ const PACKAGES = ["python3", "python3-venv", "procps", "curl", "git"];
 /** What git wants for commands that nobody needs in a sandbox (send-email, svn, gitweb): 50 MB. */
 const LEFT_OUT = /^(perl|perl-modules-[\d.]+|libperl[\d.]+(t64)?|liberror-perl|libgdbm\w*|libgdbm-compat\w*)_/;
 /** Parts of packages that no sandbox needs. */
-const PACKAGE_TRIM = ["usr/lib/python3*/test", "usr/lib/python3*/idlelib", "usr/lib/python3*/ensurepip/_bundled/*", "usr/share/gitweb", "usr/share/perl5/Git*",
+const PACKAGE_TRIM = [
+  "usr/lib/python3*/test",
+  "usr/lib/python3*/idlelib",
+  "usr/lib/python3*/ensurepip/_bundled/*",
+  "usr/share/gitweb",
+  "usr/share/perl5/Git*",
   // Git's servers and its ways of old to send, 2 MB each; clone, fetch and push over HTTPS and SSH do not use them.
-  ...["http-push", "http-backend", "imap-send", "daemon", "shell", "instaweb", "svn", "send-email", "cvs*", "p4"].map((name) => `usr/lib/git-core/git-${name}`),
-  "usr/lib/git-core/scalar", "usr/bin/scalar", "usr/bin/git-shell", "usr/bin/git-cvsserver"];
+  ...["http-push", "http-backend", "imap-send", "daemon", "shell", "instaweb", "svn", "send-email", "cvs*", "p4"].map(
+    (name) => `usr/lib/git-core/git-${name}`,
+  ),
+  "usr/lib/git-core/scalar",
+  "usr/bin/scalar",
+  "usr/bin/git-shell",
+  "usr/bin/git-cvsserver",
+];
 /** The same of packages of Node.js, by the ends of names; pnpm has its file copying built for other systems too. */
 const NODE_TRIM = [".md", ".map", ".d.ts", ".d.mts", ".d.cts", "/docs", "/man"];
 const FOREIGN = /^reflink\.(?!linux-\w+-gnu)/;
@@ -33,7 +44,10 @@ const FOREIGN = /^reflink\.(?!linux-\w+-gnu)/;
 /** The two images' names; the tags change with everything that the images are made from. */
 export function baseTags(): { bay: string; ship: string } {
   const os = recipeHash([join(RECIPE, "bay.Dockerfile")], [JSON.stringify(ROOTFS), DEBIAN_ARCH, VERSIONS.node]);
-  const ship = recipeHash([join(RECIPE, "ship.Dockerfile")], [os, ...PACKAGES, LEFT_OUT.source, ...PACKAGE_TRIM, ...NODE_TRIM, VERSIONS.npm, VERSIONS.pnpm]);
+  const ship = recipeHash(
+    [join(RECIPE, "ship.Dockerfile")],
+    [os, ...PACKAGES, LEFT_OUT.source, ...PACKAGE_TRIM, ...NODE_TRIM, VERSIONS.npm, VERSIONS.pnpm],
+  );
   return { bay: `bay-e2e/node-base:${VERSIONS.node}-${os}`, ship: `bay-e2e/python-node-base:${VERSIONS.node}-${ship}` };
 }
 
@@ -59,8 +73,13 @@ export async function makeBases(): Promise<void> {
 async function withNode(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const name = `node-linux-${process.arch === "arm64" ? "arm64" : "x64"}`;
-  const packed = await run(["npm", "pack", "--silent", `${name}@${VERSIONS.node}`], { cwd: folder, timeout: 5 * 60_000 });
-  await run(["tar", "-xzf", packed.trim().split("\n").pop()!, "--strip-components=2", "package/bin/node"], { cwd: folder });
+  const packed = await run(["npm", "pack", "--silent", `${name}@${VERSIONS.node}`], {
+    cwd: folder,
+    timeout: 5 * 60_000,
+  });
+  await run(["tar", "-xzf", packed.trim().split("\n").pop()!, "--strip-components=2", "package/bin/node"], {
+    cwd: folder,
+  });
   await run(["rm", packed.trim().split("\n").pop()!], { cwd: folder });
   chmodSync(join(folder, "node"), 0o755);
   // Symbols are a part of the file, and nobody debugs Node.js itself in there.
@@ -76,23 +95,46 @@ async function withPackages(root: string, folder: string, work: string): Promise
   for (const name of wanted) copyFileSync(join(archives, name), join(root, "archives", name));
   const stamp = join(work, "stamp");
   writeFileSync(stamp, "");
-  await run(["chroot", root, "sh", "-c", "dpkg --force-depends --unpack /archives/*.deb && dpkg --force-depends --configure -a && rm -r /archives"], {
-    timeout: 5 * 60_000, env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" },
-  });
-  trimRootfs(root, [...ROOTFS.remove ?? [], ...PACKAGE_TRIM]);
+  await run(
+    [
+      "chroot",
+      root,
+      "sh",
+      "-c",
+      "dpkg --force-depends --unpack /archives/*.deb && dpkg --force-depends --configure -a && rm -r /archives",
+    ],
+    {
+      timeout: 5 * 60_000,
+      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" },
+    },
+  );
+  trimRootfs(root, [...(ROOTFS.remove ?? []), ...PACKAGE_TRIM]);
   // By the time of the inode's change, because dpkg keeps the files' own times.
-  const changed = await run(["find", ".", "-cnewer", stamp, "(", "-not", "-type", "d", "-o", "-type", "d", "-empty", ")", "-print0"], { cwd: root });
-  await run(["tar", "-C", root, "--numeric-owner", "--null", "--no-recursion", "-T", "-", "-cf", join(folder, "packages.tar")], { input: changed });
+  const changed = await run(
+    ["find", ".", "-cnewer", stamp, "(", "-not", "-type", "d", "-o", "-type", "d", "-empty", ")", "-print0"],
+    { cwd: root },
+  );
+  await run(
+    ["tar", "-C", root, "--numeric-owner", "--null", "--no-recursion", "-T", "-", "-cf", join(folder, "packages.tar")],
+    { input: changed },
+  );
 }
 
-/** Puts a program of the npm registry, which needs no other package, into a folder without what only its developers need. */
+/**
+ * Puts a program of the npm registry, which needs no other package, into a folder without what only its developers
+ * need.
+ */
 async function withNodePackage(folder: string, name: string, version: string): Promise<void> {
-  const packed = (await run(["npm", "pack", "--silent", `${name}@${version}`], { cwd: folder, timeout: 5 * 60_000 })).trim().split("\n").pop()!;
+  const packed = (await run(["npm", "pack", "--silent", `${name}@${version}`], { cwd: folder, timeout: 5 * 60_000 }))
+    .trim()
+    .split("\n")
+    .pop()!;
   const target = join(folder, name);
   mkdirSync(target);
   await run(["tar", "-xzf", join(folder, packed), "--no-same-owner", "--strip-components=1", "-C", target]);
   rmSync(join(folder, packed));
   for (const entry of readdirSync(target, { recursive: true, encoding: "utf8" })) {
-    if (NODE_TRIM.some((end) => `/${entry}`.endsWith(end)) || FOREIGN.test(basename(entry))) rmSync(join(target, entry), { recursive: true, force: true });
+    if (NODE_TRIM.some((end) => `/${entry}`.endsWith(end)) || FOREIGN.test(basename(entry)))
+      rmSync(join(target, entry), { recursive: true, force: true });
   }
 }

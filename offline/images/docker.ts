@@ -3,7 +3,14 @@ import { LABEL } from "../versions";
 
 /** Which of these images the daemon has. */
 export async function presentImages(tags: readonly string[]): Promise<Set<string>> {
-  const result = await tryRun(["docker", "images", "--filter", `label=${LABEL}`, "--format", "{{.Repository}}:{{.Tag}}"]);
+  const result = await tryRun([
+    "docker",
+    "images",
+    "--filter",
+    `label=${LABEL}`,
+    "--format",
+    "{{.Repository}}:{{.Tag}}",
+  ]);
   const found = new Set(result.stdout.split("\n"));
   return new Set(tags.filter((tag) => found.has(tag)));
 }
@@ -11,7 +18,7 @@ export async function presentImages(tags: readonly string[]): Promise<Set<string
 /** Makes an image of one layer out of a folder, keeping owners and modes. */
 export async function importFolder(folder: string, tag: string, changes: readonly string[] = []): Promise<void> {
   const all = [`LABEL ${LABEL}`, ...changes].flatMap((change) => ["--change", change]);
-  const script = "tar -C \"$1\" --numeric-owner -c . | docker import \"${@:3}\" - \"$2\"";
+  const script = 'tar -C "$1" --numeric-owner -c . | docker import "${@:3}" - "$2"';
   await run(["bash", "-o", "pipefail", "-c", script, "import", folder, tag, ...all], { timeout: 5 * 60_000 });
 }
 

@@ -16,7 +16,20 @@ const RUNC_CR = join(__dirname, "..", "..", "images", "runc-cr");
 /** The node's operating system: what a kubelet, containerd and checkpoints need. */
 const ROOTFS: Rootfs = {
   suite: VERSIONS.suites.node,
-  include: ["containerd", "runc", "criu", "containernetworking-plugins", "iptables", "conntrack", "socat", "procps", "kmod", "iproute2", "ca-certificates", "jq"],
+  include: [
+    "containerd",
+    "runc",
+    "criu",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "socat",
+    "procps",
+    "kmod",
+    "iproute2",
+    "ca-certificates",
+    "jq",
+  ],
   remove: ["usr/lib/cni/dhcp", "usr/share/zoneinfo/*"],
 };
 
@@ -32,11 +45,19 @@ type Program = { module?: string; folder?: string } & Pick<GoBuild, "variables" 
 const PROGRAMS = {
   kube: {
     folder: "components",
-    variables: { "k8s.io/component-base/version.gitVersion": release, "k8s.io/component-base/version.gitMajor": major!, "k8s.io/component-base/version.gitMinor": minor! },
+    variables: {
+      "k8s.io/component-base/version.gitVersion": release,
+      "k8s.io/component-base/version.gitMajor": major!,
+      "k8s.io/component-base/version.gitMinor": minor!,
+    },
   },
   coredns: { folder: "coredns" },
   // gRPC's tracing pages would keep every method of every type in the program, and make it 20 MB larger.
-  node: { folder: "node", tags: ["grpcnotrace"], variables: { "main.version": release, "main.contract": VERSIONS.k3s.replace("-k3s", "+k3s") } },
+  node: {
+    folder: "node",
+    tags: ["grpcnotrace"],
+    variables: { "main.version": release, "main.contract": VERSIONS.k3s.replace("-k3s", "+k3s") },
+  },
   pause: { folder: "pause" },
   // A module of its own: what the engine needs is older than what Kubernetes is made of.
   "network-policies": { module: "netpol" },
@@ -66,7 +87,10 @@ export interface NodeParts {
 export async function missingParts(): Promise<NodeParts> {
   const present = await presentImages([osTag(), programsTag()]);
   const programs = !present.has(programsTag());
-  return { os: programs && !present.has(osTag()), programs: programs && Object.values(programEntries()).some((entry) => !existsSync(entryPath(entry))) };
+  return {
+    os: programs && !present.has(osTag()),
+    programs: programs && Object.values(programEntries()).some((entry) => !existsSync(entryPath(entry))),
+  };
 }
 
 /** Makes the node's root file system as an image of its own, which node images of later recipes share. */
@@ -86,7 +110,9 @@ export async function makeNodePrograms(): Promise<Record<keyof typeof PROGRAMS, 
   const made: [string, string][] = [];
   for (const [name, program] of Object.entries<Program>(PROGRAMS)) {
     const { module = "kube", folder: source = ".", ...settings } = program;
-    const folder = await cached(entries[name]!, (path) => goBuild({ module: join(GO, module), package: `./${source}`, output: join(path, name), ...settings }));
+    const folder = await cached(entries[name]!, (path) =>
+      goBuild({ module: join(GO, module), package: `./${source}`, output: join(path, name), ...settings }),
+    );
     made.push([name, join(folder, name)]);
   }
   return Object.fromEntries(made) as Record<keyof typeof PROGRAMS, string>;
@@ -94,7 +120,9 @@ export async function makeNodePrograms(): Promise<Record<keyof typeof PROGRAMS, 
 
 /** Builds the program that dumps and restores containers; gives its file. */
 async function makeRuncCr(): Promise<string> {
-  const folder = await cached(runcCrEntry(), (path) => goBuild({ module: RUNC_CR, package: ".", output: join(path, "runc-cr") }));
+  const folder = await cached(runcCrEntry(), (path) =>
+    goBuild({ module: RUNC_CR, package: ".", output: join(path, "runc-cr") }),
+  );
   return join(folder, "runc-cr");
 }
 
@@ -131,15 +159,30 @@ function programsTag(): string {
 }
 
 function programsHash(): string {
-  return recipeHash([join(RECIPES, "programs")], [osTag(), ...Object.values(programEntries()).map((entry) => entry.hash)]);
+  return recipeHash(
+    [join(RECIPES, "programs")],
+    [osTag(), ...Object.values(programEntries()).map((entry) => entry.hash)],
+  );
 }
 
 function programEntries(): Record<string, Entry> {
-  return Object.fromEntries(Object.entries<Program>(PROGRAMS).map(([name, program]) => {
-    const { module = "kube", folder } = program;
-    const sources = (folder === undefined ? goSources(join(GO, module)) : [...["go.mod", "go.sum"].map((file) => join(GO, module, file)), join(GO, module, folder)]);
-    return [name, { name: `node-program-${name.replace(/-/g, "")}`, version: release, hash: recipeHash(sources, [JSON.stringify(program), DEBIAN_ARCH]) }];
-  }));
+  return Object.fromEntries(
+    Object.entries<Program>(PROGRAMS).map(([name, program]) => {
+      const { module = "kube", folder } = program;
+      const sources =
+        folder === undefined
+          ? goSources(join(GO, module))
+          : [...["go.mod", "go.sum"].map((file) => join(GO, module, file)), join(GO, module, folder)];
+      return [
+        name,
+        {
+          name: `node-program-${name.replace(/-/g, "")}`,
+          version: release,
+          hash: recipeHash(sources, [JSON.stringify(program), DEBIAN_ARCH]),
+        },
+      ];
+    }),
+  );
 }
 
 function runcCrEntry(): Entry {
@@ -148,5 +191,7 @@ function runcCrEntry(): Entry {
 
 /** What a program is made of that is a module of one package. */
 function goSources(module: string): string[] {
-  return readdirSync(module).filter((name) => /\.go$|^go\.(mod|sum)$/.test(name) && !name.endsWith("_test.go")).map((name) => join(module, name));
+  return readdirSync(module)
+    .filter((name) => /\.go$|^go\.(mod|sum)$/.test(name) && !name.endsWith("_test.go"))
+    .map((name) => join(module, name));
 }

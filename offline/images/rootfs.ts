@@ -14,8 +14,19 @@ export interface Rootfs {
 }
 
 /** What no container needs: documentation, translations, package lists, logs, caches. */
-const TRIM = ["usr/share/doc/*", "usr/share/man/*", "usr/share/info/*", "usr/share/locale/*", "usr/share/lintian/*", "usr/share/bug/*",
-  "var/cache/apt/*", "var/cache/debconf/*-old", "var/lib/apt/lists/*", "var/lib/dpkg/*-old", "var/log/*"];
+const TRIM = [
+  "usr/share/doc/*",
+  "usr/share/man/*",
+  "usr/share/info/*",
+  "usr/share/locale/*",
+  "usr/share/lintian/*",
+  "usr/share/bug/*",
+  "var/cache/apt/*",
+  "var/cache/debconf/*-old",
+  "var/lib/apt/lists/*",
+  "var/lib/dpkg/*-old",
+  "var/log/*",
+];
 
 /** Made anew by apt, or telling of this host; an image must not carry them. */
 const HOST_TRACES = ["etc/apt/sources.list", "etc/resolv.conf", "etc/hostname"];
@@ -28,11 +39,27 @@ export async function makeRootfs(folder: string, recipe: Rootfs, work: string): 
   requireRoot("debootstrap makes device files and changes owners");
   const { uri, signedBy } = debianSource();
   const { program, env } = await debootstrap(work);
-  const argv: [string, ...string[]] = [program, "--variant=minbase", `--include=${recipe.include.join(",")}`, ...(signedBy?.startsWith("/") ? [`--keyring=${signedBy}`] : []), recipe.suite, folder, uri];
+  const argv: [string, ...string[]] = [
+    program,
+    "--variant=minbase",
+    `--include=${recipe.include.join(",")}`,
+    ...(signedBy?.startsWith("/") ? [`--keyring=${signedBy}`] : []),
+    recipe.suite,
+    folder,
+    uri,
+  ];
   // Debian's scripts ask for the usual administrator's PATH.
-  const result = await tryRun(argv, { timeout: 15 * 60_000, env: { ...env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` } });
+  const result = await tryRun(argv, {
+    timeout: 15 * 60_000,
+    env: { ...env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` },
+  });
   if (result.exitCode !== 0) {
-    throw new UserError("E_TOOL_BUILD", { seen: `debootstrap of Debian ${recipe.suite} ended with exit code ${result.exitCode}`, wanted: "packages from the host's own Debian source", next: "apt-get update", detail: tail(result.stderr || result.stdout) });
+    throw new UserError("E_TOOL_BUILD", {
+      seen: `debootstrap of Debian ${recipe.suite} ended with exit code ${result.exitCode}`,
+      wanted: "packages from the host's own Debian source",
+      next: "apt-get update",
+      detail: tail(result.stderr || result.stdout),
+    });
   }
   trimRootfs(folder, recipe.remove ?? []);
 }
@@ -49,7 +76,10 @@ async function debootstrap(work: string): Promise<{ program: string; env: NodeJS
   const folder = join(work, "debootstrap");
   mkdirSync(folder, { recursive: true });
   await unpackPackages("sid", ["debootstrap"], folder, work);
-  return { program: join(folder, "usr/sbin/debootstrap"), env: { DEBOOTSTRAP_DIR: join(folder, "usr/share/debootstrap") } };
+  return {
+    program: join(folder, "usr/sbin/debootstrap"),
+    env: { DEBOOTSTRAP_DIR: join(folder, "usr/share/debootstrap") },
+  };
 }
 
 /** Removes the paths that a pattern names; `*` stands for anything within one part. */

@@ -13,7 +13,15 @@ export async function kindCliSteps(): Promise<Step[]> {
   if (existsSync(kindCliFolder())) return [];
   requireLinux();
   requireDisk(2);
-  return Promise.resolve([{ name: "kindCli", title: `kind ${VERSIONS.kind} from its Go module`, work: async () => { await makeCli(); } }]);
+  return Promise.resolve([
+    {
+      name: "kindCli",
+      title: `kind ${VERSIONS.kind} from its Go module`,
+      work: async () => {
+        await makeCli();
+      },
+    },
+  ]);
 }
 
 /** The folder of the CLI, for PATH. */
@@ -31,5 +39,7 @@ function cliEntry(): Entry {
 }
 
 function makeCli(): Promise<string> {
-  return cached(cliEntry(), (folder) => goBuild({ module: MODULE, package: "sigs.k8s.io/kind", output: join(folder, "kind") }));
+  return cached(cliEntry(), (folder) =>
+    goBuild({ module: MODULE, package: "sigs.k8s.io/kind", output: join(folder, "kind") }),
+  );
 }

@@ -26,6 +26,8 @@ export class Children {
 export function ended(child: ChildProcess): Promise<Exit> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => { resolve(signal ? { signal } : { code: code ?? 1 }); });
+    child.once("close", (code, signal) => {
+      resolve(signal ? { signal } : { code: code ?? 1 });
+    });
   });
 }

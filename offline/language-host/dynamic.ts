@@ -1,6 +1,6 @@
 /**
- * `pulumi-resource-pulumi-nodejs`: the provider of dynamic resources, whose code is part of the program. It must run in the
- * program's own copy of the SDK, so this only finds and starts it; the engine starts it in the program's folder.
+ * `pulumi-resource-pulumi-nodejs`: the provider of dynamic resources, whose code is part of the program. It must run in
+ * the program's own copy of the SDK, so this only finds and starts it; the engine starts it in the program's folder.
  */
 import { sdkModule } from "./sdk";
 

@@ -8,8 +8,14 @@ import { implement } from "./service";
 async function main(): Promise<void> {
   const stop = new AbortController();
   const children = new Children();
-  stop.signal.addEventListener("abort", () => { children.killAll(); });
-  const engine = process.argv.slice(2).filter((word) => !word.startsWith("-")).at(-1) ?? "";
+  stop.signal.addEventListener("abort", () => {
+    children.killAll();
+  });
+  const engine =
+    process.argv
+      .slice(2)
+      .filter((word) => !word.startsWith("-"))
+      .at(-1) ?? "";
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   server.addService(LanguageRuntimeService, implement({ engine, children }));
   const port = await bind(server, ServerCredentials.createInsecure());

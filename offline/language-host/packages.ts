@@ -8,7 +8,13 @@ export interface Manifest {
   version: string;
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
-  pulumi?: { resource?: boolean; name?: string; version?: string; server?: string; parameterization?: { name: string; version: string; value: string } };
+  pulumi?: {
+    resource?: boolean;
+    name?: string;
+    version?: string;
+    server?: string;
+    parameterization?: { name: string; version: string; value: string };
+  };
 }
 
 /** A resource plugin that an installed SDK asks for. */
@@ -34,7 +40,10 @@ export function requiredPlugins(directory: string): RequiredPlugin[] {
     .sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** All packages in the `node_modules` of `directory` and its ancestors; of one name the nearest counts, as for `require`. */
+/**
+ * All packages in the `node_modules` of `directory` and its ancestors; of one name the nearest counts, as for
+ * `require`.
+ */
 export function installedPackages(directory: string): Manifest[] {
   const found = new Map<string, Manifest>();
   for (const folder of ancestors(directory)) {
@@ -66,8 +75,13 @@ function ancestors(directory: string): string[] {
 }
 
 function packageFolders(modules: string): string[] {
-  return folders(modules).filter((name) => !name.startsWith(".")).flatMap((name) =>
-    name.startsWith("@") ? folders(join(modules, name)).map((inner) => join(modules, name, inner)) : [join(modules, name)]);
+  return folders(modules)
+    .filter((name) => !name.startsWith("."))
+    .flatMap((name) =>
+      name.startsWith("@")
+        ? folders(join(modules, name)).map((inner) => join(modules, name, inner))
+        : [join(modules, name)],
+    );
 }
 
 function folders(path: string): string[] {

@@ -22,30 +22,53 @@ export type RunOutcome = { kind: "done" } | { kind: "reported" } | { kind: "fail
 export async function runProgram(request: RunRequest, host: Host, cancelled: AbortSignal): Promise<RunOutcome> {
   const { directory, entry } = programOf(request);
   const options = readOptions(request.getInfo()?.getOptions());
-  const child = host.children.start(process.execPath, [...options.nodeargs, sdkModule("cmd/run", directory), ...runArguments(request, host, directory), entry, ...request.getArgsList()], {
-    cwd: directory,
-    env: { ...process.env, ...programEnvironment(request, options) },
-    // The engine reads this host's output and shows it as the program's.
-    stdio: ["ignore", "inherit", "inherit"],
+  const child = host.children.start(
+    process.execPath,
+    [
+      ...options.nodeargs,
+      sdkModule("cmd/run", directory),
+      ...runArguments(request, host, directory),
+      entry,
+      ...request.getArgsList(),
+    ],
+    {
+      cwd: directory,
+      env: { ...process.env, ...programEnvironment(request, options) },
+      // The engine reads this host's output and shows it as the program's.
+      stdio: ["ignore", "inherit", "inherit"],
+    },
+  );
+  cancelled.addEventListener("abort", () => {
+    child.kill("SIGKILL");
   });
-  cancelled.addEventListener("abort", () => { child.kill("SIGKILL"); });
   return outcome(await ended(child));
 }
 
 function programOf(request: RunRequest): { directory: string; entry: string } {
   const info = request.getInfo();
-  return { directory: info?.getProgramDirectory() || request.getPwd(), entry: info?.getEntryPoint() || request.getProgram() || "." };
+  return {
+    directory: info?.getProgramDirectory() || request.getPwd(),
+    entry: info?.getEntryPoint() || request.getProgram() || ".",
+  };
 }
 
 function runArguments(request: RunRequest, host: Host, directory: string): string[] {
   const flags: [string, string | undefined][] = [
-    ["monitor", request.getMonitorAddress()], ["engine", host.engine], ["project", request.getProject()], ["stack", request.getStack()],
-    ["pwd", directory], ["root-directory", request.getInfo()?.getRootDirectory()], ["organization", request.getOrganization()],
+    ["monitor", request.getMonitorAddress()],
+    ["engine", host.engine],
+    ["project", request.getProject()],
+    ["stack", request.getStack()],
+    ["pwd", directory],
+    ["root-directory", request.getInfo()?.getRootDirectory()],
+    ["organization", request.getOrganization()],
     ["parallel", String(request.getParallel())],
     // Only SDKs before 3.0 know it; written as one word it is harmless to the others.
     ["query-mode", request.getQuerymode() ? "true" : undefined],
   ];
-  return [...flags.flatMap(([name, value]) => (value ? [`--${name}=${value}`] : [])), ...(request.getDryrun() ? ["--dry-run"] : [])];
+  return [
+    ...flags.flatMap(([name, value]) => (value ? [`--${name}=${value}`] : [])),
+    ...(request.getDryrun() ? ["--dry-run"] : []),
+  ];
 }
 
 function programEnvironment(request: RunRequest, options: RuntimeOptions): NodeJS.ProcessEnv {
@@ -66,7 +89,9 @@ export function typescriptEnvironment(options: RuntimeOptions, info: ProgramInfo
 
 /** The SDK takes the path relative to the program's folder; a user thinks of the folder in which Pulumi.yaml is. */
 function tsconfigPath(given: string, info: ProgramInfo | undefined): string {
-  const candidates = [info?.getProgramDirectory(), info?.getRootDirectory()].map((folder) => resolve(folder ?? "", given));
+  const candidates = [info?.getProgramDirectory(), info?.getRootDirectory()].map((folder) =>
+    resolve(folder ?? "", given),
+  );
   return candidates.find(existsSync) ?? given;
 }
 

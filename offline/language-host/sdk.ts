@@ -11,6 +11,9 @@ export function sdkModule(name: string, directory: string): string {
   try {
     return createRequire(join(directory, "package.json")).resolve(`@pulumi/pulumi/${name}`);
   } catch (error) {
-    throw new Error(`The Pulumi SDK is not installed for the program in ${directory}: @pulumi/pulumi/${name} is not found. Run npm install.`, { cause: error });
+    throw new Error(
+      `The Pulumi SDK is not installed for the program in ${directory}: @pulumi/pulumi/${name} is not found. Run npm install.`,
+      { cause: error },
+    );
   }
 }

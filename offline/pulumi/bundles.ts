@@ -28,9 +28,17 @@ export async function makeBundle(bundle: Bundle, folder: string): Promise<string
   // Loaded here, because a run that finds everything made has no use for it.
   const { build } = await import("esbuild");
   const result = await build({
-    entryPoints: [join(OFFLINE, bundle.source)], outfile: join(folder, bundle.name), absWorkingDir: join(OFFLINE, ".."),
-    bundle: true, platform: "node", target: "node20", format: "cjs", metafile: true, logLevel: "silent",
-    banner: { js: "#!/usr/bin/env node" }, legalComments: "none",
+    entryPoints: [join(OFFLINE, bundle.source)],
+    outfile: join(folder, bundle.name),
+    absWorkingDir: join(OFFLINE, ".."),
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    metafile: true,
+    logLevel: "silent",
+    banner: { js: "#!/usr/bin/env node" },
+    legalComments: "none",
     // Compilers that the SDK loads only for programs that are not yet JavaScript; and add-ons that are not there.
     external: ["typescript", "ts-node", "cpu-features", "*.node"],
   });
@@ -53,5 +61,5 @@ export function writeRecord(file: string, record: InstallRecord): void {
 
 /** Undefined when nothing was installed. */
 export function readRecord(file: string): InstallRecord | undefined {
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) as InstallRecord : undefined;
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as InstallRecord) : undefined;
 }

@@ -31,7 +31,9 @@ export function pulumiNotes(): string[] {
   return [
     `Pulumi CLI ${VERSIONS.pulumi} built from its Go module (official download not reachable)`,
     "Pulumi's Node.js language host: a substitute on the SDK's own protocol",
-    ...Object.entries(VERSIONS.plugins).map(([name, version]) => `Pulumi plugin ${name} ${version}: a substitute (official download not reachable)`),
+    ...Object.entries(VERSIONS.plugins).map(
+      ([name, version]) => `Pulumi plugin ${name} ${version}: a substitute (official download not reachable)`,
+    ),
   ];
 }
 
@@ -41,7 +43,13 @@ export async function pulumiSteps(): Promise<Step[]> {
   if (!existsSync(entryPath(cliEntry()))) {
     requireLinux();
     requireDisk(8);
-    steps.push({ name: "pulumiCli", title: `Pulumi CLI ${VERSIONS.pulumi} from its Go module (about 4 min on 2 cores)`, work: async () => { await makeCli(); } });
+    steps.push({
+      name: "pulumiCli",
+      title: `Pulumi CLI ${VERSIONS.pulumi} from its Go module (about 4 min on 2 cores)`,
+      work: async () => {
+        await makeCli();
+      },
+    });
   }
   if (!installed()) steps.push({ name: "pulumiPlugins", title: "Pulumi's language host and plugins", work: install });
   return Promise.resolve(steps);
@@ -52,15 +60,23 @@ function cliEntry(): Entry {
 }
 
 function makeCli(): Promise<string> {
-  return cached(cliEntry(), (folder) => goBuild({
-    module: MODULE, package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: join(folder, "pulumi"),
-    variables: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": `v${VERSIONS.pulumi}` }, static: false,
-  }));
+  return cached(cliEntry(), (folder) =>
+    goBuild({
+      module: MODULE,
+      package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+      output: join(folder, "pulumi"),
+      variables: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": `v${VERSIONS.pulumi}` },
+      static: false,
+    }),
+  );
 }
 
 // --- install ---------------------------------------------------------------------------------------------
 
-/** One installation for each content: checkouts of different versions use this host side by side, and those of one share it. */
+/**
+ * One installation for each content: checkouts of different versions use this host side by side, and those of one share
+ * it.
+ */
 function pathsOf(content: string): PulumiPaths {
   const root = join(cacheRoot(), "pulumi", content);
   return { bin: join(root, "bin"), home: join(root, "home") };
@@ -88,7 +104,9 @@ async function install(): Promise<void> {
     const staging = join(cacheRoot(), "pulumi", "staging");
     rmSync(staging, { recursive: true, force: true });
     const bundles = [...HOSTS, ...Object.values(PLUGINS)];
-    const sources = (await Promise.all(bundles.map((bundle) => bundleInto(bundle, join(staging, "made", bundle.name))))).flat();
+    const sources = (
+      await Promise.all(bundles.map((bundle) => bundleInto(bundle, join(staging, "made", bundle.name))))
+    ).flat();
     const content = recipeHash([join(staging, "made")], [entryPath(cliEntry()), JSON.stringify(VERSIONS.plugins)]);
     const root = dirname(pathsOf(content).bin);
     if (!existsSync(root)) {
@@ -125,7 +143,8 @@ function forgetUnused(): void {
     if (record && existsSync(record.checkout)) used.add(record.content);
     else rmSync(file, { force: true });
   }
-  for (const name of readdirSync(folder)) if (!used.has(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of readdirSync(folder))
+    if (!used.has(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 async function bundleInto(bundle: Bundle, folder: string): Promise<string[]> {

@@ -13,7 +13,15 @@ export async function registrySteps(): Promise<Step[]> {
   if (existsSync(registryFolder())) return [];
   requireLinux();
   requireDisk(2);
-  return Promise.resolve([{ name: "registry", title: `image registry ${VERSIONS.registry} from its Go module`, work: async () => { await makeRegistry(); } }]);
+  return Promise.resolve([
+    {
+      name: "registry",
+      title: `image registry ${VERSIONS.registry} from its Go module`,
+      work: async () => {
+        await makeRegistry();
+      },
+    },
+  ]);
 }
 
 /** The folder of the program `registry`, for PATH. */
@@ -31,8 +39,13 @@ function entry(): Entry {
 }
 
 function makeRegistry(): Promise<string> {
-  return cached(entry(), (folder) => goBuild({
-    module: MODULE, package: ".", output: join(folder, "registry"), tags: ["grpcnotrace"],
-    variables: { "github.com/distribution/distribution/v3/version.version": `v${VERSIONS.registry}` },
-  }));
+  return cached(entry(), (folder) =>
+    goBuild({
+      module: MODULE,
+      package: ".",
+      output: join(folder, "registry"),
+      tags: ["grpcnotrace"],
+      variables: { "github.com/distribution/distribution/v3/version.version": `v${VERSIONS.registry}` },
+    }),
+  );
 }

@@ -25,15 +25,22 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await removeStack(STACK);
-  expect({ containers: docker("ps", "--all", "--quiet", "--filter", `name=${NAME}`), volumes: docker("volume", "ls", "--quiet", "--filter", `name=${NAME}`), networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`) })
-    .toEqual({ containers: "", volumes: "", networks: "" });
+  expect({
+    containers: docker("ps", "--all", "--quiet", "--filter", `name=${NAME}`),
+    volumes: docker("volume", "ls", "--quiet", "--filter", `name=${NAME}`),
+    networks: docker("network", "ls", "--quiet", "--filter", `name=${NAME}`),
+  }).toEqual({ containers: "", volumes: "", networks: "" });
 });
 
 describe("a stack of backend k3s with an agent", () => {
   test("has both nodes ready, and its images on both", () => {
-    const nodes = docker("exec", NAME, "kubectl", "get", "nodes", "--no-headers").split("\n").filter(Boolean).map((line) => line.split(/\s+/).slice(0, 2));
+    const nodes = docker("exec", NAME, "kubectl", "get", "nodes", "--no-headers")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.split(/\s+/).slice(0, 2));
     expect(nodes.sort()).toEqual(NODES.map((name) => [name, "Ready"]));
-    for (const node of NODES) expect(docker("exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q")).toMatch(/bay-e2e\/ship:/);
+    for (const node of NODES)
+      expect(docker("exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q")).toMatch(/bay-e2e\/ship:/);
   });
 
   test("passes the suite's core with sandboxes on either node, and changes nothing at a second up", async () => {
@@ -54,12 +61,22 @@ test("a cluster whose nodes were restarted has Bay again with all that was made,
     const sandbox = bay.sandbox(created.id);
     expectStatus(await sandbox.python("open('kept.txt', 'w').write('before the restart')"), 200);
     docker("restart", ...NODES);
-    await waitFor("Bay after the restart", () => forward.reconnects > 0 || notYet(forward.status().why ?? "the forward noticed nothing"), { deadline: 180_000 });
+    await waitFor(
+      "Bay after the restart",
+      () => forward.reconnects > 0 || notYet(forward.status().why ?? "the forward noticed nothing"),
+      { deadline: 180_000 },
+    );
     expect(expectStatus(await sandbox.get(), 200)).toMatchObject({ id: created.id, cargo_id: created.cargo_id });
-    await waitFor("the sandbox after the restart", async () => {
-      const answer = await sandbox.readFile("kept.txt");
-      return answer.status === 503 || answer.status === 502 ? notYet(`it answered ${answer.status}`) : expectStatus(answer, 200).content === "before the restart";
-    }, { deadline: 120_000 });
+    await waitFor(
+      "the sandbox after the restart",
+      async () => {
+        const answer = await sandbox.readFile("kept.txt");
+        return answer.status === 503 || answer.status === 502
+          ? notYet(`it answered ${answer.status}`)
+          : expectStatus(answer, 200).content === "before the restart";
+      },
+      { deadline: 120_000 },
+    );
     expectStatus(await sandbox.delete(), 204);
   } finally {
     bay.close();
@@ -73,19 +90,33 @@ describe("the cluster of a k3s stack, used by others", () => {
     const context = join("artifacts", "backends", "foreign-bay");
     mkdirSync(join(ROOT, context), { recursive: true });
     // What is in it is the reference's, but it does not say so.
-    writeFileSync(join(ROOT, context, "Dockerfile"), `FROM bay-e2e/bay:${STACK}\nUSER root\nRUN sed -i 's/x-bay-reference/x-bay-other/' /app/server.js\nUSER 10001:10001\n`);
-    await withStack("backends-existing", { backend: "existing", kubeconfig, kubeContext: "default", namespace: "backends-existing", bayContext: context }, async (stack) => {
-      const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
-      expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*beyond the contract, and this Bay is not the reference/)]);
-    });
+    writeFileSync(
+      join(ROOT, context, "Dockerfile"),
+      `FROM bay-e2e/bay:${STACK}\nUSER root\nRUN sed -i 's/x-bay-reference/x-bay-other/' /app/server.js\nUSER 10001:10001\n`,
+    );
+    await withStack(
+      "backends-existing",
+      { backend: "existing", kubeconfig, kubeContext: "default", namespace: "backends-existing", bayContext: context },
+      async (stack) => {
+        const { code, output } = await npm("e2e", "--", "--stack", stack, "-m", "core");
+        expect([code, output]).toEqual([
+          0,
+          expect.stringMatching(/Run passed[\s\S]*beyond the contract, and this Bay is not the reference/),
+        ]);
+      },
+    );
   });
 
   test("passes as Docker Desktop's plain cluster, whose nodes have the local daemon's images: nothing is loaded", async () => {
     const kubeconfig = await kubeconfigOf(STACK, "docker-desktop");
-    await withStack("backends-plain", { backend: "docker-desktop", kubeconfig, namespace: "backends-plain" }, async (stack) => {
-      const { code, output } = await npm("e2e", "--", "--stack", stack, ...SOME);
-      expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*nothing to load/)]);
-    });
+    await withStack(
+      "backends-plain",
+      { backend: "docker-desktop", kubeconfig, namespace: "backends-plain" },
+      async (stack) => {
+        const { code, output } = await npm("e2e", "--", "--stack", stack, ...SOME);
+        expect([code, output]).toEqual([0, expect.stringMatching(/Run passed[\s\S]*nothing to load/)]);
+      },
+    );
   });
 
   test("is refused as the current context when nobody named it: its name is no local one", async () => {
@@ -95,7 +126,10 @@ describe("the cluster of a k3s stack, used by others", () => {
 
   test("is not found under a context that the kubeconfig does not have", async () => {
     const kubeconfig = await kubeconfigOf(STACK);
-    await expectRefusal({ kubeconfig, kubeContext: "nowhere" }, /E_CONTEXT_MISSING[\s\S]*"nowhere"[\s\S]*one of default/);
+    await expectRefusal(
+      { kubeconfig, kubeContext: "nowhere" },
+      /E_CONTEXT_MISSING[\s\S]*"nowhere"[\s\S]*one of default/,
+    );
   });
 
   test("is reported as unreachable, in seconds, where its API server does not answer", async () => {
@@ -107,10 +141,14 @@ describe("the cluster of a k3s stack, used by others", () => {
 });
 
 async function expectRefusal(config: Record<string, unknown>, message: RegExp): Promise<void> {
-  await withStack("backends-refused", { backend: "existing", namespace: "backends-refused", ...config }, async (stack) => {
-    const { code, output } = await npm("up", "--", "--stack", stack);
-    expect(code).not.toBe(0);
-    expect(output).toMatch(message);
-    expect(output).toMatch(/seen: [\s\S]*wanted:[\s\S]*next: /);
-  });
+  await withStack(
+    "backends-refused",
+    { backend: "existing", namespace: "backends-refused", ...config },
+    async (stack) => {
+      const { code, output } = await npm("up", "--", "--stack", stack);
+      expect(code).not.toBe(0);
+      expect(output).toMatch(message);
+      expect(output).toMatch(/seen: [\s\S]*wanted:[\s\S]*next: /);
+    },
+  );
 }

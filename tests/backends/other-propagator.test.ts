@@ -17,8 +17,12 @@ const STACK = "backends-other";
 const NODE = clusterName(ownerOf(ROOT, STACK));
 const OTHER = { namespace: "somebody-elses", token: randomBytes(24).toString("hex"), clusterId: randomUUID() };
 
-const kubectl = (...words: string[]) => execFileSync("docker", ["exec", NODE, "kubectl", ...words], { encoding: "utf8", timeout: 120_000 }).trim();
-const namespacesOfTests = () => kubectl("get", "namespaces", "--output", "name").split("\n").filter((name) => name.includes("checkpoint-tests-"));
+const kubectl = (...words: string[]) =>
+  execFileSync("docker", ["exec", NODE, "kubectl", ...words], { encoding: "utf8", timeout: 120_000 }).trim();
+const namespacesOfTests = () =>
+  kubectl("get", "namespaces", "--output", "name")
+    .split("\n")
+    .filter((name) => name.includes("checkpoint-tests-"));
 
 let outputs: StackOutputs;
 let kubeconfig: string;
@@ -34,17 +38,30 @@ afterAll(() => removeStack(STACK));
 
 test("tests that were killed leave a namespace, which a sweep finds and removes, and the stack that they used stays up", async () => {
   const run = npmRun(["test", "--", "--stack", STACK, "--suite", "checkpoint", "-k", "workflow"]);
-  await waitFor("the namespace of the tests", () => namespacesOfTests().length > 0 || notYet("there is none"), { deadline: 120_000, interval: 500 });
+  await waitFor("the namespace of the tests", () => namespacesOfTests().length > 0 || notYet("there is none"), {
+    deadline: 120_000,
+    interval: 500,
+  });
   const busy = await npm("sweep", "--", "--stack", STACK);
   expect([busy.code, busy.output]).toEqual([0, expect.not.stringContaining("checkpoint-tests-")]);
   run.killAll();
   await run.done;
   const look = await npm("sweep", "--", "--stack", STACK);
-  expect([look.code, look.output]).toEqual([2, expect.stringMatching(new RegExp(`stack ${STACK}: checkpoint-tests-.* was killed`))]);
+  expect([look.code, look.output]).toEqual([
+    2,
+    expect.stringMatching(new RegExp(`stack ${STACK}: checkpoint-tests-.* was killed`)),
+  ]);
   const swept = await npm("sweep", "--", "--stack", STACK, "--yes");
-  expect([swept.code, swept.output]).toEqual([0, expect.stringMatching(new RegExp(`Nothing is left[\\s\\S]*stays, because it is up on purpose: ${STACK}\\. .*--all`))]);
+  expect([swept.code, swept.output]).toEqual([
+    0,
+    expect.stringMatching(
+      new RegExp(`Nothing is left[\\s\\S]*stays, because it is up on purpose: ${STACK}\\. .*--all`),
+    ),
+  ]);
   expect(namespacesOfTests()).toEqual([]);
-  expect(kubectl("get", "pods", "--namespace", outputs.namespace, outputs.pod, "--output", "jsonpath={.status.phase}")).toBe("Running");
+  expect(
+    kubectl("get", "pods", "--namespace", outputs.namespace, outputs.pod, "--output", "jsonpath={.status.phase}"),
+  ).toBe("Running");
 });
 
 describe("the suite of checkpoints against a propagator that no stack made", () => {
@@ -56,17 +73,63 @@ describe("the suite of checkpoints against a propagator that no stack made", () 
   beforeAll(async () => {
     copyFileSync(stateOf(STACK), twin);
     const { namespace, release } = outputs.checkpoint;
-    const image = kubectl("get", "deployments", "--namespace", namespace, release, "--output", "jsonpath={.spec.template.spec.containers[0].image}");
-    const helm = (words: [string, ...string[]], input?: string) => withTools(STACK, ["helm", ...words, "--kubeconfig", kubeconfig], input);
+    const image = kubectl(
+      "get",
+      "deployments",
+      "--namespace",
+      namespace,
+      release,
+      "--output",
+      "jsonpath={.spec.template.spec.containers[0].image}",
+    );
+    const helm = (words: [string, ...string[]], input?: string) =>
+      withTools(STACK, ["helm", ...words, "--kubeconfig", kubeconfig], input);
     // From now on the stack has none: what talked to it would get no answer.
     await helm(["uninstall", release, "--namespace", namespace, "--wait"]);
     kubectl("create", "namespace", OTHER.namespace);
     kubectl("label", "namespace", OTHER.namespace, "pod-security.kubernetes.io/enforce=privileged");
-    const values = { config: { authToken: OTHER.token, clusterId: OTHER.clusterId, clusterName: "another" }, image: { repository: image.replace(/:[^:/]+$/, ""), tag: image.slice(image.lastIndexOf(":") + 1), pullPolicy: "Never" }, runtimeClass: { create: false } };
-    await helm(["install", "other", "charts/propagator", "--namespace", OTHER.namespace, "--values", "-", "--wait", "--timeout", "120s"], JSON.stringify(values));
+    const values = {
+      config: { authToken: OTHER.token, clusterId: OTHER.clusterId, clusterName: "another" },
+      image: {
+        repository: image.replace(/:[^:/]+$/, ""),
+        tag: image.slice(image.lastIndexOf(":") + 1),
+        pullPolicy: "Never",
+      },
+      runtimeClass: { create: false },
+    };
+    await helm(
+      [
+        "install",
+        "other",
+        "charts/propagator",
+        "--namespace",
+        OTHER.namespace,
+        "--values",
+        "-",
+        "--wait",
+        "--timeout",
+        "120s",
+      ],
+      JSON.stringify(values),
+    );
     kubectl("rollout", "status", "daemonsets", "--namespace", OTHER.namespace, "--timeout", "60s");
-    const pod = kubectl("get", "pods", "--namespace", OTHER.namespace, "--selector", "app.kubernetes.io/component=server", "--output", "jsonpath={.items[0].metadata.name}");
-    forward = await openForward({ kubeconfig: outputs.kubeconfig, namespace: OTHER.namespace, pod, port: 1324, healthPath: "/healthz" });
+    const pod = kubectl(
+      "get",
+      "pods",
+      "--namespace",
+      OTHER.namespace,
+      "--selector",
+      "app.kubernetes.io/component=server",
+      "--output",
+      "jsonpath={.items[0].metadata.name}",
+    );
+    forward = await openForward({
+      kubeconfig: outputs.kubeconfig,
+      namespace: OTHER.namespace,
+      pod,
+      port: 1324,
+      healthPath: "/healthz",
+    });
   });
   afterAll(async () => {
     rmSync(twin, { force: true });
@@ -75,11 +138,19 @@ describe("the suite of checkpoints against a propagator that no stack made", () 
 
   const suite = async (words: string, environment: NodeJS.ProcessEnv = {}) => {
     const run = npmRun(["test", "--", "--suite", "checkpoint", "-k", words], {
-      CEDANA_URL: `${forward.url}/v1`, CEDANA_AUTH_TOKEN: OTHER.token, CLUSTER_ID: OTHER.clusterId, KUBECONFIG: kubeconfig, CHECKPOINT_IMAGE: outputs.images.ship.reference, ...environment,
+      CEDANA_URL: `${forward.url}/v1`,
+      CEDANA_AUTH_TOKEN: OTHER.token,
+      CLUSTER_ID: OTHER.clusterId,
+      KUBECONFIG: kubeconfig,
+      CHECKPOINT_IMAGE: outputs.images.ship.reference,
+      ...environment,
     });
     return { code: await run.done, output: run.output() };
   };
-  const actions = async () => await (await fetch(`${forward.url}/v2/actions`, { headers: { Authorization: `Bearer ${OTHER.token}` } })).json() as { type: string; cluster_id: string; status: string }[];
+  const actions = async () =>
+    (await (
+      await fetch(`${forward.url}/v2/actions`, { headers: { Authorization: `Bearer ${OTHER.token}` } })
+    ).json()) as { type: string; cluster_id: string; status: string }[];
 
   test("passes with its address, token and cluster in the environment, and it is the one that did the work", async () => {
     expect(await actions()).toEqual([]);
@@ -88,7 +159,9 @@ describe("the suite of checkpoints against a propagator that no stack made", () 
     expect([code, output]).toEqual([0, expect.stringMatching(/tests +1[0-9] passed, 0 failed/)]);
     const done = await actions();
     expect(new Set(done.map(({ cluster_id }) => cluster_id))).toEqual(new Set([OTHER.clusterId]));
-    expect(done.filter(({ type, status }) => type === "restore_pod" && status === "completed").length).toBeGreaterThanOrEqual(6);
+    expect(
+      done.filter(({ type, status }) => type === "restore_pod" && status === "completed").length,
+    ).toBeGreaterThanOrEqual(6);
     expect(namespacesOfTests()).toEqual(before);
   });
 

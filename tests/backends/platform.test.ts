@@ -27,10 +27,16 @@ beforeAll(async () => {
   kube = new Kube(readFileSync(kubeconfig, "utf8"));
 });
 
-afterAll(async () => { await removeStack(STACK); });
+afterAll(async () => {
+  await removeStack(STACK);
+});
 
 /** A stack with a namespace of its name on the shared cluster, up while `work` runs. */
-async function withTenant(name: string, work: (pulumi: Pulumi) => Promise<void>, config: Record<string, unknown> = { backend: "existing", kubeconfig, kubeContext: "default" }): Promise<void> {
+async function withTenant(
+  name: string,
+  work: (pulumi: Pulumi) => Promise<void>,
+  config: Record<string, unknown> = { backend: "existing", kubeconfig, kubeContext: "default" },
+): Promise<void> {
   await withStack(name, { ...config, namespace: name }, async (stack) => {
     const { code, output } = await npm("up", "--", "--stack", stack);
     expect([code, output]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
@@ -39,7 +45,10 @@ async function withTenant(name: string, work: (pulumi: Pulumi) => Promise<void>,
 }
 
 /** Work with a client of a Bay, through a port-forward of its own. */
-async function withBay<T>(target: { namespace: string; pod: string; port: number; apiKey: string }, work: (bay: BayClient) => Promise<T>): Promise<T> {
+async function withBay<T>(
+  target: { namespace: string; pod: string; port: number; apiKey: string },
+  work: (bay: BayClient) => Promise<T>,
+): Promise<T> {
   const forward = await openForward({ kubeconfig: readFileSync(kubeconfig, "utf8"), ...target });
   const bay = new BayClient(forward.url, target.apiKey);
   try {
@@ -52,7 +61,8 @@ async function withBay<T>(target: { namespace: string; pod: string; port: number
 
 describe("the example of two teams", () => {
   const project = join(ROOT, "examples", "two-teams");
-  const inProject = (file: string, ...argv: string[]) => execFileSync(file, argv, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  const inProject = (file: string, ...argv: string[]) =>
+    execFileSync(file, argv, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   const namespaces = ["bay-blue", "bay-green"];
   let pulumi: Pulumi;
 
@@ -77,28 +87,53 @@ describe("the example of two teams", () => {
   });
 
   test("serves two Bays, each with its own key and its own sandboxes", async () => {
-    const { bays, apiKeys } = JSON.parse(pulumi.run("stack", "output", "--json", "--show-secrets")) as { bays: Record<string, { namespace: string; pod: string; port: number }>; apiKeys: Record<string, string> };
+    const { bays, apiKeys } = JSON.parse(pulumi.run("stack", "output", "--json", "--show-secrets")) as {
+      bays: Record<string, { namespace: string; pod: string; port: number }>;
+      apiKeys: Record<string, string>;
+    };
     expect(Object.values(bays).map(({ namespace }) => namespace)).toEqual(namespaces);
-    const made = await Promise.all(Object.entries(bays).map(([team, target]) => withBay({ ...target, apiKey: apiKeys[team]! }, async (bay) => {
-      const { id } = expectStatus(await bay.createSandbox(), 201);
-      expect(expectStatus(await bay.sandbox(id).python("6 * 7"), 200).output).toBe("42");
-      expect((await kube.pods(target.namespace, "bay.managed=true")).length).toBe(1);
-      const other = new BayClient(bay.url, Object.values(apiKeys).find((key) => key !== apiKeys[team]));
-      expect((await other.listSandboxes()).status).toBe(401);
-      other.close();
-      return id;
-    })));
+    const made = await Promise.all(
+      Object.entries(bays).map(([team, target]) =>
+        withBay({ ...target, apiKey: apiKeys[team]! }, async (bay) => {
+          const { id } = expectStatus(await bay.createSandbox(), 201);
+          expect(expectStatus(await bay.sandbox(id).python("6 * 7"), 200).output).toBe("42");
+          expect((await kube.pods(target.namespace, "bay.managed=true")).length).toBe(1);
+          const other = new BayClient(
+            bay.url,
+            Object.values(apiKeys).find((key) => key !== apiKeys[team]),
+          );
+          expect((await other.listSandboxes()).status).toBe(401);
+          other.close();
+          return id;
+        }),
+      ),
+    );
     expect(new Set(made).size).toBe(2);
   });
 
   test("has the team's labels and its container, and is not changed by a second up", async () => {
-    for (const [team, namespace] of [["blue", "bay-blue"], ["green", "bay-green"]] as const) {
+    for (const [team, namespace] of [
+      ["blue", "bay-blue"],
+      ["green", "bay-green"],
+    ] as const) {
       const pod = (await kube.pod(namespace, "bay"))!;
-      expect(pod.metadata).toMatchObject({ labels: { app: "bay", "example.com/team": team }, annotations: { "example.com/contact": `${team}@example.com` } });
+      expect(pod.metadata).toMatchObject({
+        labels: { app: "bay", "example.com/team": team },
+        annotations: { "example.com/contact": `${team}@example.com` },
+      });
       expect(pod.spec?.containers.map(({ name }) => name)).toEqual(["bay", "watcher"]);
-      expect(pod.status?.containerStatuses?.map(({ ready, restartCount }) => [ready, restartCount])).toEqual([[true, 0], [true, 0]]);
-      for (const [apiVersion, kind, name] of [["v1", "ConfigMap", "bay-config"], ["v1", "Secret", "bay-api-key"], ["rbac.authorization.k8s.io/v1", "Role", "bay-role"]] as const) {
-        expect(await kube.read({ apiVersion, kind, metadata: { name, namespace } })).toMatchObject({ metadata: { labels: { "example.com/team": team } } });
+      expect(pod.status?.containerStatuses?.map(({ ready, restartCount }) => [ready, restartCount])).toEqual([
+        [true, 0],
+        [true, 0],
+      ]);
+      for (const [apiVersion, kind, name] of [
+        ["v1", "ConfigMap", "bay-config"],
+        ["v1", "Secret", "bay-api-key"],
+        ["rbac.authorization.k8s.io/v1", "Role", "bay-role"],
+      ] as const) {
+        expect(await kube.read({ apiVersion, kind, metadata: { name, namespace } })).toMatchObject({
+          metadata: { labels: { "example.com/team": team } },
+        });
       }
     }
     pulumi.run("up", "--yes", "--expect-no-changes");
@@ -106,22 +141,31 @@ describe("the example of two teams", () => {
 
   test("leaves nothing behind when it is destroyed, its sandboxes neither", async () => {
     pulumi.run("destroy", "--yes");
-    for (const name of namespaces) expect(await kube.read({ apiVersion: "v1", kind: "Namespace", metadata: { name } })).toBeUndefined();
+    for (const name of namespaces)
+      expect(await kube.read({ apiVersion: "v1", kind: "Namespace", metadata: { name } })).toBeUndefined();
   });
 });
 
 describe("a stack on a shared cluster", () => {
   test("is not changed by a second up where the cluster is Docker Desktop's", async () => {
-    await withTenant("platform-desktop", (pulumi) => {
-      pulumi.run("up", "--yes", "--stack", "platform-desktop", "--expect-no-changes");
-      return Promise.resolve();
-    }, { backend: "docker-desktop", kubeconfig: await kubeconfigOf(STACK, "docker-desktop") });
+    await withTenant(
+      "platform-desktop",
+      (pulumi) => {
+        pulumi.run("up", "--yes", "--stack", "platform-desktop", "--expect-no-changes");
+        return Promise.resolve();
+      },
+      { backend: "docker-desktop", kubeconfig: await kubeconfigOf(STACK, "docker-desktop") },
+    );
   });
 
   test("that was made under the former names of its resources goes on with what it has", async () => {
     await withTenant("platform-former", (pulumi) => {
       const state = pulumi.run("stack", "export", "--stack", "platform-former");
-      const renamed = Object.entries(FORMER_NAMES).reduce((text, [name, former]) => text.replaceAll(new RegExp(`(\\$(?:kubernetes|docker):[^"]*::)${name}"`, "g"), `$1${former}"`), state);
+      const renamed = Object.entries(FORMER_NAMES).reduce(
+        (text, [name, former]) =>
+          text.replaceAll(new RegExp(`(\\$(?:kubernetes|docker):[^"]*::)${name}"`, "g"), `$1${former}"`),
+        state,
+      );
       expect(renamed).toMatch(/core\/v1:Pod::pod"/);
       pulumi.feed(renamed, "stack", "import", "--stack", "platform-former");
       expect(pulumi.plan("platform-former")).toEqual([]);
@@ -160,7 +204,10 @@ describe("an upgrade of Bay", () => {
   function contextOf(name: string, lines: string): string {
     const context = join(FOLDER, name);
     cpSync(join(ROOT, "images", "bay", "dist"), join(context, "dist"), { recursive: true });
-    writeFileSync(join(context, "Dockerfile"), `${readFileSync(join(ROOT, "images", "bay", "Dockerfile"), "utf8")}\n${lines}\n`);
+    writeFileSync(
+      join(context, "Dockerfile"),
+      `${readFileSync(join(ROOT, "images", "bay", "Dockerfile"), "utf8")}\n${lines}\n`,
+    );
     return context;
   }
 
@@ -176,9 +223,13 @@ describe("an upgrade of Bay", () => {
         expectStatus(await bay.sandbox(id).python("kept = 41"), 200);
         return id;
       });
-      const expectServed = (reason: string) => withBay(target, async (bay) => {
-        expect([reason, expectStatus(await bay.sandbox(kept).python("kept + 1"), 200).output]).toEqual([reason, "42"]);
-      });
+      const expectServed = (reason: string) =>
+        withBay(target, async (bay) => {
+          expect([reason, expectStatus(await bay.sandbox(kept).python("kept + 1"), 200).output]).toEqual([
+            reason,
+            "42",
+          ]);
+        });
 
       set("bayContext", contextOf("newer", "LABEL newer=yes"));
       expect(pulumi.plan(stack)).toEqual(["replace bay-pod", "update images-bay"]);
@@ -194,16 +245,27 @@ describe("an upgrade of Bay", () => {
 
       const serving = await uid();
       set("bayContext", contextOf("broken", `CMD ["node", "-e", "console.log('no such luck'); process.exit(3)"]`));
-      expect(await up()).toEqual({ code: 2, output: expect.stringMatching(/E_BAY_UPGRADE[\s\S]*exit code 3[\s\S]*serves on[\s\S]*no such luck/) as string });
+      expect(await up()).toEqual({
+        code: 2,
+        output: expect.stringMatching(/E_BAY_UPGRADE[\s\S]*exit code 3[\s\S]*serves on[\s\S]*no such luck/) as string,
+      });
       await expectServed("after an image that ends");
       set("bayContext", join(FOLDER, "newer"));
       set("bayPort", "9114");
-      expect(await up()).toEqual({ code: 2, output: expect.stringMatching(/E_BAY_UPGRADE[\s\S]*serves on[\s\S]*metrics_port/) as string });
+      expect(await up()).toEqual({
+        code: 2,
+        output: expect.stringMatching(/E_BAY_UPGRADE[\s\S]*serves on[\s\S]*metrics_port/) as string,
+      });
       await expectServed("after a configuration that Bay refuses");
       expect(await uid()).toBe(serving);
       // Nothing of a rehearsal is left.
-      expect((await kube.pods(stack)).map(({ metadata }) => metadata?.name).sort()).toEqual(["bay", expect.stringMatching(/^bay-session-/)]);
-      expect(await kube.read({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "bay-rehearsal", namespace: stack } })).toBeUndefined();
+      expect((await kube.pods(stack)).map(({ metadata }) => metadata?.name).sort()).toEqual([
+        "bay",
+        expect.stringMatching(/^bay-session-/),
+      ]);
+      expect(
+        await kube.read({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "bay-rehearsal", namespace: stack } }),
+      ).toBeUndefined();
 
       set("bayPort", "8114");
       expect(pulumi.plan(stack)).toEqual([]);

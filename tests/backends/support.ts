@@ -7,7 +7,10 @@ import { npmRun } from "../lifecycle/runner";
 import type { StackOutputs } from "../../infra/outputs";
 import { parseOutputs } from "../support/outputs";
 
-/** Words that choose the smaller part of the suite's core, for a way to a cluster on which the rest of it would tell nothing new. */
+/**
+ * Words that choose the smaller part of the suite's core, for a way to a cluster on which the rest of it would tell
+ * nothing new.
+ */
 export const SOME = ["-k", "auth or lifecycle"];
 
 /** How a command of the runner ended. */
@@ -25,7 +28,10 @@ export async function npm(...words: string[]): Promise<Ended> {
 /** A stack's file for as long as the tests of a file run; `down` and removal go last. */
 export function stackFile(name: string, config: Record<string, unknown>): string {
   const file = join(ROOT, "stacks", `Pulumi.${name}.yaml`);
-  writeFileSync(file, stringify({ config: Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value])) }));
+  writeFileSync(
+    file,
+    stringify({ config: Object.fromEntries(Object.entries(config).map(([key, value]) => [`bay-e2e:${key}`, value])) }),
+  );
   return name;
 }
 
@@ -36,8 +42,15 @@ export async function removeStack(name: string): Promise<void> {
   if (code !== 0) throw new Error(output);
 }
 
-/** A stack for one test, without checkpoints unless it says so; what its work gives is given back once the stack is gone. */
-export async function withStack<T>(name: string, config: Record<string, unknown>, work: (stack: string) => Promise<T>): Promise<T> {
+/**
+ * A stack for one test, without checkpoints unless it says so; what its work gives is given back once the stack is
+ * gone.
+ */
+export async function withStack<T>(
+  name: string,
+  config: Record<string, unknown>,
+  work: (stack: string) => Promise<T>,
+): Promise<T> {
   stackFile(name, { checkpoint: "false", ...config });
   try {
     return await work(name);
@@ -47,19 +60,45 @@ export async function withStack<T>(name: string, config: Record<string, unknown>
 }
 
 /** Runs a program with the tools and the state that the runner uses for a stack; gives what it printed. */
-export async function withTools(stack: string, [program, ...words]: [string, ...string[]], input = ""): Promise<string> {
+export async function withTools(
+  stack: string,
+  [program, ...words]: [string, ...string[]],
+  input = "",
+): Promise<string> {
   const { code, output } = await npm("env", "--silent", "--", "--stack", stack);
   if (code !== 0) throw new Error(output);
-  const exports = output.split("\n").filter((line) => line.startsWith("export ")).join("\n");
-  return execFileSync("sh", ["-c", `eval "$1"; shift; exec "$@"`, "sh", exports, program, ...words], { encoding: "utf8", cwd: ROOT, input });
+  const exports = output
+    .split("\n")
+    .filter((line) => line.startsWith("export "))
+    .join("\n");
+  return execFileSync("sh", ["-c", `eval "$1"; shift; exec "$@"`, "sh", exports, program, ...words], {
+    encoding: "utf8",
+    cwd: ROOT,
+    input,
+  });
 }
 
 /** The outputs of a stack that is up, secrets among them. */
 export async function outputsOf(stack: string): Promise<StackOutputs> {
-  return parseOutputs(`the outputs of ${stack}`, await withTools(stack, ["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive", "--stack", stack]));
+  return parseOutputs(
+    `the outputs of ${stack}`,
+    await withTools(stack, [
+      "pulumi",
+      "stack",
+      "output",
+      "--json",
+      "--show-secrets",
+      "--non-interactive",
+      "--stack",
+      stack,
+    ]),
+  );
 }
 
-/** The kubeconfig of a stack that is up, as a file of this suite's own; its context gets another name where one is given. */
+/**
+ * The kubeconfig of a stack that is up, as a file of this suite's own; its context gets another name where one is
+ * given.
+ */
 export async function kubeconfigOf(stack: string, context?: string): Promise<string> {
   const folder = join(ROOT, "artifacts", "backends");
   mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -19,20 +19,32 @@ beforeAll(async () => {
   forward = await outside().openForward({ kubeconfig, namespace, pod, port });
   bay = new BayClient(forward.url, apiKey);
 });
-afterAll(async () => { bay?.close(); await forward?.close(); });
-beforeEach(() => { scope = new Scope(); });
+afterAll(async () => {
+  bay?.close();
+  await forward?.close();
+});
+beforeEach(() => {
+  scope = new Scope();
+});
 afterEach(() => scope.close());
 
 describe("a sandbox of Bay", () => {
   test("keeps its Python variables and files through checkpoint, loss of its pod and restore, twice, and Bay finds it each time", async () => {
-    const { client, clusterId, session: { outputs }, pods: { kube } } = rig();
+    const {
+      client,
+      clusterId,
+      session: { outputs },
+      pods: { kube },
+    } = rig();
     const { namespace } = outputs!;
     const pods = new Pods(kube, namespace);
     const { id } = expectStatus(await bay!.createSandbox({ profile: PROFILE }), 201);
     const sandbox = bay!.sandbox(id);
     scope.add(`sandbox ${id}`, async () => expectStatus(await sandbox.delete(), 204));
     const run = async (code: string) => expectStatus(await sandbox.python(code), 200).output.trim();
-    const secret = await run("import secrets, os; secret = secrets.token_hex(16); count = 1; open('kept.txt', 'w').write(secret); print(secret)");
+    const secret = await run(
+      "import secrets, os; secret = secrets.token_hex(16); count = 1; open('kept.txt', 'w').write(secret); print(secret)",
+    );
     const born = await run("print(os.getpid())");
     for (const round of [1, 2]) {
       const [before] = await kube.pods(namespace, `bay.sandbox_id=${id}`);
@@ -42,8 +54,12 @@ describe("a sandbox of Bay", () => {
       await kube.deletePod(namespace, name);
       await pods.gone(name);
       const restored = await rig().restore(scope, made, { ...before, metadata: { name } } as unknown as Pod, pods);
-      expect(await run("count += 1; print(secret, count, os.getpid(), open('kept.txt').read() == secret)")).toBe(`${secret} ${round + 1} ${born} True`);
-      expect((await kube.pods(namespace, `bay.sandbox_id=${id}`)).map(({ metadata }) => metadata!.name)).toEqual([restored.metadata.name]);
+      expect(await run("count += 1; print(secret, count, os.getpid(), open('kept.txt').read() == secret)")).toBe(
+        `${secret} ${round + 1} ${born} True`,
+      );
+      expect((await kube.pods(namespace, `bay.sandbox_id=${id}`)).map(({ metadata }) => metadata!.name)).toEqual([
+        restored.metadata.name,
+      ]);
     }
     expect(expectStatus(await sandbox.get(), 200)).toMatchObject({ status: "ready" });
     expectStatus(await sandbox.delete(), 204);

@@ -82,33 +82,86 @@ test("what a process has open does its work in the restored pod: watches, delete
 });
 
 /** With an emptyDir at \`/scratch\`. */
-const inVolume = (program: string): Make => (image, runtimeClass) => {
-  const pod = python(program, { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] })(image, runtimeClass);
-  return { ...pod, spec: { ...pod.spec, volumes: [{ name: "scratch", emptyDir: {} }] } };
-};
-const withRights = (program: string): Make => python(program, { securityContext: { runAsUser: 0, capabilities: { add: ["SYS_ADMIN"] }, seccompProfile: { type: "Unconfined" } } });
+const inVolume =
+  (program: string): Make =>
+  (image, runtimeClass) => {
+    const pod = python(program, { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] })(image, runtimeClass);
+    return { ...pod, spec: { ...pod.spec, volumes: [{ name: "scratch", emptyDir: {} }] } };
+  };
+const withRights = (program: string): Make =>
+  python(program, {
+    securityContext: { runAsUser: 0, capabilities: { add: ["SYS_ADMIN"] }, seccompProfile: { type: "Unconfined" } },
+  });
 
 describe("what CRIU cannot restore is refused by name before anything stands still, and the container goes on", () => {
   test.each<[string, string, Make]>([
-    ["watch", "inotify on a file that was deleted", python(`${START}f = open("/made/f", "w"); fd = libc.inotify_init1(0); libc.inotify_add_watch(fd, b"/made/f", 2); os.unlink("/made/f")${FOREVER}`)],
-    ["watch", "inotify on a name that would be an option of CRIU's", python(`${START}os.mkdir("/made/x\\naction-script y"); fd = libc.inotify_init1(0); libc.inotify_add_watch(fd, b"/made/x\\naction-script y", 2)${FOREVER}`)],
-    ["deleted_file", "a deleted file of 80 MB", python(`${START}f = open("/made/f", "wb"); f.write(bytes(80 << 20)); f.flush(); os.posix_fallocate(f.fileno(), 0, 80 << 20); os.unlink("/made/f")${FOREVER}`)],
-    ["descriptor", "a POSIX message queue", python(`${START}assert libc.mq_open(b"/queue", os.O_RDWR | os.O_CREAT, 0o600, None) >= 0${FOREVER}`)],
-    ["descriptor", "a userfaultfd", withRights(`${START}assert libc.syscall({"x86_64": 323, "aarch64": 282}[os.uname().machine], 1) >= 0${FOREVER}`)],
-    ["descriptor", "a timer that nobody read", python(`${START}fd = libc.timerfd_create(1, 0); libc.timerfd_settime(fd, 0, ctypes.create_string_buffer(struct.pack("qqqq", 0, 1000000, 0, 1000000)), None); select.select([fd], [], [])${FOREVER}`)],
-    ["deleted_mapping", "a program that runs from a memfd", python(`${START}fd = os.memfd_create("m", 0); os.write(fd, open("/bin/sleep", "rb").read())
+    [
+      "watch",
+      "inotify on a file that was deleted",
+      python(
+        `${START}f = open("/made/f", "w"); fd = libc.inotify_init1(0); libc.inotify_add_watch(fd, b"/made/f", 2); os.unlink("/made/f")${FOREVER}`,
+      ),
+    ],
+    [
+      "watch",
+      "inotify on a name that would be an option of CRIU's",
+      python(
+        `${START}os.mkdir("/made/x\\naction-script y"); fd = libc.inotify_init1(0); libc.inotify_add_watch(fd, b"/made/x\\naction-script y", 2)${FOREVER}`,
+      ),
+    ],
+    [
+      "deleted_file",
+      "a deleted file of 80 MB",
+      python(
+        `${START}f = open("/made/f", "wb"); f.write(bytes(80 << 20)); f.flush(); os.posix_fallocate(f.fileno(), 0, 80 << 20); os.unlink("/made/f")${FOREVER}`,
+      ),
+    ],
+    [
+      "descriptor",
+      "a POSIX message queue",
+      python(`${START}assert libc.mq_open(b"/queue", os.O_RDWR | os.O_CREAT, 0o600, None) >= 0${FOREVER}`),
+    ],
+    [
+      "descriptor",
+      "a userfaultfd",
+      withRights(`${START}assert libc.syscall({"x86_64": 323, "aarch64": 282}[os.uname().machine], 1) >= 0${FOREVER}`),
+    ],
+    [
+      "descriptor",
+      "a timer that nobody read",
+      python(
+        `${START}fd = libc.timerfd_create(1, 0); libc.timerfd_settime(fd, 0, ctypes.create_string_buffer(struct.pack("qqqq", 0, 1000000, 0, 1000000)), None); select.select([fd], [], [])${FOREVER}`,
+      ),
+    ],
+    [
+      "deleted_mapping",
+      "a program that runs from a memfd",
+      python(`${START}fd = os.memfd_create("m", 0); os.write(fd, open("/bin/sleep", "rb").read())
 if os.fork() == 0: os.execv(f"/proc/self/fd/{fd}", ["sleep", "1000000"])
-while not any(os.readlink(f"/proc/{pid}/exe").startswith("/memfd") for pid in os.listdir("/proc") if pid.isdigit()): time.sleep(0.01)${FOREVER}`)],
-    ["epoll", "an epoll of a pipe that only a child has open", python(`${START}r, w = os.pipe(); e = select.epoll(); e.register(r, select.EPOLLIN)
+while not any(os.readlink(f"/proc/{pid}/exe").startswith("/memfd") for pid in os.listdir("/proc") if pid.isdigit()): time.sleep(0.01)${FOREVER}`),
+    ],
+    [
+      "epoll",
+      "an epoll of a pipe that only a child has open",
+      python(`${START}r, w = os.pipe(); e = select.epoll(); e.register(r, select.EPOLLIN)
 if os.fork() == 0: time.sleep(1e6)
-os.close(r)${FOREVER}`)],
-    ["namespace", "a network namespace of its own", withRights(`${START}
+os.close(r)${FOREVER}`),
+    ],
+    [
+      "namespace",
+      "a network namespace of its own",
+      withRights(`${START}
 ready, done = os.pipe()
 if os.fork() == 0:
     assert libc.unshare(0x40000000) == 0
     os.write(done, b"x"); time.sleep(1e6)
-os.read(ready, 1)${FOREVER}`)],
-    ["lease", "a lease on a file of a volume", inVolume(`${START}f = open("/scratch/f", "w"); fcntl.fcntl(f, 1024, 1)${FOREVER}`)],
+os.read(ready, 1)${FOREVER}`),
+    ],
+    [
+      "lease",
+      "a lease on a file of a volume",
+      inVolume(`${START}f = open("/scratch/f", "w"); fcntl.fcntl(f, 1024, 1)${FOREVER}`),
+    ],
   ])("%s: %s", async (code, _what, make) => {
     const { node, pods } = rig();
     const pod = await node.make(scope(), make);
@@ -120,11 +173,19 @@ os.read(ready, 1)${FOREVER}`)],
 
   test("socket: a connection to a process that was exec'd", async () => {
     const { node, pods } = rig();
-    const pod = await node.make(scope(), python(`${START}print("waits", flush=True)
+    const pod = await node.make(
+      scope(),
+      python(`${START}print("waits", flush=True)
 while not os.path.exists("/made/ready"): time.sleep(0.02)
-s = socket.socket(socket.AF_UNIX); s.connect("/made/s")${FOREVER}`));
+s = socket.socket(socket.AF_UNIX); s.connect("/made/s")${FOREVER}`),
+    );
     await pods.logged(pod, /waits/);
-    const exec = pods.exec(pod, "python3", "-c", "import os, socket, time\ns = socket.socket(socket.AF_UNIX); s.bind('/made/s'); s.listen(); open('/made/ready', 'w').close()\nwhile not os.path.exists('/stop'): time.sleep(0.05)");
+    const exec = pods.exec(
+      pod,
+      "python3",
+      "-c",
+      "import os, socket, time\ns = socket.socket(socket.AF_UNIX); s.bind('/made/s'); s.listen(); open('/made/ready', 'w').close()\nwhile not os.path.exists('/stop'): time.sleep(0.05)",
+    );
     await pods.logged(pod, /here/);
     expect((await node.dump(scope(), pod)).failure?.code).toBe("socket");
     await pods.exec(pod, "touch", "/stop");

@@ -18,8 +18,18 @@ ${FOREVER}`;
 describe("a dump is refused by name, and the container goes on", () => {
   const cases: [string, string, Make][] = [
     ["tty", "a container with a terminal", python(FOREVER, { tty: true })],
-    ["deleted_mapping", "a process that maps a deleted file", python(`import mmap, os; f = open("/mapped", "w+b"); f.truncate(4096); m = mmap.mmap(f.fileno(), 4096); os.unlink("/mapped"); ${FOREVER}`)],
-    ["deleted_mapping", "Python's multiprocessing semaphores", python(`import multiprocessing; lock = multiprocessing.Lock(); ${FOREVER}`)],
+    [
+      "deleted_mapping",
+      "a process that maps a deleted file",
+      python(
+        `import mmap, os; f = open("/mapped", "w+b"); f.truncate(4096); m = mmap.mmap(f.fileno(), 4096); os.unlink("/mapped"); ${FOREVER}`,
+      ),
+    ],
+    [
+      "deleted_mapping",
+      "Python's multiprocessing semaphores",
+      python(`import multiprocessing; lock = multiprocessing.Lock(); ${FOREVER}`),
+    ],
     ["traced", "a process under a debugger", python(TRACED)],
   ];
   it.each(cases)("%s: %s", async (code, _, make) => {
@@ -35,8 +45,13 @@ describe("a dump is refused by name, and the container goes on", () => {
   it("not_permitted: a user other than root, unless the node has CAP_SYS_RESOURCE and can", async () => {
     const { node, pods } = rig();
     const { value } = await node.runcCr("check");
-    const able = (value as { checks: { name: string; ok: boolean }[] }).checks.find(({ name }) => name === "capability")!.ok;
-    const pod = await node.make(scope(), python(FOREVER, { securityContext: { runAsUser: 1000, capabilities: { drop: ["ALL"] } } }));
+    const able = (value as { checks: { name: string; ok: boolean }[] }).checks.find(
+      ({ name }) => name === "capability",
+    )!.ok;
+    const pod = await node.make(
+      scope(),
+      python(FOREVER, { securityContext: { runAsUser: 1000, capabilities: { drop: ["ALL"] } } }),
+    );
     await pods.logged(pod, /here/);
     expect((await node.dump(scope(), pod)).failure?.code).toBe(able ? undefined : "not_permitted");
   });
@@ -45,12 +60,17 @@ describe("a dump is refused by name, and the container goes on", () => {
     const { node, pods } = rig();
     const pod = await node.make(scope(), counter);
     await pods.ready(pod);
-    expect((await node.dump(scope(), pod, "--max-bytes", "100000")).failure).toMatchObject({ code: "too_large", criu: [] });
+    expect((await node.dump(scope(), pod, "--max-bytes", "100000")).failure).toMatchObject({
+      code: "too_large",
+      criu: [],
+    });
   });
 
   it("container_not_found: an id that nobody has", async () => {
     const { node } = rig();
-    expect((await node.runcCr("dump", "--container", "0".repeat(64), "--id", randomUUID())).failure?.code).toBe("container_not_found");
+    expect((await node.runcCr("dump", "--container", "0".repeat(64), "--id", randomUUID())).failure?.code).toBe(
+      "container_not_found",
+    );
   });
 
   it("exists: an id that a checkpoint has", async () => {
@@ -58,7 +78,9 @@ describe("a dump is refused by name, and the container goes on", () => {
     const pod = await node.make(scope(), counter);
     await pods.ready(pod);
     const { id } = await node.checkpoint(scope(), pod);
-    expect((await node.runcCr("dump", "--container", await node.containerOf(pod), "--id", id)).failure?.code).toBe("exists");
+    expect((await node.runcCr("dump", "--container", await node.containerOf(pod), "--id", id)).failure?.code).toBe(
+      "exists",
+    );
   });
 });
 
@@ -66,7 +88,9 @@ describe("a restore that cannot be says why in the pod's events, and never start
   it("checkpoint_not_found: no checkpoint of that id", async () => {
     const { node, pods } = rig();
     const pod = await node.make(scope(), restored(counter(node.image, node.runtimeClass), randomUUID()));
-    expect(await pods.event(pod, /runc-cr/)).toMatch(/runc-cr: restore of [0-9a-f-]{36}: checkpoint_not_found: no checkpoint [0-9a-f-]{36} on this node/);
+    expect(await pods.event(pod, /runc-cr/)).toMatch(
+      /runc-cr: restore of [0-9a-f-]{36}: checkpoint_not_found: no checkpoint [0-9a-f-]{36} on this node/,
+    );
     expect((await pods.state(pod)).status!.containerStatuses).toMatchObject([{ ready: false }]);
     // A container that never started has no log.
     expect(await pods.log(pod).catch(({ code }: { code: number }) => (code === 400 ? "" : `status ${code}`))).toBe("");
@@ -83,9 +107,21 @@ describe("a restore that cannot be says why in the pod's events, and never start
     const pod = await node.make(scope(), counter);
     await pods.ready(pod);
     const { id } = await node.checkpoint(scope(), pod);
-    await node.run("dd", "if=/dev/zero", `of=/var/lib/runc-cr/${id}/checkpoint/pages-1.img`, "bs=1", "count=1", "seek=4096", "conv=notrunc");
+    await node.run(
+      "dd",
+      "if=/dev/zero",
+      `of=/var/lib/runc-cr/${id}/checkpoint/pages-1.img`,
+      "bs=1",
+      "count=1",
+      "seek=4096",
+      "conv=notrunc",
+    );
     // The byte may have been zero before.
-    await node.run("sh", "-c", `printf x | dd of=/var/lib/runc-cr/${id}/checkpoint/pages-1.img bs=1 seek=4097 conv=notrunc`);
+    await node.run(
+      "sh",
+      "-c",
+      `printf x | dd of=/var/lib/runc-cr/${id}/checkpoint/pages-1.img bs=1 seek=4097 conv=notrunc`,
+    );
     expect((await node.runcCr("verify", id)).failure?.code).toBe("checkpoint_broken");
     const copy = await node.make(scope(), restored(pod, id));
     expect(await pods.event(copy, /runc-cr/)).toMatch(/checkpoint_broken: checkpoint\/pages-1.img/);
@@ -97,8 +133,13 @@ describe("a restore that cannot be says why in the pod's events, and never start
     await pods.ready(pod);
     const { id } = await node.checkpoint(scope(), pod);
     const other = restored(pod, id);
-    const copy = await node.make(scope(), { ...other, spec: { ...other.spec, containers: [{ ...other.spec.containers[0], name: "other" }] } });
-    expect(await pods.event(copy, /runc-cr/)).toMatch(/wrong_container: the checkpoint is of container "app", and this is "other"/);
+    const copy = await node.make(scope(), {
+      ...other,
+      spec: { ...other.spec, containers: [{ ...other.spec.containers[0], name: "other" }] },
+    });
+    expect(await pods.event(copy, /runc-cr/)).toMatch(
+      /wrong_container: the checkpoint is of container "app", and this is "other"/,
+    );
   });
 
   it("restore_failed, with CRIU's own error lines: a listener at the old pod's address", async () => {
@@ -107,7 +148,9 @@ describe("a restore that cannot be says why in the pod's events, and never start
     await pods.ready(pod);
     const { id } = await node.checkpoint(scope(), pod);
     const copy = await node.make(scope(), restored(pod, id));
-    expect(await pods.event(copy, /runc-cr/)).toMatch(/restore_failed: runc restore: exit status 1; CRIU: .*Error .*[Bb]ind/);
+    expect(await pods.event(copy, /runc-cr/)).toMatch(
+      /restore_failed: runc restore: exit status 1; CRIU: .*Error .*[Bb]ind/,
+    );
   });
 });
 
@@ -123,8 +166,13 @@ describe("the node", () => {
     const pod = await node.make(scope(), server(8));
     await pods.ready(pod);
     const { id, manifest } = await node.checkpoint(scope(), pod);
-    const listed = async () => (await node.runcCr("list")).value as { checkpoints: { id: string; container: { pod: string } }[] };
-    expect((await listed()).checkpoints.find((each) => each.id === id)?.container).toMatchObject({ pod: pod.metadata.name, name: "app", namespace: pods.namespace });
+    const listed = async () =>
+      (await node.runcCr("list")).value as { checkpoints: { id: string; container: { pod: string } }[] };
+    expect((await listed()).checkpoints.find((each) => each.id === id)?.container).toMatchObject({
+      pod: pod.metadata.name,
+      name: "app",
+      namespace: pods.namespace,
+    });
     expect((await node.runcCr("verify", id)).value?.["checksum"]).toBe(manifest["checksum"]);
     const removed = (await node.runcCr("remove", id)).value as { removed: boolean; bytes: number };
     expect(removed).toMatchObject({ removed: true });
@@ -137,7 +185,11 @@ describe("the node", () => {
     const pod = await node.make(scope(), counter);
     await pods.ready(pod);
     const { id } = await node.checkpoint(scope(), pod);
-    const modes = await node.run("sh", "-c", `stat -L -c '%a %u' /var/lib/runc-cr /var/lib/runc-cr/${id} /var/lib/runc-cr/${id}/manifest.json`);
+    const modes = await node.run(
+      "sh",
+      "-c",
+      `stat -L -c '%a %u' /var/lib/runc-cr /var/lib/runc-cr/${id} /var/lib/runc-cr/${id}/manifest.json`,
+    );
     expect(modes.trim().split("\n")).toEqual(["700 0", "700 0", "600 0"]);
   });
 });

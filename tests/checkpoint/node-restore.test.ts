@@ -15,14 +15,25 @@ describe("a server that the node's own program dumped and restored", () => {
 c.request("GET", "/"); print(c.getresponse().read().decode().split()[0], flush=True)
 while not os.path.exists("/go"): time.sleep(0.05)
 c.request("GET", "/"); print(c.getresponse().read().decode().split()[0], flush=True)`;
-    const client = await node.make(scope(), { ...afresh(pod), spec: { ...pod.spec, containers: [{ ...pod.spec.containers[0], command: ["python3", "-c", talk], readinessProbe: undefined }], restartPolicy: "Never" } });
+    const client = await node.make(scope(), {
+      ...afresh(pod),
+      spec: {
+        ...pod.spec,
+        containers: [{ ...pod.spec.containers[0], command: ["python3", "-c", talk], readinessProbe: undefined }],
+        restartPolicy: "Never",
+      },
+    });
     const secret = await pods.logged(client, /^[0-9a-f]{32}$/);
     const { id } = await node.checkpoint(scope(), pod);
     await pods.exec(client, "touch", "/go");
-    await waitFor("a second answer on the same connection", async () => {
-      const lines = (await pods.log(client)).trim().split("\n");
-      return (lines.length === 2 && lines[1] === secret) || notYet(`the client said ${JSON.stringify(lines)}`);
-    }, { deadline: 30_000 });
+    await waitFor(
+      "a second answer on the same connection",
+      async () => {
+        const lines = (await pods.log(client)).trim().split("\n");
+        return (lines.length === 2 && lines[1] === secret) || notYet(`the client said ${JSON.stringify(lines)}`);
+      },
+      { deadline: 30_000 },
+    );
     await pods.remove(pod);
     const copy = await node.make(scope(), restored(pod, id));
     await pods.ready(copy);
@@ -39,12 +50,21 @@ c.request("GET", "/"); print(c.getresponse().read().decode().split()[0], flush=T
     await pods.ready(copy);
     expect((await pods.ask(copy)).split(" ")[0]).toBe(secret);
     // A process's own kernel ignores signals from within that it has no handler for: the node ends it.
-    const state = JSON.parse(await node.run("cat", `/run/containerd/runc/k8s.io/${await node.containerOf(copy)}/state.json`)) as { init_process_pid: number };
+    const state = JSON.parse(
+      await node.run("cat", `/run/containerd/runc/k8s.io/${await node.containerOf(copy)}/state.json`),
+    ) as { init_process_pid: number };
     await node.run("kill", "-9", String(state.init_process_pid));
-    await waitFor("a restart", async () => {
-      const [status] = (await pods.state(copy)).status!.containerStatuses ?? [];
-      return (status?.restartCount === 1 && status.ready) || notYet(`restarts: ${status?.restartCount}, ready: ${status?.ready}`);
-    }, { deadline: 60_000 });
+    await waitFor(
+      "a restart",
+      async () => {
+        const [status] = (await pods.state(copy)).status!.containerStatuses ?? [];
+        return (
+          (status?.restartCount === 1 && status.ready) ||
+          notYet(`restarts: ${status?.restartCount}, ready: ${status?.ready}`)
+        );
+      },
+      { deadline: 60_000 },
+    );
     expect((await pods.ask(copy)).split(" ")[0]).not.toBe(secret);
   });
 });

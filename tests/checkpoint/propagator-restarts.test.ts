@@ -7,17 +7,27 @@ const { rig, scope } = useRig();
 
 /** Deletes the propagator's pods of a component, and waits until as many others are ready. */
 async function replaced(component: "server" | "agent"): Promise<void> {
-  const { pods: { kube }, session: { outputs } } = rig();
+  const {
+    pods: { kube },
+    session: { outputs },
+  } = rig();
   const namespace = outputs!.checkpoint.namespace;
   const selector = `app.kubernetes.io/component=${component}`;
   const old = (await kube.pods(namespace, selector)).map(({ metadata }) => metadata!);
   for (const { name } of old) await kube.deletePod(namespace, name!);
-  await waitFor(`new pods of the ${component}`, async () => {
-    const now = await kube.pods(namespace, selector);
-    if (now.some(({ metadata }) => old.some(({ uid }) => uid === metadata!.uid))) return notYet("an old one is there");
-    const ready = now.filter(({ status }) => status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"));
-    return ready.length === old.length || notYet(`${ready.length} of ${old.length} are ready`);
-  }, { deadline: 90_000 });
+  await waitFor(
+    `new pods of the ${component}`,
+    async () => {
+      const now = await kube.pods(namespace, selector);
+      if (now.some(({ metadata }) => old.some(({ uid }) => uid === metadata!.uid)))
+        return notYet("an old one is there");
+      const ready = now.filter(({ status }) =>
+        status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"),
+      );
+      return ready.length === old.length || notYet(`${ready.length} of ${old.length} are ready`);
+    },
+    { deadline: 90_000 },
+  );
 }
 
 async function large(): Promise<Pod> {
@@ -46,7 +56,11 @@ describe("@serial a propagator that is restarted in the middle of a dump", () =>
     const pod = await large();
     const { node, client } = rig();
     const action = await rig().start(pod);
-    await waitFor("the beginning of the dump", async () => (await client.checkpointStatus(action)).status !== "initialized" || notYet("it is not begun"), { deadline: 30_000, interval: 5 });
+    await waitFor(
+      "the beginning of the dump",
+      async () => (await client.checkpointStatus(action)).status !== "initialized" || notYet("it is not begun"),
+      { deadline: 30_000, interval: 5 },
+    );
     await replaced("agent");
     const made = await rig().made(scope(), action);
     expect(await node.stored()).toContain(made.id);

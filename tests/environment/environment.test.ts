@@ -32,7 +32,9 @@ describe("the environment of the requirements", () => {
     const nodes = await rig().pods.kube.nodes();
     expect(nodes.length).toBeGreaterThan(0);
     for (const { metadata, status } of nodes) {
-      expect({ node: metadata!.name, ready: status?.conditions?.find(({ type }) => type === "Ready")?.status }).toEqual({ node: metadata!.name, ready: "True" });
+      expect({ node: metadata!.name, ready: status?.conditions?.find(({ type }) => type === "Ready")?.status }).toEqual(
+        { node: metadata!.name, ready: "True" },
+      );
       expect(status?.nodeInfo?.containerRuntimeVersion).toMatch(/^containerd:\/\//);
     }
     const { node } = rig();
@@ -53,7 +55,10 @@ describe("the environment of the requirements", () => {
 
   test("The network leads to the propagator, and nothing else answers in its place", async () => {
     const { target } = rig();
-    const answer = await fetch(`${target.url}/v2/user`, { headers: { Authorization: `Bearer ${target.token}` }, signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(`${target.url}/v2/user`, {
+      headers: { Authorization: `Bearer ${target.token}` },
+      signal: AbortSignal.timeout(10_000),
+    });
     expect(answer.status).toBe(200);
     expect((await fetch(`${target.url}/v2/user`, { signal: AbortSignal.timeout(10_000) })).status).toBe(401);
     const nowhere = new PropagatorClient({ url: "http://127.0.0.1:9", token: "none" });
@@ -72,7 +77,9 @@ describe("the environment of the requirements", () => {
 
   test("Directories are there with their permissions", async () => {
     const { node } = rig();
-    const [root, store] = (await node.run("stat", "-L", "-c", "%F %a %u", runcRoot(), "/var/lib/runc-cr")).trim().split("\n");
+    const [root, store] = (await node.run("stat", "-L", "-c", "%F %a %u", runcRoot(), "/var/lib/runc-cr"))
+      .trim()
+      .split("\n");
     // The requirements made runc's folder with 755; containerd makes it for its owner, and nobody else needs it.
     expect(root).toMatch(/^directory 7[015][015] 0$/);
     expect(store).toBe("directory 700 0");

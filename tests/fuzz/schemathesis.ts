@@ -25,7 +25,10 @@ export interface Target {
 }
 
 /** The answer of schemathesis. */
-export interface Fuzzed { code: number | undefined; report: string }
+export interface Fuzzed {
+  code: number | undefined;
+  report: string;
+}
 
 /**
  * Installs schemathesis by its pinned requirements into the per-user cache, once, and gives its program.
@@ -40,22 +43,76 @@ export async function installSchemathesis(): Promise<string> {
   // An installation that was broken off has no program yet: it is the last that is installed.
   rmSync(folder, { recursive: true, force: true });
   await execa("python3", ["-m", "venv", folder], { timeout: INSTALL_MS });
-  await execa(path.join(folder, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "--requirement", REQUIREMENTS], { timeout: INSTALL_MS });
+  await execa(
+    path.join(folder, "bin/pip"),
+    [
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "--require-hashes",
+      "--only-binary=:all:",
+      "--requirement",
+      REQUIREMENTS,
+    ],
+    { timeout: INSTALL_MS },
+  );
   return program(folder);
 }
 
 /** Sends generated calls to a service: each answer must be no 5xx, and a refused call must have made nothing. */
-export async function fuzz(program: string, { url, key, lists, leftOut, byContract = "", seed, seconds }: Target): Promise<Fuzzed> {
+export async function fuzz(
+  program: string,
+  { url, key, lists, leftOut, byContract = "", seed, seconds }: Target,
+): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "fuzz-"));
   try {
-    const { exitCode, stdout, stderr } = await execa(program, [
-      "run", `${url}/openapi.json`, "--header", `Authorization: Bearer ${key}`, "--checks", "no_server_error,nothing_made", "--seed", String(seed), "--max-time", String(seconds),
-      "--max-examples", "6", "--workers", "1", "--no-color", "--continue-on-failure", "--no-shrink", "--warnings", "off", "--request-timeout", "30", "--generation-database", "none",
-      "--suppress-health-check", "all", ...(leftOut === undefined ? [] : ["--exclude-path-regex", leftOut]),
-    ], {
-      cwd: folder, reject: false, timeout: (seconds + 90) * 1000,
-      env: { PATH: process.env["PATH"], HOME: folder, SCHEMATHESIS_HOOKS: "nothing_made", PYTHONPATH: __dirname, PYTHONDONTWRITEBYTECODE: "1", FUZZ_LISTS: lists.join(" "), FUZZ_KEY: key, FUZZ_BY_CONTRACT: byContract }, extendEnv: false,
-    });
+    const { exitCode, stdout, stderr } = await execa(
+      program,
+      [
+        "run",
+        `${url}/openapi.json`,
+        "--header",
+        `Authorization: Bearer ${key}`,
+        "--checks",
+        "no_server_error,nothing_made",
+        "--seed",
+        String(seed),
+        "--max-time",
+        String(seconds),
+        "--max-examples",
+        "6",
+        "--workers",
+        "1",
+        "--no-color",
+        "--continue-on-failure",
+        "--no-shrink",
+        "--warnings",
+        "off",
+        "--request-timeout",
+        "30",
+        "--generation-database",
+        "none",
+        "--suppress-health-check",
+        "all",
+        ...(leftOut === undefined ? [] : ["--exclude-path-regex", leftOut]),
+      ],
+      {
+        cwd: folder,
+        reject: false,
+        timeout: (seconds + 90) * 1000,
+        env: {
+          PATH: process.env["PATH"],
+          HOME: folder,
+          SCHEMATHESIS_HOOKS: "nothing_made",
+          PYTHONPATH: __dirname,
+          PYTHONDONTWRITEBYTECODE: "1",
+          FUZZ_LISTS: lists.join(" "),
+          FUZZ_KEY: key,
+          FUZZ_BY_CONTRACT: byContract,
+        },
+        extendEnv: false,
+      },
+    );
     return { code: exitCode, report: `${stdout}\n${stderr}` };
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -38,40 +38,66 @@ describe("a service that is killed with -9 in the middle of its work @serial", (
     const executions: string[] = [];
     let acknowledged = 0;
     const created = keys.map(async (key, index) => {
-      await waitFor("its turn", () => acknowledged >= index - 4 || notYet(`${acknowledged} are made`), { deadline: 30_000, interval: 5 });
+      await waitFor("its turn", () => acknowledged >= index - 4 || notYet(`${acknowledged} are made`), {
+        deadline: 30_000,
+        interval: 5,
+      });
       const answer = await outcome(create(key));
       acknowledged += 1;
       if (answer) owned(mine, expectStatus(answer, 201).id);
       return answer?.data;
     });
     const executing = (async () => {
-      for (let answer = await outcome(worker.python("kept += 1")); answer?.status === 200; answer = await outcome(worker.python("kept += 1"))) {
+      for (
+        let answer = await outcome(worker.python("kept += 1"));
+        answer?.status === 200;
+        answer = await outcome(worker.python("kept += 1"))
+      ) {
         executions.push(answer.data.execution_id);
       }
     })();
-    await waitFor("half of the sandboxes, and some calls", () => (acknowledged >= keys.length / 2 && executions.length > 0) || notYet(`${acknowledged} sandboxes, ${executions.length} calls`), { deadline: 60_000, interval: 5 });
+    await waitFor(
+      "half of the sandboxes, and some calls",
+      () =>
+        (acknowledged >= keys.length / 2 && executions.length > 0) ||
+        notYet(`${acknowledged} sandboxes, ${executions.length} calls`),
+      { deadline: 60_000, interval: 5 },
+    );
     await killContainer(pod);
     const answers: (Sandbox | undefined)[] = await Promise.all(created);
     await executing;
-    await waitFor("Bay's next start", async () => {
-      const now = await cluster.kube.pod(namespace, name);
-      return (restarts(now) > restarts(pod) && now?.status?.containerStatuses?.[0]?.ready) || notYet(`${restarts(now)} restarts`);
-    }, { deadline: 60_000 });
+    await waitFor(
+      "Bay's next start",
+      async () => {
+        const now = await cluster.kube.pod(namespace, name);
+        return (
+          (restarts(now) > restarts(pod) && now?.status?.containerStatuses?.[0]?.ready) ||
+          notYet(`${restarts(now)} restarts`)
+        );
+      },
+      { deadline: 60_000 },
+    );
 
     // What was acknowledged is there; what was not is made now, by the same key, and once.
-    for (const answer of answers) if (answer) expect(expectStatus(await bay.sandbox(answer.id).get(), 200)).toEqual(answer);
-    const ids = await Promise.all(keys.map(async (key, index) => {
-      const { id } = expectStatus(await create(key), 201);
-      if (answers[index]) expect(id).toBe(answers[index].id);
-      else owned(mine, id);
-      return id;
-    }));
+    for (const answer of answers)
+      if (answer) expect(expectStatus(await bay.sandbox(answer.id).get(), 200)).toEqual(answer);
+    const ids = await Promise.all(
+      keys.map(async (key, index) => {
+        const { id } = expectStatus(await create(key), 201);
+        if (answers[index]) expect(id).toBe(answers[index].id);
+        else owned(mine, id);
+        return id;
+      }),
+    );
     expect(new Set(ids).size).toBe(keys.length);
     const listed = expectStatus(await bay.listSandboxes({ limit: 200 }), 200).items.map(({ id }) => id);
     expect(listed.sort()).toEqual([...ids, worker.id].sort());
-    for (const id of executions) expect(expectStatus(await worker.execution(id), 200)).toMatchObject({ id, success: true });
+    for (const id of executions)
+      expect(expectStatus(await worker.execution(id), 200)).toMatchObject({ id, success: true });
     // The session and its variables outlived Bay: at least each acknowledged call counted.
-    expect(Number(expectStatus(await worker.python("print(kept)"), 200).output)).toBeGreaterThanOrEqual(executions.length + 1);
+    expect(Number(expectStatus(await worker.python("print(kept)"), 200).output)).toBeGreaterThanOrEqual(
+      executions.length + 1,
+    );
   });
 
   it("Ship leaves each file as it was before or as it was to be", async () => {
@@ -90,10 +116,16 @@ describe("a service that is killed with -9 in the middle of its work @serial", (
     await waitFor("a write", () => written >= 2 || notYet(`${written} writes`), { deadline: 60_000, interval: 1 });
     await killContainer(await cluster.sessionPod(sandbox.id));
     const last = await writing;
-    await waitFor("the next session", async () => (await outcome(sandbox.list()))?.status === 200 || notYet("it does not answer yet"), { deadline: 60_000 });
+    await waitFor(
+      "the next session",
+      async () => (await outcome(sandbox.list()))?.status === 200 || notYet("it does not answer yet"),
+      { deadline: 60_000 },
+    );
     const { content } = expectStatus(await sandbox.readFile("file.txt"), 200);
     expect([content.length, new Set(content).size]).toEqual([4_000_000, 1]);
     expect([written, last].map(String)).toContain(content[0]);
-    expect(expectStatus(await sandbox.list(), 200).entries.map(({ name: file }) => file)).not.toContainEqual(expect.stringMatching(/tmp|part/));
+    expect(expectStatus(await sandbox.list(), 200).entries.map(({ name: file }) => file)).not.toContainEqual(
+      expect.stringMatching(/tmp|part/),
+    );
   });
 });

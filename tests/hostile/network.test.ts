@@ -18,8 +18,11 @@ async function control(options: { labels?: Record<string, string>; program?: str
 
 /** Gives the node an address more, at which its kubelet then listens, until the test ends. */
 async function addAddress(node: string, address: string): Promise<void> {
-  const change = async (verb: "add" | "delete") => commandOnHost("docker", ["exec", node, "ip", "address", verb, `${address}/32`, "dev", "lo"]);
-  mine.add(`address ${address}`, async () => { await change("delete"); });
+  const change = async (verb: "add" | "delete") =>
+    commandOnHost("docker", ["exec", node, "ip", "address", verb, `${address}/32`, "dev", "lo"]);
+  mine.add(`address ${address}`, async () => {
+    await change("delete");
+  });
   expect(await change("add")).toMatchObject({ exitCode: 0 });
 }
 
@@ -43,9 +46,13 @@ describe("network policies under attack", () => {
     await requireEngine(kube, mine, free, image);
     // Documentation's range, which no network has, and the address of every cloud's metadata; both answer from here on.
     await Promise.all(["198.51.100.7", "169.254.169.254"].map((address) => addAddress(node, address)));
-    const [{ status }] = await kube.nodes() as [{ status?: { addresses?: { type: string; address: string }[] } }];
+    const [{ status }] = (await kube.nodes()) as [{ status?: { addresses?: { type: string; address: string }[] } }];
     const address = status!.addresses!.find(({ type }) => type === "InternalIP")!.address;
-    const targets: Record<"public" | "metadata" | "node", Target> = { public: ["198.51.100.7", KUBELET], metadata: ["169.254.169.254", KUBELET], node: [address, KUBELET] };
+    const targets: Record<"public" | "metadata" | "node", Target> = {
+      public: ["198.51.100.7", KUBELET],
+      metadata: ["169.254.169.254", KUBELET],
+      node: [address, KUBELET],
+    };
     expect(await free.reach(targets)).toEqual({ public: "open", metadata: "open", node: "open" });
     const seen = async (profile: string) => {
       const sandbox = await newSandbox(mine, { profile });
@@ -61,7 +68,10 @@ describe("network policies under attack", () => {
     const [free, marker] = [await control(), uniqueName("closed")];
     await requireEngine(kube, mine, free, image);
     mine.add(`network policy ${marker}`, () => kube.deleteNetworkPolicy(namespace, marker));
-    await kube.createNetworkPolicy(namespace, { metadata: { name: marker }, spec: { podSelector: { matchLabels: { "bay-e2e.dev/closed": marker } }, policyTypes: ["Egress"] } });
+    await kube.createNetworkPolicy(namespace, {
+      metadata: { name: marker },
+      spec: { podSelector: { matchLabels: { "bay-e2e.dev/closed": marker } }, policyTypes: ["Egress"] },
+    });
     const program = `
 import time
 def first():
@@ -81,7 +91,8 @@ print("first:", first())`;
   });
 
   it("a sandbox gets no answer by UDP from a pod that answers others", async () => {
-    const echo = "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind((\"\", 5300))\nthreading.Thread(target=lambda: [u.sendto(*u.recvfrom(100)) for _ in iter(int, 1)]).start()";
+    const echo =
+      'u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 5300))\nthreading.Thread(target=lambda: [u.sendto(*u.recvfrom(100)) for _ in iter(int, 1)]).start()';
     const [free, answering, sandbox] = await Promise.all([control(), control({ program: echo }), newSandbox(mine)]);
     await requireEngine(kube, mine, free, image);
     expect((await free.python(askByUdp(answering.address, 5300))).trim()).toBe("hello");

@@ -4,11 +4,30 @@ import { shipToken } from "../support/ship-token";
 import { cluster, newSandbox, perFile, stack } from "../support/suite";
 
 const PORT = 8123;
-/** Every route of Ship but `/health`, which says that it is healthy and nothing else; one that it has not; the terminal's handshake. */
+/**
+ * Every route of Ship but `/health`, which says that it is healthy and nothing else; one that it has not; the
+ * terminal's handshake.
+ */
 const ROUTES = [
-  "GET /", "GET /stat", "GET /meta", "POST /ipython/exec", "GET /ipython/kernel/status", "POST /ipython/kernel/restart", "DELETE /ipython/kernel",
-  "POST /shell/exec", "GET /shell/processes", "POST /fs/create_file", "POST /fs/read_file", "POST /fs/write_file", "POST /fs/edit_file",
-  "POST /fs/delete_file", "POST /fs/list_dir", "POST /fs/upload", "GET /fs/download?file_path=secret.txt", "GET /term/ws", "GET /nowhere",
+  "GET /",
+  "GET /stat",
+  "GET /meta",
+  "POST /ipython/exec",
+  "GET /ipython/kernel/status",
+  "POST /ipython/kernel/restart",
+  "DELETE /ipython/kernel",
+  "POST /shell/exec",
+  "GET /shell/processes",
+  "POST /fs/create_file",
+  "POST /fs/read_file",
+  "POST /fs/write_file",
+  "POST /fs/edit_file",
+  "POST /fs/delete_file",
+  "POST /fs/list_dir",
+  "POST /fs/upload",
+  "GET /fs/download?file_path=secret.txt",
+  "GET /term/ws",
+  "GET /nowhere",
 ];
 /** Tokens that a tenant might try; the first is none. */
 const GUESSES = ["", "Bearer wrong", "Bearer ", "Basic d3Jvbmc6d3Jvbmc="];
@@ -72,20 +91,32 @@ describe("a sandbox of another tenant @hostile", () => {
   });
 
   it("is refused without the token and with a wrong one where no policy stands between: at the pod's own port", async () => {
-    const forward = await outside().openForward({ kubeconfig: stack.kubeconfig, namespace: stack.namespace, pod, port: PORT });
+    const forward = await outside().openForward({
+      kubeconfig: stack.kubeconfig,
+      namespace: stack.namespace,
+      pod,
+      port: PORT,
+    });
     try {
       const statuses = new Set<number>();
       for (const route of ROUTES) {
         const [method, path] = route.split(" ") as [string, string];
         for (const guess of GUESSES) {
-          const body = method === "POST" ? JSON.stringify({ command: "touch stolen", code: "open('stolen', 'w')" }) : undefined;
-          const headers = { ...(guess === "" ? {} : { authorization: guess }), ...(body === undefined ? {} : { "content-type": "application/json" }) };
-          statuses.add((await fetch(forward.url + path, { method, headers, ...(body === undefined ? {} : { body }) })).status);
+          const body =
+            method === "POST" ? JSON.stringify({ command: "touch stolen", code: "open('stolen', 'w')" }) : undefined;
+          const headers = {
+            ...(guess === "" ? {} : { authorization: guess }),
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+          };
+          statuses.add(
+            (await fetch(forward.url + path, { method, headers, ...(body === undefined ? {} : { body }) })).status,
+          );
         }
       }
       expect([...statuses]).toEqual([401]);
       expect(await (await fetch(`${forward.url}/health`)).json()).toEqual({ status: "healthy" });
-      const ask = async (token: string) => (await fetch(`${forward.url}/shell/processes`, { headers: { authorization: `Bearer ${token}` } })).status;
+      const ask = async (token: string) =>
+        (await fetch(`${forward.url}/shell/processes`, { headers: { authorization: `Bearer ${token}` } })).status;
       const { metadata } = await cluster.sessionPod(attacker.id);
       const of = async (id: string) => (await shipToken(cluster.kube, stack.namespace, stack.pod, id))!;
       // A token is of one session: the attacker's own opens nothing here, the victim's does.
@@ -99,10 +130,13 @@ describe("a sandbox of another tenant @hostile", () => {
 
   it("gives no token away: neither its environment, nor its files, nor its pod's description, nor Bay's log has one", async () => {
     const token = (await shipToken(cluster.kube, stack.namespace, stack.pod, session))!;
-    const code = "import glob, os\nfor name in glob.glob('/proc/[0-9]*/environ') + glob.glob('/proc/[0-9]*/cmdline'):\n    try: print(open(name, 'rb').read())\n    except OSError: pass\nprint(dict(os.environ))";
+    const code =
+      "import glob, os\nfor name in glob.glob('/proc/[0-9]*/environ') + glob.glob('/proc/[0-9]*/cmdline'):\n    try: print(open(name, 'rb').read())\n    except OSError: pass\nprint(dict(os.environ))";
     const texts = await Promise.all([
-      victim.python(code).then((answer) => expectStatus(answer, 200).output), victim.shell("env; cat /workspace/.bay_env.sh").then((answer) => expectStatus(answer, 200).output),
-      cluster.sessionPod(victim.id).then((found) => JSON.stringify(found)), cluster.kube.log(stack.namespace, stack.pod),
+      victim.python(code).then((answer) => expectStatus(answer, 200).output),
+      victim.shell("env; cat /workspace/.bay_env.sh").then((answer) => expectStatus(answer, 200).output),
+      cluster.sessionPod(victim.id).then((found) => JSON.stringify(found)),
+      cluster.kube.log(stack.namespace, stack.pod),
       victim.history().then((answer) => JSON.stringify(expectStatus(answer, 200))),
     ]);
     expect(texts.map((text) => text.includes(token))).toEqual([false, false, false, false, false]);

@@ -11,11 +11,15 @@ import { NODE_START, onK3s, STACK, withStack } from "./stack-file";
 jest.setTimeout(300_000);
 
 /** The code, what was seen and the next command, as the user reads them. */
-async function refusalOf(words: string[], env: NodeJS.ProcessEnv = {}): Promise<{ exit: number; code: string; seen: string; next: string; output: string }> {
+async function refusalOf(
+  words: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ exit: number; code: string; seen: string; next: string; output: string }> {
   const run = npmRun(words, env);
   const exit = await run.done;
   const output = run.output();
-  const [, code = "", seen = "", next = ""] = /^(E_[A-Z_]+): [^\n]*\n\s+seen: +([\s\S]*?)\n\s+wanted: [^\n]*\n\s+next: +([^\n]*)/m.exec(output) ?? [];
+  const [, code = "", seen = "", next = ""] =
+    /^(E_[A-Z_]+): [^\n]*\n\s+seen: +([\s\S]*?)\n\s+wanted: [^\n]*\n\s+next: +([^\n]*)/m.exec(output) ?? [];
   return { exit, code, seen, next, output };
 }
 
@@ -23,15 +27,24 @@ const up = (stack: string, env: NodeJS.ProcessEnv = {}) => refusalOf(["up", "--"
 
 describe("bad input is told with a code, the value and the next command", () => {
   test("an unknown command or flag, with a suggestion", async () => {
-    for (const [words, near] of [[["e2e", "--", "--kep"], "--keep"], [["e2e", "--", "--stak", "x"], "--stack"]] as const) {
+    for (const [words, near] of [
+      [["e2e", "--", "--kep"], "--keep"],
+      [["e2e", "--", "--stak", "x"], "--stack"],
+    ] as const) {
       const { exit, output } = await refusalOf([...words]);
-      expect([exit, output]).toEqual([2, expect.stringMatching(new RegExp(`E_USAGE[\\s\\S]*Did you mean ${near}\\?[\\s\\S]*npm run e2e -- --help`))]);
+      expect([exit, output]).toEqual([
+        2,
+        expect.stringMatching(new RegExp(`E_USAGE[\\s\\S]*Did you mean ${near}\\?[\\s\\S]*npm run e2e -- --help`)),
+      ]);
     }
   });
 
   test("tests without a stack: the unit tests run, and one line says how to run E2E", async () => {
     const run = npmRun(["test", "--", "--stack", STACK, "--", "--testPathPatterns=infra/naming"]);
-    expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(new RegExp(`E2E is not run: the stack ${STACK} is not up\\. \`npm run e2e\``))]);
+    expect([await run.done, run.output()]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`E2E is not run: the stack ${STACK} is not up\\. \`npm run e2e\``)),
+    ]);
     expect(run.output()).not.toMatch(/> Tools/);
   });
 
@@ -46,7 +59,11 @@ describe("bad input is told with a code, the value and the next command", () => 
 
   test("a backend that does not exist", async () => {
     await withStack("bad-backend", { backend: "minikube" }, async (stack) => {
-      expect(await up(stack)).toMatchObject({ exit: 2, code: "E_CONFIG", seen: expect.stringMatching(/backend.*minikube/) });
+      expect(await up(stack)).toMatchObject({
+        exit: 2,
+        code: "E_CONFIG",
+        seen: expect.stringMatching(/backend.*minikube/),
+      });
     });
   });
 
@@ -55,7 +72,12 @@ describe("bad input is told with a code, the value and the next command", () => 
     const { port } = server.address() as { port: number };
     try {
       await withStack("bad-port", { k3sApiPort: port }, async (stack) => {
-        expect(await up(stack)).toMatchObject({ exit: 2, code: "E_PORT_IN_USE", seen: expect.stringContaining(`127.0.0.1:${port} (config key k3sApiPort)`), next: expect.stringContaining(String(port)) });
+        expect(await up(stack)).toMatchObject({
+          exit: 2,
+          code: "E_PORT_IN_USE",
+          seen: expect.stringContaining(`127.0.0.1:${port} (config key k3sApiPort)`),
+          next: expect.stringContaining(String(port)),
+        });
       });
     } finally {
       server.close();
@@ -64,9 +86,18 @@ describe("bad input is told with a code, the value and the next command", () => 
 
   test("no Docker", async () => {
     const env = { DOCKER_HOST: "unix:///nonexistent/docker.sock", KUBECONFIG: "/nonexistent" };
-    expect(await up("k3s", env)).toMatchObject({ exit: 2, code: "E_DOCKER_MISSING", next: expect.stringContaining("docker info") });
+    expect(await up("k3s", env)).toMatchObject({
+      exit: 2,
+      code: "E_DOCKER_MISSING",
+      next: expect.stringContaining("docker info"),
+    });
     // Without a stack's name it is one fact of several.
-    expect(await refusalOf(["up"], env)).toMatchObject({ exit: 2, code: "E_NO_BACKEND", seen: expect.stringMatching(/no context[\s\S]*k3s: no Docker answers/), next: expect.stringContaining("npm run doctor") });
+    expect(await refusalOf(["up"], env)).toMatchObject({
+      exit: 2,
+      code: "E_NO_BACKEND",
+      seen: expect.stringMatching(/no context[\s\S]*k3s: no Docker answers/),
+      next: expect.stringContaining("npm run doctor"),
+    });
   });
 });
 
@@ -82,13 +113,16 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
   });
 
   test("a Bay that crashes at its start, with its last lines", async () => {
-    await inContext({ Dockerfile: `FROM ${anyImage()}\nCMD ["node", "-e", "console.error('no such luck'); process.exit(3)"]\n` }, async (bayContext) => {
-      await withStack("bad-crash", { bayContext }, async (stack) => {
-        const { exit, code, output } = await up(stack);
-        expect([exit, code]).toEqual([2, "E_BAY_NOT_READY"]);
-        expect(output).toMatch(/no such luck/);
-      });
-    });
+    await inContext(
+      { Dockerfile: `FROM ${anyImage()}\nCMD ["node", "-e", "console.error('no such luck'); process.exit(3)"]\n` },
+      async (bayContext) => {
+        await withStack("bad-crash", { bayContext }, async (stack) => {
+          const { exit, code, output } = await up(stack);
+          expect([exit, code]).toEqual([2, "E_BAY_NOT_READY"]);
+          expect(output).toMatch(/no such luck/);
+        });
+      },
+    );
   });
 
   onK3s("a node that cannot become a cluster, with its last lines", async () => {
@@ -104,15 +138,25 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
     await withStack("bad-twice", {}, async (stack) => {
       const first = npmRun(["up", "--", "--stack", stack]);
       await first.until(NODE_START);
-      const locked = { exit: 2, code: "E_STACK_LOCKED", seen: expect.stringMatching(/npm run up \(pid \d+\) has the stack bad-twice; it is at up since \d{4}-/) };
-      expect(await Promise.all([up(stack), refusalOf(["down", "--", "--stack", stack])])).toMatchObject([locked, locked]);
+      const locked = {
+        exit: 2,
+        code: "E_STACK_LOCKED",
+        seen: expect.stringMatching(/npm run up \(pid \d+\) has the stack bad-twice; it is at up since \d{4}-/),
+      };
+      expect(await Promise.all([up(stack), refusalOf(["down", "--", "--stack", stack])])).toMatchObject([
+        locked,
+        locked,
+      ]);
       expect([await first.done, first.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
     });
   });
 
   test("a salt that somebody committed with the stack's file, which opens nothing here", async () => {
     await withStack("bad-salt", {}, async (stack) => {
-      appendFileSync(join(ROOT, "stacks", `Pulumi.${stack}.yaml`), "encryptionsalt: v1:8iPxyECO4Vs=:v1:vLZwBZ1i4evqlDYV:lgOidJvZ4YKM8z1T/KeaU+qKHH1Byg==\n");
+      appendFileSync(
+        join(ROOT, "stacks", `Pulumi.${stack}.yaml`),
+        "encryptionsalt: v1:8iPxyECO4Vs=:v1:vLZwBZ1i4evqlDYV:lgOidJvZ4YKM8z1T/KeaU+qKHH1Byg==\n",
+      );
       const run = npmRun(["env", "--", "--stack", stack]);
       expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/export PULUMI_BACKEND_URL=/)]);
     });
@@ -122,7 +166,10 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
     await withStack("bad-pass", {}, async (stack) => {
       expect(await npmRun(["up", "--", "--stack", stack]).done).toBe(0);
       const before = lookAtHost().containers;
-      expect(await up(stack, { PULUMI_CONFIG_PASSPHRASE: "not this one" })).toMatchObject({ exit: 2, code: "E_PASSPHRASE" });
+      expect(await up(stack, { PULUMI_CONFIG_PASSPHRASE: "not this one" })).toMatchObject({
+        exit: 2,
+        code: "E_PASSPHRASE",
+      });
       expect(lookAtHost().containers).toEqual(before);
       expect(await npmRun(["up", "--", "--stack", stack]).done).toBe(0);
     });
@@ -132,7 +179,9 @@ describe("bad days are told by their cause, within seconds, and nothing is lost"
 function listen(): Promise<Server> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.listen(0, "127.0.0.1", () => { resolve(server); });
+    server.listen(0, "127.0.0.1", () => {
+      resolve(server);
+    });
   });
 }
 

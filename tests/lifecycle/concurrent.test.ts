@@ -11,7 +11,10 @@ const e2e = (stack: string) => npmRun(["e2e", "--", "--stack", stack, "--", "-t"
 
 let before: HostState;
 let files: string[];
-beforeAll(() => { files = stacks.map((stack) => stackFile(stack)); before = lookAtHost(); });
+beforeAll(() => {
+  files = stacks.map((stack) => stackFile(stack));
+  before = lookAtHost();
+});
 afterAll(async () => {
   for (const stack of stacks) await npmRun(["down", "--", "--stack", stack]).done;
   for (const file of files) rmSync(file, { force: true });
@@ -30,7 +33,10 @@ describe("two runs on one host", () => {
     killed.killAll();
     await killed.done;
     const sweep = npmRun(["sweep", "--", "--yes"]);
-    expect([await sweep.done, sweep.output()]).toEqual([0, expect.stringMatching(new RegExp(`stack +${stacks[0]} .*was killed during up`))]);
+    expect([await sweep.done, sweep.output()]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`stack +${stacks[0]} .*was killed during up`)),
+    ]);
     expect(sweep.output()).not.toMatch(new RegExp(`stack +${stacks[1]} `));
     expect([await other.done, other.output()]).toEqual([0, expect.stringMatching(/Run passed/)]);
     expect(lookAtHost()).toEqual(before);

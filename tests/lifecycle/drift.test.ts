@@ -8,7 +8,9 @@ const NAMESPACE = "bay-e2e-test";
 
 jest.setTimeout(300_000);
 
-afterAll(async () => { await npmRun(["down", "--", "--stack", STACK]).done; });
+afterAll(async () => {
+  await npmRun(["down", "--", "--stack", STACK]).done;
+});
 
 /** The exit code of a look for drift, and what it printed. */
 async function drift(): Promise<[code: number, output: string]> {
@@ -25,15 +27,21 @@ async function upOk(...words: string[]): Promise<void> {
 async function changeByHand(kubeconfig: string): Promise<void> {
   const config = new KubeConfig();
   config.loadFromString(kubeconfig);
-  await config.makeApiClient(CoreV1Api).patchNamespace(
-    { name: NAMESPACE, body: { metadata: { labels: { "bay-e2e.dev/stack": "somebody" } } } }, setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch));
+  await config
+    .makeApiClient(CoreV1Api)
+    .patchNamespace(
+      { name: NAMESPACE, body: { metadata: { labels: { "bay-e2e.dev/stack": "somebody" } } } },
+      setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch),
+    );
   await config.makeApiClient(NetworkingV1Api).deleteNamespacedNetworkPolicy({ name: "bay", namespace: NAMESPACE });
 }
 
 test("what was changed by hand is named, put back by up -- --refresh, and gone from the next look", async () => {
   await upOk();
   expect(await drift()).toEqual([0, expect.stringContaining(`Stack ${STACK} is as it was made.`)]);
-  await changeByHand(execFileSync("npm", ["run", "-s", "kubeconfig", "--", "--stack", STACK], { cwd: ROOT, encoding: "utf8" }));
+  await changeByHand(
+    execFileSync("npm", ["run", "-s", "kubeconfig", "--", "--stack", STACK], { cwd: ROOT, encoding: "utf8" }),
+  );
   const [code, output] = await drift();
   expect(code).toBe(3);
   expect(output).toContain("Namespace bay-e2e-test: changed");

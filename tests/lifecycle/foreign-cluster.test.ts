@@ -23,13 +23,17 @@ beforeAll(() => {
   files = [stackFile(SHARED, { clusterName: CLUSTER, k3sAgents: 1 })];
   before = lookAtHost();
 });
-afterEach(() => { for (const { remove } of planted) remove(); planted = []; });
+afterEach(() => {
+  for (const { remove } of planted) remove();
+  planted = [];
+});
 afterAll(async () => {
   for (const stack of [EXISTING, SHARED]) await on("down", stack);
   for (const path of files) rmSync(path, { force: true });
 });
 
-const space = (name: string) => kube.read<{ metadata: { name: string; uid: string } }>({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+const space = (name: string) =>
+  kube.read<{ metadata: { name: string; uid: string } }>({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
 
 onK3s("the stack comes up", async () => {
   expect(await on("up", SHARED)).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
@@ -37,39 +41,88 @@ onK3s("the stack comes up", async () => {
   mkdirSync(dirname(CONTEXT), { recursive: true });
   writeFileSync(CONTEXT, kubeconfig.slice(kubeconfig.indexOf("apiVersion:")), { mode: 0o600 });
   kube = new Kube(readFileSync(CONTEXT, "utf8"));
-  files.push(CONTEXT, stackFile(EXISTING, { backend: "existing", kubeconfig: CONTEXT, kubeContext: "default", namespace: SPACE, checkpoint: true, checkpointTimeout: 60 }));
+  files.push(
+    CONTEXT,
+    stackFile(EXISTING, {
+      backend: "existing",
+      kubeconfig: CONTEXT,
+      kubeContext: "default",
+      namespace: SPACE,
+      checkpoint: true,
+      checkpointTimeout: 60,
+    }),
+  );
 });
 
 onK3s("namespaces and a Helm release of somebody else: both names are looked at before anything is made", async () => {
-  const ns = async (name: string) => { await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } }); return (await space(name))!.metadata.uid; };
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "sh.helm.release.v1.propagator.v1", namespace: `${SPACE}-checkpoint`, labels: { owner: "helm", name: "propagator", status: "pending-install", version: "1" } }, stringData: { release: "mine" } };
+  const ns = async (name: string) => {
+    await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    return (await space(name))!.metadata.uid;
+  };
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: "sh.helm.release.v1.propagator.v1",
+      namespace: `${SPACE}-checkpoint`,
+      labels: { owner: "helm", name: "propagator", status: "pending-install", version: "1" },
+    },
+    stringData: { release: "mine" },
+  };
   const uid = await ns(`${SPACE}-checkpoint`);
   await kube.create(secret as never);
-  const identity = async () => [(await space(`${SPACE}-checkpoint`))?.metadata.uid, (await kube.read<{ metadata: { name: string; uid: string } }>(secret as never))?.metadata.uid];
+  const identity = async () => [
+    (await space(`${SPACE}-checkpoint`))?.metadata.uid,
+    (await kube.read<{ metadata: { name: string; uid: string } }>(secret as never))?.metadata.uid,
+  ];
   const found = await identity();
   expect(found[0]).toBe(uid);
-  for (const command of [async () => { expect(await on("up", EXISTING)).toEqual([2, expect.stringMatching(new RegExp(`E_NAMESPACE_FOREIGN[\\s\\S]*namespace ${SPACE}-checkpoint exists[\\s\\S]*checkpointNamespace NAME`))]); }, ...removals(EXISTING)]) {
+  for (const command of [
+    async () => {
+      expect(await on("up", EXISTING)).toEqual([
+        2,
+        expect.stringMatching(
+          new RegExp(
+            `E_NAMESPACE_FOREIGN[\\s\\S]*namespace ${SPACE}-checkpoint exists[\\s\\S]*checkpointNamespace NAME`,
+          ),
+        ),
+      ]);
+    },
+    ...removals(EXISTING),
+  ]) {
     await command();
     expect([await identity(), await space(SPACE)]).toEqual([found, undefined]);
   }
   await kube.remove({ apiVersion: "v1", kind: "Namespace", metadata: { name: `${SPACE}-checkpoint` } });
 });
 
-onK3s("a namespace that took the name of the stack's own: down leaves it, and the next up works once it is gone", async () => {
-  stackFile(EXISTING, { backend: "existing", kubeconfig: CONTEXT, kubeContext: "default", namespace: SPACE, checkpoint: false });
-  expect(await on("up", EXISTING)).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
-  const theirs = await replaced(SPACE);
-  expect(await on("up", EXISTING)).toEqual([2, expect.stringMatching(new RegExp(`E_NAMESPACE_FOREIGN[\\s\\S]*namespace ${SPACE} exists, made by somebody else`))]);
-  expect((await space(SPACE))!.metadata.uid).toBe(theirs);
-  await gone(SPACE);
-  expect(await on("up", EXISTING)).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
-  const again = await replaced(SPACE);
-  for (const command of removals(EXISTING)) {
-    await command();
-    expect((await space(SPACE))?.metadata.uid).toBe(again);
-  }
-  await gone(SPACE);
-});
+onK3s(
+  "a namespace that took the name of the stack's own: down leaves it, and the next up works once it is gone",
+  async () => {
+    stackFile(EXISTING, {
+      backend: "existing",
+      kubeconfig: CONTEXT,
+      kubeContext: "default",
+      namespace: SPACE,
+      checkpoint: false,
+    });
+    expect(await on("up", EXISTING)).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
+    const theirs = await replaced(SPACE);
+    expect(await on("up", EXISTING)).toEqual([
+      2,
+      expect.stringMatching(new RegExp(`E_NAMESPACE_FOREIGN[\\s\\S]*namespace ${SPACE} exists, made by somebody else`)),
+    ]);
+    expect((await space(SPACE))!.metadata.uid).toBe(theirs);
+    await gone(SPACE);
+    expect(await on("up", EXISTING)).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
+    const again = await replaced(SPACE);
+    for (const command of removals(EXISTING)) {
+      await command();
+      expect((await space(SPACE))?.metadata.uid).toBe(again);
+    }
+    await gone(SPACE);
+  },
+);
 
 onK3s("a namespace that took a preview's: preview down and gc leave it", async () => {
   const name = namespaceOfPreview("taken");
@@ -87,7 +140,14 @@ onK3s("a volume that took the name of the stack's own stays at its down", async 
   docker("rm", "--force", "--volumes", ...nodes);
   docker("volume", "rm", `${CLUSTER}-k3s`);
   planted.push(volume(`${CLUSTER}-k3s`));
-  await untouched(planted, [async () => { expect(await on("down", SHARED)).toEqual([0, expect.stringMatching(new RegExp(`volume ${CLUSTER}-k3s was made by somebody else since: it stays`))]); }]);
+  await untouched(planted, [
+    async () => {
+      expect(await on("down", SHARED)).toEqual([
+        0,
+        expect.stringMatching(new RegExp(`volume ${CLUSTER}-k3s was made by somebody else since: it stays`)),
+      ]);
+    },
+  ]);
   for (const { remove } of planted) remove();
   planted = [];
   rmSync(CONTEXT, { force: true });
@@ -105,5 +165,9 @@ async function replaced(name: string): Promise<string> {
 
 async function gone(name: string): Promise<void> {
   await kube.remove({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  await waitFor(`the end of namespace ${name}`, async () => (await space(name)) === undefined || notYet("it is being deleted"), { deadline: 90_000 });
+  await waitFor(
+    `the end of namespace ${name}`,
+    async () => (await space(name)) === undefined || notYet("it is being deleted"),
+    { deadline: 90_000 },
+  );
 }

@@ -11,32 +11,48 @@ const NAME = "life-helm";
 const NODE = clusterName(ownerOf(ROOT, NAME));
 const NAMESPACE = "bay-e2e-test-checkpoint";
 /** A pod of the release finds no node: Helm waits for it as long as a test needs. */
-const STUCK = { checkpoint: true, checkpointTimeout: 120, checkpointValues: { nodeSelector: { "bay-e2e.dev/no": "where" } } };
+const STUCK = {
+  checkpoint: true,
+  checkpointTimeout: 120,
+  checkpointValues: { nodeSelector: { "bay-e2e.dev/no": "where" } },
+};
 const QUICK = { checkpoint: true, checkpointTimeout: 60 };
 
 const on = (command: string) => npmRun([command, "--", "--stack", NAME]);
 
-const kubectl = (...words: string[]) => execFileSync("docker", ["exec", NODE, "kubectl", "--namespace", NAMESPACE, ...words], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 20_000 });
+const kubectl = (...words: string[]) =>
+  execFileSync("docker", ["exec", NODE, "kubectl", "--namespace", NAMESPACE, ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+    timeout: 20_000,
+  });
 
 /** Each revision of the release as `revision status`, by the labels of Helm's records. */
 function revisions(): string[] {
-  const format = "jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.labels.status}{\"\\n\"}{end}";
+  const format = 'jsonpath={range .items[*]}{.metadata.labels.version} {.metadata.labels.status}{"\\n"}{end}';
   try {
-    return kubectl("get", "secrets", "--selector", "owner=helm,name=propagator", "--output", format).split("\n").filter(Boolean).sort();
+    return kubectl("get", "secrets", "--selector", "owner=helm,name=propagator", "--output", format)
+      .split("\n")
+      .filter(Boolean)
+      .sort();
   } catch {
     return []; // there is no cluster yet
   }
 }
 
 /** What of `STUCK` a live object has. */
-const nodeSelector = () => kubectl("get", "deployments", "propagator", "--output", "jsonpath={.spec.template.spec.nodeSelector}");
+const nodeSelector = () =>
+  kubectl("get", "deployments", "propagator", "--output", "jsonpath={.spec.template.spec.nodeSelector}");
 
 /** Kills every process of an `up` at once while Helm works on a revision. */
 async function killedWhile(revision: string): Promise<void> {
   const run = on("up");
   const deadline = Date.now() + 120_000;
   while (!revisions().includes(revision)) {
-    if (Date.now() > deadline) throw new Error(`no revision "${revision}" within two minutes, only "${revisions().join(", ")}":\n${run.output()}`);
+    if (Date.now() > deadline)
+      throw new Error(
+        `no revision "${revision}" within two minutes, only "${revisions().join(", ")}":\n${run.output()}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   run.killAll();
@@ -65,17 +81,23 @@ describe("a run that was killed while Helm", () => {
     stackFile(NAME, STUCK);
     await killedWhile("1 pending-install");
     stackFile(NAME, QUICK);
-    await expectUp(on("up"), /removing the Helm release bay-e2e-test-checkpoint\/propagator, which was cut off \(pending-install\)/);
+    await expectUp(
+      on("up"),
+      /removing the Helm release bay-e2e-test-checkpoint\/propagator, which was cut off \(pending-install\)/,
+    );
     expect(revisions()).toEqual(["1 deployed"]);
   });
 
-  onK3s("upgraded a release changes it to what is wanted now at the next up, with nothing of what was cut off", async () => {
-    stackFile(NAME, STUCK);
-    await killedWhile("2 pending-upgrade");
-    stackFile(NAME, { ...QUICK, checkpointLogLevel: "debug" });
-    await expectUp(on("up"), /a run was cut off/);
-    expect([revisions().at(-1), nodeSelector()]).toEqual(["4 deployed", ""]);
-  });
+  onK3s(
+    "upgraded a release changes it to what is wanted now at the next up, with nothing of what was cut off",
+    async () => {
+      stackFile(NAME, STUCK);
+      await killedWhile("2 pending-upgrade");
+      stackFile(NAME, { ...QUICK, checkpointLogLevel: "debug" });
+      await expectUp(on("up"), /a run was cut off/);
+      expect([revisions().at(-1), nodeSelector()]).toEqual(["4 deployed", ""]);
+    },
+  );
 
   onK3s("upgraded a release that the official plugin made does the same", async () => {
     stackFile(NAME, STUCK);

@@ -41,9 +41,13 @@ export function lookAtHost(): HostState {
     processes: ours.map(({ pid, command }) => `${pid} ${command}`),
     listeners: listeners(WHOLE_HOST ? undefined : new Set(ours.flatMap(({ pid }) => socketsOf(pid)))),
     kubeconfig: digestOf(process.env["KUBECONFIG"] ?? join(homedir(), ".kube", "config")),
-    state: [".state/pulumi/.pulumi/stacks", ".state/pulumi/.pulumi/locks", ".state/run", ".state/kubeconfig"].flatMap((folder) => filesBelow(join(ROOT, folder)))
-      .filter((file) => !/\.(bak|attrs)$/.test(file)).sort(),
-    stackFiles: filesBelow(join(ROOT, "stacks")).map((file) => `${file} ${digestOf(file)}`).sort(),
+    state: [".state/pulumi/.pulumi/stacks", ".state/pulumi/.pulumi/locks", ".state/run", ".state/kubeconfig"]
+      .flatMap((folder) => filesBelow(join(ROOT, folder)))
+      .filter((file) => !/\.(bak|attrs)$/.test(file))
+      .sort(),
+    stackFiles: filesBelow(join(ROOT, "stacks"))
+      .map((file) => `${file} ${digestOf(file)}`)
+      .sort(),
   };
 }
 
@@ -66,7 +70,10 @@ function isOurs(name: string): boolean {
 
 /** Names that `docker` lists: those with a name or a label of this checkout. */
 function docker(argv: string[], ...filters: string[]): string[] {
-  const list = (...filter: string[]) => execFileSync("docker", [...argv, ...filter], { encoding: "utf8" }).split("\n").filter(Boolean);
+  const list = (...filter: string[]) =>
+    execFileSync("docker", [...argv, ...filter], { encoding: "utf8" })
+      .split("\n")
+      .filter(Boolean);
   if (WHOLE_HOST) return list().sort();
   const labelled = list("--filter", `label=bay-e2e.dev/checkout=${ROOT}`);
   const named = [...list(), ...filters.flatMap((filter) => list("--filter", filter))].filter(isOurs);
@@ -75,15 +82,19 @@ function docker(argv: string[], ...filters: string[]): string[] {
 
 function processes(): { pid: number; command: string }[] {
   const own = family();
-  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid))).flatMap((pid) => {
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const ours = `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${ROOT}/`) && /pulumi|jest|kind|kubectl|cli\/start|dist\/cli\.js|docker (save|exec|build)/.test(command);
-      return ours ? [{ pid: Number(pid), command }] : [];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && !own.has(Number(pid)))
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        const ours =
+          `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${ROOT}/`) &&
+          /pulumi|jest|kind|kubectl|cli\/start|dist\/cli\.js|docker (save|exec|build)/.test(command);
+        return ours ? [{ pid: Number(pid), command }] : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 /** This test, its parents, and its parent's other children, which are Jest's workers. */
@@ -95,7 +106,11 @@ function family(): Set<number> {
 }
 
 function parentsOf(): Map<number, number | undefined> {
-  return new Map(readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).map((pid) => [Number(pid), parentOf(Number(pid))]));
+  return new Map(
+    readdirSync("/proc")
+      .filter((pid) => /^\d+$/.test(pid))
+      .map((pid) => [Number(pid), parentOf(Number(pid))]),
+  );
 }
 
 function parentOf(pid: number): number | undefined {
@@ -109,18 +124,29 @@ function parentOf(pid: number): number | undefined {
 /** Inodes of a process's sockets. */
 function socketsOf(pid: number): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? []);
+    return readdirSync(`/proc/${pid}/fd`).flatMap(
+      (fd) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [],
+    );
   } catch {
     return [];
   }
 }
 
-/** Addresses that are listened on, by any process or through these sockets. State 0A is LISTEN in the kernel's table. */
+/**
+ * Addresses that are listened on, by any process or through these sockets. State 0A is LISTEN in the kernel's table.
+ */
 function listeners(sockets: ReadonlySet<string> | undefined): string[] {
-  return ["/proc/net/tcp", "/proc/net/tcp6"].filter((table) => existsSync(table)).flatMap((table) => (
-    readFileSync(table, "utf8").split("\n").slice(1).map((line) => line.trim().split(/\s+/))
-      .filter((fields) => fields[3] === "0A" && (sockets === undefined || sockets.has(fields[9]!))).map((fields) => fields[1]!)
-  )).sort();
+  return ["/proc/net/tcp", "/proc/net/tcp6"]
+    .filter((table) => existsSync(table))
+    .flatMap((table) =>
+      readFileSync(table, "utf8")
+        .split("\n")
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/))
+        .filter((fields) => fields[3] === "0A" && (sockets === undefined || sockets.has(fields[9]!)))
+        .map((fields) => fields[1]!),
+    )
+    .sort();
 }
 
 function digestOf(file: string): string {
@@ -128,5 +154,9 @@ function digestOf(file: string): string {
 }
 
 function filesBelow(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)) : [];
+  return existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+    : [];
 }

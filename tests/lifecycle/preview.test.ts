@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LABELS } from "../../infra/naming";
-import { namespaceOfPreview, PREVIEW_LABELS, type Preview, previewAnnotations, previewLabels } from "../../infra/preview";
+import {
+  namespaceOfPreview,
+  PREVIEW_LABELS,
+  type Preview,
+  previewAnnotations,
+  previewLabels,
+} from "../../infra/preview";
 import type { Details } from "../../cli/preview/details";
 import type { PreviewFacts } from "../../cli/preview/facts";
 import { previewOwner } from "../../cli/preview/names";
@@ -11,7 +17,8 @@ import { type HostState, lookAtHost, ROOT } from "./host";
 import { npmRun } from "./runner";
 import { stackFile } from "./stack-file";
 
-// One cluster for all: what is proven is the life of previews on it. It goes with a preview still up, as the last test wants.
+// One cluster for all: what is proven is the life of previews on it. It goes with a preview still up, as the last test
+// wants.
 jest.setTimeout(400_000);
 
 const SHARED = "shared";
@@ -49,12 +56,37 @@ afterAll(async () => {
   for (const file of files) rmSync(file, { force: true });
 });
 
-const namespace = (name: string) => kube.read<{ metadata: { name: string; labels: Record<string, string> } }>({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+const namespace = (name: string) =>
+  kube.read<{ metadata: { name: string; labels: Record<string, string> } }>({
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name },
+  });
 
 /** A namespace as a preview of another checkout leaves it; `labels` are laid over. */
 async function ofAnother(name: string, about: Partial<Preview>, labels: Record<string, string> = {}): Promise<string> {
-  const full: Preview = { name, owner: previewOwner(), created: "2026-01-01T00:00:00Z", expires: "", ttl: 3600, idle: 0, keep: false, template: "elsewhere", commit: "", ...about };
-  const metadata = { name: namespaceOfPreview(name), labels: { ...previewLabels(full, "restricted"), [LABELS.owner]: "0123456789ab", [LABELS.stack]: "elsewhere", ...labels }, annotations: { ...previewAnnotations(full), [LABELS.checkout]: "/gone" } };
+  const full: Preview = {
+    name,
+    owner: previewOwner(),
+    created: "2026-01-01T00:00:00Z",
+    expires: "",
+    ttl: 3600,
+    idle: 0,
+    keep: false,
+    template: "elsewhere",
+    commit: "",
+    ...about,
+  };
+  const metadata = {
+    name: namespaceOfPreview(name),
+    labels: {
+      ...previewLabels(full, "restricted"),
+      [LABELS.owner]: "0123456789ab",
+      [LABELS.stack]: "elsewhere",
+      ...labels,
+    },
+    annotations: { ...previewAnnotations(full), [LABELS.checkout]: "/gone" },
+  };
   await kube.create({ apiVersion: "v1", kind: "Namespace", metadata });
   return metadata.name;
 }
@@ -62,19 +94,41 @@ async function ofAnother(name: string, about: Partial<Preview>, labels: Record<s
 /** Files of a preview's stack: those of the local state, and its configuration. */
 function stackFiles(stack: string): string[] {
   const state = join(ROOT, ".state", "pulumi", ".pulumi", "stacks", "bay-e2e");
-  return [...(existsSync(state) ? readdirSync(state).filter((name) => name === `${stack}.json`).map((name) => join(state, name)) : []), join(ROOT, "stacks", `Pulumi.${stack}.yaml`)].filter((file) => existsSync(file));
+  return [
+    ...(existsSync(state)
+      ? readdirSync(state)
+          .filter((name) => name === `${stack}.json`)
+          .map((name) => join(state, name))
+      : []),
+    join(ROOT, "stacks", `Pulumi.${stack}.yaml`),
+  ].filter((file) => existsSync(file));
 }
 
 describe("the life of a preview", () => {
   test("begins on a shared cluster, under its guards, with the commit that was asked for", async () => {
     await done(up(LIFE, "--ttl", "1h", "--ref", "HEAD"));
     const found = await status(LIFE);
-    expect(found).toMatchObject({ condition: "up", clusterState: "answers", cluster: SHARED, ttl: 3600, keep: false, bay: { ready: true }, commit: expect.stringMatching(/^[0-9a-f]{40}$/) as string });
+    expect(found).toMatchObject({
+      condition: "up",
+      clusterState: "answers",
+      cluster: SHARED,
+      ttl: 3600,
+      keep: false,
+      bay: { ready: true },
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/) as string,
+    });
     expect(found.quota).toMatchObject({ pods: { used: "1", hard: "25" } });
-    expect((await kube.networkPolicies(found.namespace!)).map(({ metadata }) => metadata?.name)).toEqual(expect.arrayContaining(["default-deny", "bay-egress", "bay-sandboxes", "bay"]));
+    expect((await kube.networkPolicies(found.namespace!)).map(({ metadata }) => metadata?.name)).toEqual(
+      expect.arrayContaining(["default-deny", "bay-egress", "bay-sandboxes", "bay"]),
+    );
     const { labels } = (await namespace(found.namespace!))!.metadata;
-    expect(labels).toMatchObject({ [PREVIEW_LABELS.preview]: LIFE, [PREVIEW_LABELS.owner]: previewOwner(), "pod-security.kubernetes.io/enforce": "restricted" });
-    for (const key of [PREVIEW_LABELS.created, PREVIEW_LABELS.expires, PREVIEW_LABELS.lastUsed]) expect(labels[key]).toMatch(/^\d{8}T\d{6}Z$/);
+    expect(labels).toMatchObject({
+      [PREVIEW_LABELS.preview]: LIFE,
+      [PREVIEW_LABELS.owner]: previewOwner(),
+      "pod-security.kubernetes.io/enforce": "restricted",
+    });
+    for (const key of [PREVIEW_LABELS.created, PREVIEW_LABELS.expires, PREVIEW_LABELS.lastUsed])
+      expect(labels[key]).toMatch(/^\d{8}T\d{6}Z$/);
   });
 
   test("passes the smoke tests and says so in its summary, with how it is reached and what it takes", async () => {
@@ -92,7 +146,8 @@ describe("the life of a preview", () => {
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(open.output())!;
     const key = (await done(npmRun(["--silent", "preview", "--", "key", LIFE]))).trim();
     expect(key).toMatch(/^sk-bay-[0-9a-f]{64}$/);
-    const ask = async (bearer: string) => (await fetch(`${url}/v1/sandboxes`, { headers: { authorization: `Bearer ${bearer}` } })).status;
+    const ask = async (bearer: string) =>
+      (await fetch(`${url}/v1/sandboxes`, { headers: { authorization: `Bearer ${bearer}` } })).status;
     expect([await ask(key), await ask("another")]).toEqual([200, 401]);
     open.signal("SIGINT");
     await open.done;
@@ -130,7 +185,10 @@ describe("the life of a preview", () => {
 });
 
 describe("a preview that was cut off", () => {
-  test.each([["while its images are looked at", />.* images and configuration/], ["while it is made", /create Pod bay-pod/]])("%s goes by a collection", async (_, moment) => {
+  test.each([
+    ["while its images are looked at", />.* images and configuration/],
+    ["while it is made", /create Pod bay-pod/],
+  ])("%s goes by a collection", async (_, moment) => {
     const run = up(CUT);
     await run.until(moment);
     run.killAll();
@@ -145,7 +203,10 @@ describe("a preview that was cut off", () => {
     const first = up(CUT, "--ttl", "1h");
     await first.until(/create Namespace/);
     const second = up(CUT);
-    expect([await second.done, second.output()]).toEqual([2, expect.stringMatching(/E_STACK_LOCKED[\s\S]*npm run preview up \(pid \d+\)/)]);
+    expect([await second.done, second.output()]).toEqual([
+      2,
+      expect.stringMatching(/E_STACK_LOCKED[\s\S]*npm run preview up \(pid \d+\)/),
+    ]);
     await done(first);
   });
 });
@@ -155,10 +216,21 @@ describe("what a collection did not make", () => {
     const foreign = namespaceOfPreview("foreign");
     await kube.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: foreign } });
     const refused = up("foreign");
-    expect([await refused.done, refused.output()]).toEqual([2, expect.stringMatching(/E_NAMESPACE_FOREIGN[\s\S]*made by somebody else[\s\S]*npm run preview -- up foreign-2/)]);
+    expect([await refused.done, refused.output()]).toEqual([
+      2,
+      expect.stringMatching(/E_NAMESPACE_FOREIGN[\s\S]*made by somebody else[\s\S]*npm run preview -- up foreign-2/),
+    ]);
     expect(stackFiles("preview-foreign")).toEqual([]);
-    const stays = [foreign, await ofAnother("theirs", { owner: "somebody", expires: "2026-01-02T00:00:00Z" }), await ofAnother("timely", { expires: "2126-01-01T00:00:00Z" })];
-    const goes = [await ofAnother("over", { expires: "2026-01-02T00:00:00Z" }), await ofAnother("pr-12", {}), await ofAnother("unused", { idle: 60 })];
+    const stays = [
+      foreign,
+      await ofAnother("theirs", { owner: "somebody", expires: "2026-01-02T00:00:00Z" }),
+      await ofAnother("timely", { expires: "2126-01-01T00:00:00Z" }),
+    ];
+    const goes = [
+      await ofAnother("over", { expires: "2026-01-02T00:00:00Z" }),
+      await ofAnother("pr-12", {}),
+      await ofAnother("unused", { idle: 60 }),
+    ];
     await done(preview("gc", "--open-command", "echo 13"));
     for (const name of stays) expect(await namespace(name)).toBeDefined();
     for (const name of goes) expect(await namespace(name)).toBeUndefined();
@@ -171,7 +243,11 @@ describe("a half of a preview", () => {
     expect(await done(preview("gc"))).toMatch(/cut +shared +goes +a namespace of this checkout that no state knows/);
     expect(await namespace(namespaceOfPreview(CUT))).toBeUndefined();
     await kube.remove({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespaceOfPreview(LIFE) } });
-    await waitFor("the namespace's end", async () => (await namespace(namespaceOfPreview(LIFE))) === undefined || notYet("it is being deleted"), { deadline: 90_000 });
+    await waitFor(
+      "the namespace's end",
+      async () => (await namespace(namespaceOfPreview(LIFE))) === undefined || notYet("it is being deleted"),
+      { deadline: 90_000 },
+    );
     expect(await done(preview("gc"))).toMatch(/life +shared +goes +its namespace is gone/);
     expect(stackFiles("preview-life")).toEqual([]);
   });

@@ -17,7 +17,10 @@ const on = (command: string, ...words: string[]) => npmRun([command, "--", "--st
 const docker = (...argv: string[]) => execFileSync("docker", argv, { encoding: "utf8" }).trim();
 
 /** The containers of the stack's cluster. */
-const nodes = () => docker("ps", "--all", "--format", "{{.Names}}").split("\n").filter((name) => name.startsWith(clusterName(ownerOf(ROOT, NAME))));
+const nodes = () =>
+  docker("ps", "--all", "--format", "{{.Names}}")
+    .split("\n")
+    .filter((name) => name.startsWith(clusterName(ownerOf(ROOT, NAME))));
 
 async function expectUp(run: Running, ...also: RegExp[]): Promise<void> {
   expect([await run.done, run.output()]).toEqual([0, expect.stringMatching(/Bay is pod bay/)]);
@@ -39,8 +42,14 @@ async function killedUp(moment: RegExp): Promise<void> {
 
 let before: HostState;
 let file: string;
-beforeAll(() => { file = stackFile(NAME); before = lookAtHost(); });
-afterAll(async () => { await on("down").done; rmSync(file, { force: true }); });
+beforeAll(() => {
+  file = stackFile(NAME);
+  before = lookAtHost();
+});
+afterAll(async () => {
+  await on("down").done;
+  rmSync(file, { force: true });
+});
 
 describe("a run that was killed is gone on with, not stumbled over", () => {
   test("up after a kill at the node's making: what the state does not know goes first", async () => {
@@ -67,16 +76,38 @@ describe("a sweep", () => {
   test("of a host with a stack that is up on purpose removes what is orphaned, and nothing else", async () => {
     const checkout = mkdtempSync(join(tmpdir(), "bay-e2e-elsewhere-"));
     writeFileSync(join(checkout, "Pulumi.yaml"), "name: bay-e2e\n");
-    const volume = (name: string, place: string) => docker("volume", "create", "--label", "bay-e2e.dev/owner=aaaabbbbcccc", "--label", "bay-e2e.dev/stack=x", "--label", `bay-e2e.dev/checkout=${place}`, name);
-    const [orphan, foreign, unlabelled] = [volume(`life-orphan-${process.pid}`, join(checkout, "gone")), volume(`life-foreign-${process.pid}`, checkout), docker("volume", "create", `life-unlabelled-${process.pid}`)];
+    const volume = (name: string, place: string) =>
+      docker(
+        "volume",
+        "create",
+        "--label",
+        "bay-e2e.dev/owner=aaaabbbbcccc",
+        "--label",
+        "bay-e2e.dev/stack=x",
+        "--label",
+        `bay-e2e.dev/checkout=${place}`,
+        name,
+      );
+    const [orphan, foreign, unlabelled] = [
+      volume(`life-orphan-${process.pid}`, join(checkout, "gone")),
+      volume(`life-foreign-${process.pid}`, checkout),
+      docker("volume", "create", `life-unlabelled-${process.pid}`),
+    ];
     try {
       const there = nodes();
       const look = npmRun(["sweep"]);
-      expect([await look.done, look.output()]).toEqual([2, expect.stringMatching(new RegExp(`${orphan} .*its checkout is gone[\\s\\S]*Nothing was removed`))]);
+      expect([await look.done, look.output()]).toEqual([
+        2,
+        expect.stringMatching(new RegExp(`${orphan} .*its checkout is gone[\\s\\S]*Nothing was removed`)),
+      ]);
       expect(look.output()).not.toMatch(new RegExp(`${foreign}|${unlabelled}|${NAME}`));
       expect(await npmRun(["sweep", "--", "--yes"]).done).toBe(0);
       const volumes = docker("volume", "ls", "--format", "{{.Name}}").split("\n");
-      expect([volumes.includes(orphan), volumes.includes(foreign), volumes.includes(unlabelled)]).toEqual([false, true, true]);
+      expect([volumes.includes(orphan), volumes.includes(foreign), volumes.includes(unlabelled)]).toEqual([
+        false,
+        true,
+        true,
+      ]);
       expect([nodes(), there.length > 0]).toEqual([there, true]);
       const again = npmRun(["sweep"]);
       expect([await again.done, again.output()]).toEqual([0, expect.stringMatching(/Nothing is left/)]);
@@ -91,10 +122,21 @@ describe("what stands in the way of a removal", () => {
   test("a lock that another host holds stays, and is named", async () => {
     mkdirSync(LOCKS, { recursive: true });
     const lock = join(LOCKS, "00000000-0000-4000-8000-000000000000.json");
-    writeFileSync(lock, JSON.stringify({ pid: 1, username: "somebody", hostname: `not-${hostname()}`, timestamp: "2026-01-01T00:00:00Z" }));
+    writeFileSync(
+      lock,
+      JSON.stringify({
+        pid: 1,
+        username: "somebody",
+        hostname: `not-${hostname()}`,
+        timestamp: "2026-01-01T00:00:00Z",
+      }),
+    );
     try {
       const down = on("down");
-      expect([await down.done, down.output()]).toEqual([2, expect.stringMatching(/E_STACK_LOCKED[\s\S]*somebody on not-[\s\S]*pulumi cancel --stack/)]);
+      expect([await down.done, down.output()]).toEqual([
+        2,
+        expect.stringMatching(/E_STACK_LOCKED[\s\S]*somebody on not-[\s\S]*pulumi cancel --stack/),
+      ]);
       expect([existsSync(lock), nodes().length > 0]).toEqual([true, true]);
     } finally {
       rmSync(lock, { force: true });

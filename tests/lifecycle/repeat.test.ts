@@ -9,12 +9,23 @@ const CLUSTER = clusterName(ownerOf(ROOT, STACK));
 // Each test brings the whole stack up and takes it down again.
 jest.setTimeout(300_000);
 
-afterAll(async () => { await npmRun(["down", "--", "--stack", STACK]).done; });
+afterAll(async () => {
+  await npmRun(["down", "--", "--stack", STACK]).done;
+});
 
 /** The environment that `npm run -s env` prints, as a shell would take it in. */
 function environment(): NodeJS.ProcessEnv {
-  const text = execFileSync("bash", ["-c", 'eval "$(npm run -s env -- --stack "$0")" && env -0', STACK], { cwd: ROOT, encoding: "utf8", env: { ...process.env, CI: "true" } });
-  return Object.fromEntries(text.split("\0").filter(Boolean).map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+  const text = execFileSync("bash", ["-c", 'eval "$(npm run -s env -- --stack "$0")" && env -0', STACK], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, CI: "true" },
+  });
+  return Object.fromEntries(
+    text
+      .split("\0")
+      .filter(Boolean)
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
 }
 
 function pulumi(env: NodeJS.ProcessEnv, ...argv: string[]): string {
@@ -22,11 +33,17 @@ function pulumi(env: NodeJS.ProcessEnv, ...argv: string[]): string {
 }
 
 /** What of an exported state is read here. */
-interface Exported { deployment: { resources: { type: string; outputs: { metadata: { uid: string } } }[] } }
+interface Exported {
+  deployment: { resources: { type: string; outputs: { metadata: { uid: string } } }[] };
+}
 
 /** Id of the node's container while it runs. */
 function nodeContainer(): string {
-  return execFileSync("docker", ["ps", "--no-trunc", "--filter", `name=^${CLUSTER}(-control-plane)?$`, "--format", "{{.ID}}"], { encoding: "utf8" }).trim();
+  return execFileSync(
+    "docker",
+    ["ps", "--no-trunc", "--filter", `name=^${CLUSTER}(-control-plane)?$`, "--format", "{{.ID}}"],
+    { encoding: "utf8" },
+  ).trim();
 }
 
 describe("a stack that is up", () => {
@@ -44,7 +61,10 @@ describe("a stack that is up", () => {
   });
 
   test("keeps its secrets out of what is stored and shown in clear", () => {
-    const secret = JSON.parse(pulumi(env, "stack", "output", "--json", "--show-secrets")) as { apiKey: string; kubeconfig: string };
+    const secret = JSON.parse(pulumi(env, "stack", "output", "--json", "--show-secrets")) as {
+      apiKey: string;
+      kubeconfig: string;
+    };
     const stored = pulumi(env, "stack", "export") + pulumi(env, "stack", "output", "--json");
     const clientKey = /client-key-data: (\S+)/.exec(secret.kubeconfig)![1]!;
     for (const value of [secret.apiKey, clientKey]) {
@@ -56,7 +76,10 @@ describe("a stack that is up", () => {
   test("whose node was stopped goes on with its data at the next up", () => {
     const container = nodeContainer();
     execFileSync("docker", ["stop", "--time", "1", container]);
-    const uid = () => (JSON.parse(pulumi(env, "stack", "export")) as Exported).deployment.resources.find(({ type }) => type === "kubernetes:core/v1:Pod")!.outputs.metadata.uid;
+    const uid = () =>
+      (JSON.parse(pulumi(env, "stack", "export")) as Exported).deployment.resources.find(
+        ({ type }) => type === "kubernetes:core/v1:Pod",
+      )!.outputs.metadata.uid;
     const before = uid();
     pulumi(env, "up", "--yes");
     expect(nodeContainer()).toBe(container);

@@ -20,18 +20,30 @@ export interface Running {
 
 /** Starts `npm run …` as a user would, in a process group of its own. */
 export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
-  const { BAY_E2E_ARTIFACTS, BAY_E2E_JUNIT, BAY_E2E_OUTPUTS_FILE, BAY_E2E_STACK, JEST_WORKER_ID, NODE_ENV, ...clean } = process.env;
+  const { BAY_E2E_ARTIFACTS, BAY_E2E_JUNIT, BAY_E2E_OUTPUTS_FILE, BAY_E2E_STACK, JEST_WORKER_ID, NODE_ENV, ...clean } =
+    process.env;
   void [BAY_E2E_ARTIFACTS, BAY_E2E_JUNIT, BAY_E2E_OUTPUTS_FILE, BAY_E2E_STACK, JEST_WORKER_ID, NODE_ENV];
-  const child = spawn("npm", ["run", ...words], { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...clean, CI: "true", ...env } });
+  const child = spawn("npm", ["run", ...words], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...clean, CI: "true", ...env },
+  });
   let output = "";
   const listeners = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => { output += chunk.toString(); for (const listen of listeners) listen(); });
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      for (const listen of listeners) listen();
+    });
   }
   const done = exitOf(child);
   return {
-    done, output: () => output,
-    signal: (name) => { process.kill(-child.pid!, name); },
+    done,
+    output: () => output,
+    signal: (name) => {
+      process.kill(-child.pid!, name);
+    },
     killAll: () => {
       const all = descendantsOf(child.pid!);
       // At once: on a busy host a process that has lost the one before it would still put something in order.
@@ -42,17 +54,29 @@ export function npmRun(words: string[], env: NodeJS.ProcessEnv = {}): Running {
       if (runners.length === 0) throw new Error("no runner is among the command's processes");
       for (const pid of runners) kill(pid);
     },
-    until: (pattern) => new Promise((resolve, reject) => {
-      const look = () => { if (pattern.test(output)) { listeners.delete(look); resolve(); } };
-      listeners.add(look);
-      look();
-      void done.then((code) => { if (!pattern.test(output)) reject(new Error(`ended with ${code} before it printed ${pattern}:\n${output}`)); });
-    }),
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (pattern.test(output)) {
+            listeners.delete(look);
+            resolve();
+          }
+        };
+        listeners.add(look);
+        look();
+        void done.then((code) => {
+          if (!pattern.test(output)) reject(new Error(`ended with ${code} before it printed ${pattern}:\n${output}`));
+        });
+      }),
   };
 }
 
 function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => { child.on("close", (code, signal) => { resolve(code ?? 128 + constants.signals[signal!]); }); });
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => {
+      resolve(code ?? 128 + constants.signals[signal!]);
+    });
+  });
 }
 
 /** One that ended by itself meanwhile is no error. */

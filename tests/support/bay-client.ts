@@ -1,7 +1,18 @@
 import { Agent } from "node:http";
 import axios, { type AxiosInstance, type AxiosRequestConfig, isAxiosError } from "axios";
 import { limitIdle } from "../../infra/support/idle-connections";
-import type { Cargo, DirectoryEntry, ErrorEnvelope, Execution, GcRun, Page, Profile, PythonResult, Sandbox, ShellResult } from "./bay-types";
+import type {
+  Cargo,
+  DirectoryEntry,
+  ErrorEnvelope,
+  Execution,
+  GcRun,
+  Page,
+  Profile,
+  PythonResult,
+  Sandbox,
+  ShellResult,
+} from "./bay-types";
 import { FORWARD_ERROR_HEADER } from "./forward-error";
 
 /** Milliseconds for a call that starts no pod, and for one that may. */
@@ -52,11 +63,20 @@ export class BayClient {
   readonly #apiKey: string | undefined;
 
   /** @param apiKey left out, no `Authorization` header is sent */
-  constructor(readonly url: string, apiKey?: string) {
+  constructor(
+    readonly url: string,
+    apiKey?: string,
+  ) {
     this.#apiKey = apiKey;
     this.#http = axios.create({
-      baseURL: url, httpAgent: this.#agent, proxy: false, timeout: QUICK, maxRedirects: 0,
-      maxBodyLength: Infinity, maxContentLength: Infinity, validateStatus: () => true,
+      baseURL: url,
+      httpAgent: this.#agent,
+      proxy: false,
+      timeout: QUICK,
+      maxRedirects: 0,
+      maxBodyLength: Infinity,
+      maxContentLength: Infinity,
+      validateStatus: () => true,
       headers: apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` },
     });
   }
@@ -90,11 +110,17 @@ export class BayClient {
     return this.call("GET", "/v1/profiles");
   }
 
-  createSandbox(body: { profile?: string; cargo_id?: string; ttl?: number | null } = {}, options: CallOptions = {}): Promise<Answer<Sandbox>> {
+  createSandbox(
+    body: { profile?: string; cargo_id?: string; ttl?: number | null } = {},
+    options: CallOptions = {},
+  ): Promise<Answer<Sandbox>> {
     return this.call("POST", "/v1/sandboxes", { data: body, ...options });
   }
 
-  listSandboxes(params: { limit?: number; cursor?: string; status?: string } = {}, options: CallOptions = {}): Promise<Answer<Page<Sandbox>>> {
+  listSandboxes(
+    params: { limit?: number; cursor?: string; status?: string } = {},
+    options: CallOptions = {},
+  ): Promise<Answer<Page<Sandbox>>> {
     return this.call("GET", "/v1/sandboxes", { params, ...options });
   }
 
@@ -143,7 +169,10 @@ export interface ExecOptions {
 export class SandboxClient {
   readonly #base: string;
 
-  constructor(readonly bay: BayClient, readonly id: string) {
+  constructor(
+    readonly bay: BayClient,
+    readonly id: string,
+  ) {
     this.#base = `/v1/sandboxes/${encodeURIComponent(id)}`;
   }
 
@@ -199,7 +228,16 @@ export class SandboxClient {
     return this.bay.call("POST", `${this.#base}/filesystem/upload`, { data: form, timeout: SLOW });
   }
 
-  history(params: { exec_type?: string; success_only?: boolean; has_notes?: boolean; tags?: string; limit?: number; offset?: number } = {}): Promise<Answer<{ entries: Execution[]; total: number }>> {
+  history(
+    params: {
+      exec_type?: string;
+      success_only?: boolean;
+      has_notes?: boolean;
+      tags?: string;
+      limit?: number;
+      offset?: number;
+    } = {},
+  ): Promise<Answer<{ entries: Execution[]; total: number }>> {
     return this.bay.call("GET", `${this.#base}/history`, { params });
   }
 
@@ -222,7 +260,11 @@ export class SandboxClient {
 
   /** The file's bytes; a refusal's JSON is parsed, as in the other calls. */
   async download(path: string): Promise<Answer<Buffer>> {
-    const answer = await this.bay.call<Buffer>("GET", `${this.#base}/filesystem/download`, { params: { path }, responseType: "arraybuffer", timeout: SLOW });
+    const answer = await this.bay.call<Buffer>("GET", `${this.#base}/filesystem/download`, {
+      params: { path },
+      responseType: "arraybuffer",
+      timeout: SLOW,
+    });
     return answer.status === 200 ? answer : { ...answer, data: parsed(answer.data) };
   }
 }

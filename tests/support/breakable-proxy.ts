@@ -39,15 +39,28 @@ export async function breakableProxy(kubeconfig: string): Promise<BreakableProxy
     upstream.once("close", () => client.destroy());
     client.pipe(upstream).pipe(client);
   });
-  await new Promise<void>((resolve, reject) => { server.once("error", reject).listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
   // The certificate is for the server's own name.
   if (!isIP(target.hostname)) cluster["tls-server-name"] ??= target.hostname;
   cluster.server = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const drop = (): void => { for (const socket of sockets) socket.destroy(); };
+  const drop = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     kubeconfig: stringify(config),
-    cut: () => { broken = true; drop(); },
-    mend: () => { broken = false; },
-    close: () => new Promise((resolve) => { server.close(() => resolve()); drop(); }),
+    cut: () => {
+      broken = true;
+      drop();
+    },
+    mend: () => {
+      broken = false;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        drop();
+      }),
   };
 }

@@ -19,7 +19,9 @@ function kube(kubeconfig: string): Kube {
   return client;
 }
 
-/** Environment of the e2e project: gives access to the cluster, and saves the evidence of a failure before any cleanup. */
+/**
+ * Environment of the e2e project: gives access to the cluster, and saves the evidence of a failure before any cleanup.
+ */
 export default class E2EEnvironment extends SelectingEnvironment {
   readonly #file: string;
 
@@ -30,7 +32,11 @@ export default class E2EEnvironment extends SelectingEnvironment {
 
   override async setup(): Promise<void> {
     await super.setup();
-    const outside: Outside = { kube, openForward, forwardStatus: () => JSON.parse(readFileSync(join(runFolder(), FORWARD_FILE), "utf8")) as ForwardStatus };
+    const outside: Outside = {
+      kube,
+      openForward,
+      forwardStatus: () => JSON.parse(readFileSync(join(runFolder(), FORWARD_FILE), "utf8")) as ForwardStatus,
+    };
     (this.global as unknown as Record<string, unknown>)[OUTSIDE] = outside;
   }
 
@@ -42,6 +48,11 @@ export default class E2EEnvironment extends SelectingEnvironment {
     if (event.name === "test_fn_failure" && isLacking(event.error)) return;
     if (event.name !== "test_fn_failure" && event.name !== "hook_failure") return;
     const { outputs } = readSession();
-    await saveFailure(kube(outputs.kubeconfig), outputs, `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : event.test ?? event.describeBlock)}`, event.error);
+    await saveFailure(
+      kube(outputs.kubeconfig),
+      outputs,
+      `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : (event.test ?? event.describeBlock))}`,
+      event.error,
+    );
   }
 }

@@ -85,7 +85,9 @@ export class Carrier {
     const heldUntil = Date.now() + this.#holdFor;
     while (!client.destroyed) {
       if (!(await this.#way.openBefore(heldUntil))) return refuse(client, this.#way.why());
-      const stream = await this.#way.dial().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      const stream = await this.#way
+        .dial()
+        .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
       if (typeof stream !== "string") {
         carried.stream = stream;
         return this.#join(client, stream);
@@ -101,7 +103,9 @@ export class Carrier {
       if (error instanceof BrokenWayError) this.#way.broke(error.message);
     });
     stream.once("close", () => client.end());
-    client.once("close", () => { if (!stream.writableEnded) stream.destroy(); });
+    client.once("close", () => {
+      if (!stream.writableEnded) stream.destroy();
+    });
     if (client.destroyed) stream.destroy();
     else client.pipe(stream).pipe(client);
   }

@@ -20,9 +20,18 @@ export class ForwardError extends Error {
   constructor({ target: { namespace, pod, port }, why, wanted, log }: ForwardFacts) {
     const lines = [
       `E_FORWARD: The port-forward to ${namespace}/${pod}:${port} is not open`,
-      `  seen:   ${why}`, `  wanted: ${wanted}`, "  next:   npm run e2e -- status",
+      `  seen:   ${why}`,
+      `  wanted: ${wanted}`,
+      "  next:   npm run e2e -- status",
     ];
-    if (log) lines.push("", ...log.trimEnd().split("\n").map((line) => `    ${line}`));
+    if (log)
+      lines.push(
+        "",
+        ...log
+          .trimEnd()
+          .split("\n")
+          .map((line) => `    ${line}`),
+      );
     super(lines.join("\n"));
     this.name = "ForwardError";
     // The user must act, not read code: Jest prints the stack.
@@ -33,7 +42,12 @@ export class ForwardError extends Error {
 /** Answers a connection that cannot be carried with the reason, so that the caller does not see a bare reset. */
 export function refuse(client: Socket, why: string): void {
   const text = why.replace(/[^\x20-\x7e]+/g, " ");
-  const head = ["HTTP/1.1 502 Bad Gateway", `${FORWARD_ERROR_HEADER}: ${text}`, "Content-Length: 0", "Connection: close"];
+  const head = [
+    "HTTP/1.1 502 Bad Gateway",
+    `${FORWARD_ERROR_HEADER}: ${text}`,
+    "Content-Length: 0",
+    "Connection: close",
+  ];
   // What the client sends is read and dropped: closing over unread data would reset the connection and lose the answer.
   client.resume();
   client.end(`${head.join("\r\n")}\r\n\r\n`);

@@ -24,7 +24,9 @@ export default async function globalSetup(): Promise<void> {
   if (isListing()) return publishSession(LISTING);
   runFolder();
   const outputs = await readOutputs();
-  const open = Object.fromEntries(Object.entries(outputs).filter(([key]) => !(SECRET_OUTPUTS as readonly string[]).includes(key)));
+  const open = Object.fromEntries(
+    Object.entries(outputs).filter(([key]) => !(SECRET_OUTPUTS as readonly string[]).includes(key)),
+  );
   writeArtifact("stack.json", open);
   const kube = new Kube(outputs.kubeconfig);
   const { kubeconfig, namespace, pod, port } = outputs;
@@ -43,6 +45,6 @@ export default async function globalSetup(): Promise<void> {
 async function isReference(url: string): Promise<boolean> {
   const answer = await fetch(`${url}/openapi.json`, { signal: AbortSignal.timeout(30_000) });
   if (!answer.ok) return false;
-  const { info } = await answer.json() as { info?: Record<string, unknown> };
+  const { info } = (await answer.json()) as { info?: Record<string, unknown> };
   return info?.["x-bay-reference"] === true;
 }

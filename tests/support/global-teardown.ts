@@ -12,7 +12,9 @@ export default async function globalTeardown(): Promise<void> {
   try {
     const left = await leftovers(kube, outputs.namespace, before);
     if (left.length === 0) return;
-    const error = new Error(`The tests left ${left.length} objects in namespace ${outputs.namespace}:\n${left.map((name) => `  ${name}`).join("\n")}`);
+    const error = new Error(
+      `The tests left ${left.length} objects in namespace ${outputs.namespace}:\n${left.map((name) => `  ${name}`).join("\n")}`,
+    );
     error.stack = error.message;
     await saveFailure(kube, outputs, "left after the tests", error);
     throw error;

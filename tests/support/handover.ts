@@ -9,8 +9,12 @@ export interface Handover<T> {
 /** @param project whose global set-up publishes; named in the error */
 export function handover<T>(variable: string, project: string): Handover<T> {
   return {
-    publish: (value) => { process.env[variable] = JSON.stringify(value); },
-    withdraw: () => { Reflect.deleteProperty(process.env, variable); },
+    publish: (value) => {
+      process.env[variable] = JSON.stringify(value);
+    },
+    withdraw: () => {
+      Reflect.deleteProperty(process.env, variable);
+    },
     read: () => {
       const text = process.env[variable];
       if (!text) throw new Error(`no session: the ${project} project's global set-up has not run`);

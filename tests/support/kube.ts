@@ -1,7 +1,26 @@
 import { Writable } from "node:stream";
 import {
-  ApiException, AuthorizationV1Api, CoreV1Api, Exec, type KubeConfig, KubernetesObjectApi, NetworkingV1Api, PatchStrategy, ServerConfiguration, Watch, createConfiguration,
-  type CoreV1Event, type KubernetesObject, type V1ConfigMap, type V1NetworkPolicy, type V1Node, type V1PersistentVolume, type V1PersistentVolumeClaim, type V1Pod, type V1ResourceAttributes, type V1Status,
+  ApiException,
+  AuthorizationV1Api,
+  CoreV1Api,
+  Exec,
+  type KubeConfig,
+  KubernetesObjectApi,
+  NetworkingV1Api,
+  PatchStrategy,
+  ServerConfiguration,
+  Watch,
+  createConfiguration,
+  type CoreV1Event,
+  type KubernetesObject,
+  type V1ConfigMap,
+  type V1NetworkPolicy,
+  type V1Node,
+  type V1PersistentVolume,
+  type V1PersistentVolumeClaim,
+  type V1Pod,
+  type V1ResourceAttributes,
+  type V1Status,
 } from "@kubernetes/client-node";
 import WebSocket from "ws";
 import { deadlineSignal } from "./deadline";
@@ -38,13 +57,15 @@ export class Kube {
     const configuration = createConfiguration({
       baseServer: new ServerConfiguration(cluster.server, {}),
       authMethods: { default: this.#config },
-      promiseMiddleware: [{
-        pre: (request) => {
-          request.setSignal(deadlineSignal(CALL_DEADLINE, signal));
-          return Promise.resolve(request);
+      promiseMiddleware: [
+        {
+          pre: (request) => {
+            request.setSignal(deadlineSignal(CALL_DEADLINE, signal));
+            return Promise.resolve(request);
+          },
+          post: (response) => Promise.resolve(response),
         },
-        post: (response) => Promise.resolve(response),
-      }],
+      ],
     });
     this.#core = new CoreV1Api(configuration);
     this.#authorization = new AuthorizationV1Api(configuration);
@@ -94,11 +115,18 @@ export class Kube {
   async exec(namespace: string, pod: string, container: string, command: string[]): Promise<string> {
     const [stdout, stderr] = [new Collected(), new Collected()];
     const { status, message } = await new Promise<V1Status>((resolve, reject) => {
-      new Exec(this.#config).exec(namespace, pod, container, command, stdout, stderr, null, false, resolve).then((socket) => {
-        socket.once("error", reject).once("close", () => { reject(new Error(`exec in ${pod} ended without a status`)); });
-      }, reject);
+      new Exec(this.#config)
+        .exec(namespace, pod, container, command, stdout, stderr, null, false, resolve)
+        .then((socket) => {
+          socket.once("error", reject).once("close", () => {
+            reject(new Error(`exec in ${pod} ended without a status`));
+          });
+        }, reject);
     });
-    if (status !== "Success") throw new Error(`${command.slice(0, 4).join(" ")} in ${pod}: ${message ?? status ?? "no status"} ${stderr.text()}`);
+    if (status !== "Success")
+      throw new Error(
+        `${command.slice(0, 4).join(" ")} in ${pod}: ${message ?? status ?? "no status"} ${stderr.text()}`,
+      );
     return stdout.text();
   }
 
@@ -134,7 +162,11 @@ export class Kube {
 
   /** ConfigMaps of a selector, of one namespace or of all. */
   async configMaps(labelSelector: string, namespace?: string): Promise<V1ConfigMap[]> {
-    return (await (namespace === undefined ? this.#core.listConfigMapForAllNamespaces({ labelSelector }) : this.#core.listNamespacedConfigMap({ namespace, labelSelector }))).items;
+    return (
+      await (namespace === undefined
+        ? this.#core.listConfigMapForAllNamespaces({ labelSelector })
+        : this.#core.listNamespacedConfigMap({ namespace, labelSelector }))
+    ).items;
   }
 
   async events(namespace: string): Promise<CoreV1Event[]> {
@@ -146,14 +178,19 @@ export class Kube {
   }
 
   /** The end of a container's log; `previous` asks for the run before the last restart. */
-  async log(namespace: string, name: string, options: { container?: string; previous?: boolean; tailLines?: number } = {}): Promise<string> {
+  async log(
+    namespace: string,
+    name: string,
+    options: { container?: string; previous?: boolean; tailLines?: number } = {},
+  ): Promise<string> {
     return (await this.#core.readNamespacedPodLog({ namespace, name, ...options })) ?? "";
   }
 
   /** Objects of a namespace that are worth keeping as evidence, by kind. Secrets are not read at all. */
   async objects(namespace: string): Promise<Record<string, object[]>> {
     const [pods, persistentvolumeclaims, configmaps, serviceaccounts, nodes] = await Promise.all([
-      this.pods(namespace), this.claims(namespace),
+      this.pods(namespace),
+      this.claims(namespace),
       this.#core.listNamespacedConfigMap({ namespace }).then(({ items }) => items),
       this.#core.listNamespacedServiceAccount({ namespace }).then(({ items }) => items),
       this.nodes(),
@@ -163,14 +200,25 @@ export class Kube {
 
   /** Whether `subject` may do what `attributes` say, as the API server's own authorizer decides. */
   async may(subject: Subject, resourceAttributes: V1ResourceAttributes): Promise<boolean> {
-    const review = await this.#authorization.createSubjectAccessReview({ body: { spec: { ...subject, resourceAttributes } } });
+    const review = await this.#authorization.createSubjectAccessReview({
+      body: { spec: { ...subject, resourceAttributes } },
+    });
     return review.status?.allowed === true;
   }
 
   /** Tells of each change of the pods of a selector, until the function that it gives is called. */
   async watchPods(namespace: string, labelSelector: string, onPod: (pod: V1Pod) => void): Promise<() => void> {
-    const watch = await new Watch(this.#config).watch(`/api/v1/namespaces/${namespace}/pods`, { labelSelector }, (_, pod) => { onPod(pod as V1Pod); }, () => undefined);
-    return () => { watch.abort(); };
+    const watch = await new Watch(this.#config).watch(
+      `/api/v1/namespaces/${namespace}/pods`,
+      { labelSelector },
+      (_, pod) => {
+        onPod(pod as V1Pod);
+      },
+      () => undefined,
+    );
+    return () => {
+      watch.abort();
+    };
   }
 
   /** Starts a WebSocket to a path of the API server, with the credentials of the kubeconfig. */
@@ -178,7 +226,12 @@ export class Kube {
     const credentials: WebSocket.ClientOptions = {};
     await this.#config.applyToHTTPSOptions(credentials);
     const server = this.#config.getCurrentCluster()!.server.replace(/^http/, "ws").replace(/\/+$/, "");
-    return new WebSocket(server + path, protocols, { ...credentials, ...options, perMessageDeflate: false, followRedirects: false });
+    return new WebSocket(server + path, protocols, {
+      ...credentials,
+      ...options,
+      perMessageDeflate: false,
+      followRedirects: false,
+    });
   }
 }
 

@@ -10,7 +10,10 @@ export const LONGEST_NAME = 63;
  */
 export function uniqueName(prefix: string): string {
   const random = randomBytes(6).toString("hex");
-  const clean = prefix.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "");
+  const clean = prefix
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^[^a-z]+/, "");
   const head = clean.slice(0, LONGEST_NAME - random.length - 1).replace(/-+$/, "");
   return `${head === "" ? "t" : head}-${random}`;
 }

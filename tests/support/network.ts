@@ -7,7 +7,10 @@ import { notYet, waitFor, WaitError } from "./wait";
 /** Where a connection is tried: a host and a TCP port. */
 export type Target = readonly [host: string, port: number];
 
-/** What became of an attempt: `silent` is what a policy makes of it, `refused` says that the way is open and nobody listens. */
+/**
+ * What became of an attempt: `silent` is what a policy makes of it, `refused` says that the way is open and nobody
+ * listens.
+ */
 export type Reached = "open" | "refused" | "silent" | `error: ${string}`;
 
 /** Milliseconds that an engine may take to act on a new policy, and a pod to start on a busy host. */
@@ -38,23 +41,45 @@ with ThreadPoolExecutor(max(1, len(targets))) as pool:
 
 /** A pod with Python whose labels no policy of ours selects: what it cannot reach says nothing about a sandbox. */
 export class ControlPod {
-  private constructor(private readonly kube: Kube, readonly namespace: string, readonly name: string, readonly address: string) {}
+  private constructor(
+    private readonly kube: Kube,
+    readonly namespace: string,
+    readonly name: string,
+    readonly address: string,
+  ) {}
 
   /**
    * Starts one that listens at `LISTENER_PORT` and at port 53; the owner removes it.
    * @param image with Python
    * @param program Python that it runs besides
    */
-  static async start(kube: Kube, owner: Owner, { namespace, image, labels = {}, program = "" }: { namespace: string; image: string; labels?: Record<string, string>; program?: string }): Promise<ControlPod> {
+  static async start(
+    kube: Kube,
+    owner: Owner,
+    {
+      namespace,
+      image,
+      labels = {},
+      program = "",
+    }: { namespace: string; image: string; labels?: Record<string, string>; program?: string },
+  ): Promise<ControlPod> {
     const name = uniqueName("control");
     owner.add(`pod ${name}`, () => kube.deletePod(namespace, name, 0));
     const listen = `import socket, threading\n${program}\nfor port in (53, ${LISTENER_PORT}):\n    server = socket.create_server(("", port))\n    threading.Thread(target=lambda server=server: [server.accept() for _ in iter(int, 1)]).start()`;
     await kube.createPod(namespace, podOf(name, image, labels, listen));
-    const pod = await waitFor(`pod ${name}`, async () => {
-      const found = await kube.pod(namespace, name);
-      const ready = found?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && found?.status?.podIP ? found : notYet(`it is ${found?.status?.phase ?? "not there"}: ${JSON.stringify(found?.status?.containerStatuses?.[0]?.state ?? {})}`);
-    }, { deadline: POD_STARTS_WITHIN });
+    const pod = await waitFor(
+      `pod ${name}`,
+      async () => {
+        const found = await kube.pod(namespace, name);
+        const ready = found?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+        return ready && found?.status?.podIP
+          ? found
+          : notYet(
+              `it is ${found?.status?.phase ?? "not there"}: ${JSON.stringify(found?.status?.containerStatuses?.[0]?.state ?? {})}`,
+            );
+      },
+      { deadline: POD_STARTS_WITHIN },
+    );
     return new ControlPod(kube, namespace, name, pod.status!.podIP!);
   }
 
@@ -68,19 +93,35 @@ export class ControlPod {
   }
 }
 
-interface Owner { add(name: string, cleanup: () => Promise<void>): void }
+interface Owner {
+  add(name: string, cleanup: () => Promise<void>): void;
+}
 
-/** The only place that finds out whether anything in the cluster enforces policies. Ends the test as a named skip where nothing does. */
+/**
+ * The only place that finds out whether anything in the cluster enforces policies. Ends the test as a named skip where
+ * nothing does.
+ */
 export async function requireEngine(kube: Kube, owner: Owner, from: ControlPod, image: string): Promise<void> {
   const marker = uniqueName("denied");
-  const victim = await ControlPod.start(kube, owner, { namespace: from.namespace, image, labels: { "bay-e2e.dev/denied": marker } });
+  const victim = await ControlPod.start(kube, owner, {
+    namespace: from.namespace,
+    image,
+    labels: { "bay-e2e.dev/denied": marker },
+  });
   const target: Record<"victim", Target> = { victim: [victim.address, LISTENER_PORT] };
   const before = await from.reach(target);
   if (before.victim !== "open") throw new Error(`a pod that nothing denies is not reached: ${before.victim}`);
   owner.add(`network policy ${marker}`, () => kube.deleteNetworkPolicy(from.namespace, marker));
-  await kube.createNetworkPolicy(from.namespace, { metadata: { name: marker }, spec: { podSelector: { matchLabels: { "bay-e2e.dev/denied": marker } }, policyTypes: ["Ingress"] } });
+  await kube.createNetworkPolicy(from.namespace, {
+    metadata: { name: marker },
+    spec: { podSelector: { matchLabels: { "bay-e2e.dev/denied": marker } }, policyTypes: ["Ingress"] },
+  });
   try {
-    await waitFor("the policy to act", async () => (await from.reach(target)).victim !== "open" || notYet("still reached"), { deadline: ENGINE_ACTS_WITHIN, interval: 500 });
+    await waitFor(
+      "the policy to act",
+      async () => (await from.reach(target)).victim !== "open" || notYet("still reached"),
+      { deadline: ENGINE_ACTS_WITHIN, interval: 500 },
+    );
   } catch (error) {
     if (error instanceof WaitError) lacks("anything that enforces NetworkPolicy");
     throw error;
@@ -91,12 +132,20 @@ function podOf(name: string, image: string, labels: Record<string, string>, prog
   return {
     metadata: { name, labels: { "bay-e2e.dev/test": "network", ...labels } },
     spec: {
-      automountServiceAccountToken: false, enableServiceLinks: false, terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 0,
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: "RuntimeDefault" } },
-      containers: [{
-        name: "control", image, command: ["python3", "-u", "-c", program], readinessProbe: { tcpSocket: { port: LISTENER_PORT }, periodSeconds: 1 },
-        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } }, resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
-      }],
+      containers: [
+        {
+          name: "control",
+          image,
+          command: ["python3", "-u", "-c", program],
+          readinessProbe: { tcpSocket: { port: LISTENER_PORT }, periodSeconds: 1 },
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+          resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
+        },
+      ],
     },
   };
 }

@@ -17,18 +17,26 @@ const HOPELESS = new Set(["ErrImageNeverPull", "InvalidImageName", "CreateContai
 export function podReason(name: string, pod: V1Pod | undefined): PodReason | undefined {
   if (!pod) return { why: `pod ${name} is missing`, hopeless: false };
   if (pod.metadata?.deletionTimestamp) return { why: `pod ${name} is being deleted`, hopeless: false };
-  const containers = (pod.status?.containerStatuses ?? []).map(containerReason).filter((reason) => reason !== undefined);
+  const containers = (pod.status?.containerStatuses ?? [])
+    .map(containerReason)
+    .filter((reason) => reason !== undefined);
   const phase = pod.status?.phase ?? "Unknown";
   if (phase === "Failed" || phase === "Succeeded") {
     const what = pod.status?.reason ?? containers.map(({ why }) => why).join(", ");
     return { why: `pod ${name} has ended (${phase}${what ? `: ${what}` : ""})`, hopeless: true };
   }
   if (containers.length > 0) {
-    return { why: `pod ${name} is ${phase}: ${containers.map(({ why }) => why).join(", ")}`, hopeless: containers.some(({ hopeless }) => hopeless) };
+    return {
+      why: `pod ${name} is ${phase}: ${containers.map(({ why }) => why).join(", ")}`,
+      hopeless: containers.some(({ hopeless }) => hopeless),
+    };
   }
   if (phase === "Running") return undefined;
   const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  return { why: `pod ${name} is ${phase}${unscheduled ? `: ${unscheduled.reason}: ${unscheduled.message}` : ""}`, hopeless: false };
+  return {
+    why: `pod ${name} is ${phase}${unscheduled ? `: ${unscheduled.reason}: ${unscheduled.message}` : ""}`,
+    hopeless: false,
+  };
 }
 
 function containerReason({ name, state, lastState, restartCount }: V1ContainerStatus): PodReason | undefined {

@@ -35,7 +35,9 @@ export class PodStream extends Duplex {
     super({ allowHalfOpen: false });
     this.#ws = ws;
     ws.on("message", (data: Buffer) => this.#receive(data));
-    ws.on("error", (error) => this.destroy(new BrokenWayError(`the connection to the API server broke: ${error.message}`)));
+    ws.on("error", (error) =>
+      this.destroy(new BrokenWayError(`the connection to the API server broke: ${error.message}`)),
+    );
     ws.on("close", (code) => this.#closed(code));
   }
 
@@ -51,7 +53,9 @@ export class PodStream extends Duplex {
     else if (channel === DATA && !this.push(payload)) this.#ws.pause();
   }
 
-  /** 1000 and 1005 are the kubelet's way to say that the pod closed its side; 1006 is a connection that just went away. */
+  /**
+   * 1000 and 1005 are the kubelet's way to say that the pod closed its side; 1006 is a connection that just went away.
+   */
   #closed(code: number): void {
     if (this.writableEnded) this.destroy();
     else if (code === 1006) this.destroy(new BrokenWayError("the connection to the API server broke"));
@@ -95,7 +99,9 @@ export async function openPodStream(connecting: Promise<WebSocket>, signal: Abor
       ws.once("error", (error) => reject(new Error(`the API server is not reached: ${error.message}`)));
       ws.once("unexpected-response", (request, response) => {
         let body = "";
-        response.setEncoding("utf8").on("data", (text: string) => { body += text; });
+        response.setEncoding("utf8").on("data", (text: string) => {
+          body += text;
+        });
         response.on("close", () => {
           reject(new Error(`the API server refused the port-forward with ${response.statusCode}: ${messageOf(body)}`));
           request.destroy();

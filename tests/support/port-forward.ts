@@ -17,7 +17,9 @@ export interface ForwardOptions {
   port: number;
   /** Until the first answer; then `openForward` gives up. Default 60 000. */
   readyWithin?: number;
-  /** How long a new connection is held while the forward reconnects; then it is refused with the reason. Default 20 000. */
+  /**
+   * How long a new connection is held while the forward reconnects; then it is refused with the reason. Default 20 000.
+   */
   holdFor?: number;
   /** Between two checks while all is well. Default 2 000. */
   checkEvery?: number;
@@ -107,13 +109,16 @@ class SupervisedForward implements Forward {
     // Every connection and every call listens for the end; how many there are at once is the client's choice.
     setMaxListeners(0, this.#life.signal);
     this.#kube = new Kube(options.kubeconfig, this.#life.signal);
-    this.#carrier = new Carrier({
-      dial: () => this.#dial(),
-      openBefore: (time) => this.#openBefore(time),
-      why: () => this.#problem?.why ?? "the forward is closed",
-      recheck: () => this.#recheck(),
-      broke: (why) => this.#lose({ why, certain: true }),
-    }, this.#options.holdFor);
+    this.#carrier = new Carrier(
+      {
+        dial: () => this.#dial(),
+        openBefore: (time) => this.#openBefore(time),
+        why: () => this.#problem?.why ?? "the forward is closed",
+        recheck: () => this.#recheck(),
+        broke: (why) => this.#lose({ why, certain: true }),
+      },
+      this.#options.holdFor,
+    );
   }
 
   async open(): Promise<void> {
@@ -121,13 +126,24 @@ class SupervisedForward implements Forward {
     await this.#carrier.listen();
     this.#loop = this.#supervise();
     try {
-      await waitFor(`port-forward to ${namespace}/${pod}:${port}`, () => this.#state === "ready" || notYet(this.status().why ?? ""), {
-        deadline: readyWithin, interval: 20, died: () => (this.#problem?.hopeless ? this.#problem.why : undefined),
-      });
+      await waitFor(
+        `port-forward to ${namespace}/${pod}:${port}`,
+        () => this.#state === "ready" || notYet(this.status().why ?? ""),
+        {
+          deadline: readyWithin,
+          interval: 20,
+          died: () => (this.#problem?.hopeless ? this.#problem.why : undefined),
+        },
+      );
     } catch (error) {
       if (!(error instanceof WaitError)) throw error;
       const log = await this.#kube.log(namespace, pod, { tailLines: 20 }).catch(() => "");
-      throw new ForwardError({ target: this.#options, why: error.why, wanted: `an answer of ${healthPath} within ${readyWithin / 1000} s`, log });
+      throw new ForwardError({
+        target: this.#options,
+        why: error.why,
+        wanted: `an answer of ${healthPath} within ${readyWithin / 1000} s`,
+        log,
+      });
     }
     this.#carrier.unref();
   }
@@ -142,9 +158,13 @@ class SupervisedForward implements Forward {
 
   status(): ForwardStatus {
     return {
-      state: this.#state, ...(this.#problem ? { why: this.#problem.why } : {}), url: this.url,
+      state: this.#state,
+      ...(this.#problem ? { why: this.#problem.why } : {}),
+      url: this.url,
       pod: `${this.#options.namespace}/${this.#options.pod}`,
-      reconnects: this.#reconnects, connections: this.#carrier.connections, events: [...this.#events],
+      reconnects: this.#reconnects,
+      connections: this.#carrier.connections,
+      events: [...this.#events],
     };
   }
 
@@ -164,7 +184,9 @@ class SupervisedForward implements Forward {
   /** Checks until the end: at leisure while all is well, quickly while not, at once when something broke. */
   async #supervise(): Promise<void> {
     while (!this.#life.signal.aborted) {
-      const woken = new Promise<void>((resolve) => { this.#wake = resolve; });
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
       const problem = await this.#check();
       if (this.#life.signal.aborted) return;
       this.#judge(problem);
@@ -186,7 +208,8 @@ class SupervisedForward implements Forward {
       const reason = podReason(name, pod);
       if (reason) return { ...reason, certain: true };
       const uid = pod?.metadata?.uid;
-      if (this.#uid !== undefined && uid !== this.#uid) this.#lose({ why: `pod ${name} was replaced by a new one`, certain: true });
+      if (this.#uid !== undefined && uid !== this.#uid)
+        this.#lose({ why: `pod ${name} was replaced by a new one`, certain: true });
       this.#uid = uid;
     } catch (error) {
       return { why: kubeProblem(error) };
@@ -198,12 +221,16 @@ class SupervisedForward implements Forward {
   #dial(): Promise<PodStream> {
     const { namespace, pod, port, probeWithin } = this.#options;
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward?ports=${port}`;
-    return openPodStream(this.#kube.connect(path, [PORT_FORWARD_PROTOCOL], { handshakeTimeout: probeWithin }), this.#life.signal);
+    return openPodStream(
+      this.#kube.connect(path, [PORT_FORWARD_PROTOCOL], { handshakeTimeout: probeWithin }),
+      this.#life.signal,
+    );
   }
 
   async #openBefore(time: number): Promise<boolean> {
     const late = deadlineSignal(Math.max(0, time - Date.now()), this.#life.signal);
-    while (this.#state !== "ready" && !late.aborted) await once(this.#signals, "change", { signal: late }).catch(() => undefined);
+    while (this.#state !== "ready" && !late.aborted)
+      await once(this.#signals, "change", { signal: late }).catch(() => undefined);
     return this.#state === "ready";
   }
 
@@ -227,16 +254,22 @@ class SupervisedForward implements Forward {
     this.#state = state;
     this.#problem = problem;
     if (!changed) return;
-    this.#events = [...this.#events, { at: new Date().toISOString(), what: problem ? `${state}: ${problem.why}` : state }].slice(-100);
+    this.#events = [
+      ...this.#events,
+      { at: new Date().toISOString(), what: problem ? `${state}: ${problem.why}` : state },
+    ].slice(-100);
     this.#signals.emit("change", this.status());
   }
 
   async #pause(woken: Promise<void>, ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([woken, new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-      if (this.#state !== "opening") timer.unref();
-    })]);
+    await Promise.race([
+      woken,
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms);
+        if (this.#state !== "opening") timer.unref();
+      }),
+    ]);
     clearTimeout(timer);
   }
 }

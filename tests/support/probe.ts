@@ -11,7 +11,9 @@ export async function probe(dial: () => Promise<Duplex>, path: string, within: n
   let connection: Duplex | undefined;
   let over = false;
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => { timer = setTimeout(resolve, within, `GET ${path} had no answer within ${within / 1000} s`); });
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, within, `GET ${path} had no answer within ${within / 1000} s`);
+  });
   const exchange = async (): Promise<string | undefined> => {
     connection = await dial();
     if (over) connection.destroy();

@@ -7,8 +7,12 @@ export interface CleanupFailure {
 /** Thrown after everything else was cleaned, when something could not be. */
 export class CleanupError extends Error {
   constructor(readonly failures: readonly CleanupFailure[]) {
-    super(`${failures.length} of the things that this test made could not be removed:\n`
-      + failures.map(({ name, error }) => `  ${name}: ${error instanceof Error ? error.message : String(error)}`).join("\n"));
+    super(
+      `${failures.length} of the things that this test made could not be removed:\n` +
+        failures
+          .map(({ name, error }) => `  ${name}: ${error instanceof Error ? error.message : String(error)}`)
+          .join("\n"),
+    );
     this.name = "CleanupError";
   }
 }

@@ -13,8 +13,8 @@ const ROOT = resolve(__dirname, "../..");
 export type SelectionFile = Record<string, string>;
 
 /**
- * The environment of all tests: leaves out what the runner's selection, the file that `BAY_E2E_SELECTION` names, leaves out, and
- * gives each file a folder for temporary files, which goes with it.
+ * The environment of all tests: leaves out what the runner's selection, the file that `BAY_E2E_SELECTION` names, leaves
+ * out, and gives each file a folder for temporary files, which goes with it.
  */
 export default class SelectingEnvironment extends TestEnvironment {
   readonly #path: string;
@@ -26,7 +26,10 @@ export default class SelectingEnvironment extends TestEnvironment {
     this.#path = relative(ROOT, args[1].testPath);
   }
 
-  /** `os.tmpdir()` reads the environment of the worker, what a test starts that of the test. A worker has one file at a time. */
+  /**
+   * `os.tmpdir()` reads the environment of the worker, what a test starts that of the test. A worker has one file at a
+   * time.
+   */
   override async setup(): Promise<void> {
     await super.setup();
     process.env["TMPDIR"] = this.#folder;

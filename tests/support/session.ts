@@ -10,4 +10,8 @@ export interface E2ESession {
   reference: boolean;
 }
 
-export const { publish: publishSession, withdraw: withdrawSession, read: readSession } = handover<E2ESession>("BAY_E2E_SESSION", "e2e");
+export const {
+  publish: publishSession,
+  withdraw: withdrawSession,
+  read: readSession,
+} = handover<E2ESession>("BAY_E2E_SESSION", "e2e");

@@ -2,7 +2,7 @@ import type { Circus } from "@jest/types";
 
 /** A test that ended because the deployment lacks something is skipped, not failed; its name says what is missing. */
 export function nameSkip(test: Circus.TestEntry): void {
-  const reasons = test.errors.map((entry: unknown) => (Array.isArray(entry) ? entry[0] as unknown : entry));
+  const reasons = test.errors.map((entry: unknown) => (Array.isArray(entry) ? (entry[0] as unknown) : entry));
   if (reasons.length === 0 || !reasons.every(isLacking)) return;
   test.errors = [];
   test.status = "skip";
@@ -29,6 +29,7 @@ export function leaveOutReference(block: Circus.DescribeBlock, names = ""): void
 /** The full name of a test or of a block. */
 export function fullName(block: Circus.TestEntry | Circus.DescribeBlock | undefined): string {
   const names: string[] = [];
-  for (let next: typeof block = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent) names.unshift(next.name);
+  for (let next: typeof block = block; next && next.name !== "ROOT_DESCRIBE_BLOCK"; next = next.parent)
+    names.unshift(next.name);
   return names.join(" ") || "before or after all tests";
 }

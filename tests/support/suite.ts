@@ -25,7 +25,9 @@ export type Owner = Pick<Scope, "add">;
 /** An owner whose things are removed after each test. */
 export function perTest(): Owner {
   let scope = new Scope();
-  beforeEach(() => { scope = new Scope(); });
+  beforeEach(() => {
+    scope = new Scope();
+  });
   afterEach(() => scope.close());
   return { add: (name, cleanup) => scope.add(name, cleanup) };
 }
@@ -38,7 +40,11 @@ export function perFile(): Owner {
 }
 
 /** A client of a new sandbox with what its creation answered; its owner deletes it. */
-export async function newSandbox(owner: Owner, body: { profile?: string; ttl?: number; cargo_id?: string } = {}, options: CallOptions = {}): Promise<SandboxClient & { created: Sandbox }> {
+export async function newSandbox(
+  owner: Owner,
+  body: { profile?: string; ttl?: number; cargo_id?: string } = {},
+  options: CallOptions = {},
+): Promise<SandboxClient & { created: Sandbox }> {
   const created = expectStatus(await bay.createSandbox(body, options), 201);
   return Object.assign(owned(owner, created.id), { created });
 }
@@ -52,25 +58,38 @@ export function owned(owner: Owner, id: string): SandboxClient {
 
 /** An external cargo with what its creation answered; its owner deletes it. */
 export async function newCargo(owner: Owner, sizeLimitMb?: number): Promise<Cargo> {
-  const cargo = expectStatus(await bay.createCargo(sizeLimitMb === undefined ? {} : { size_limit_mb: sizeLimitMb }), 201);
-  owner.add(`cargo ${cargo.id}`, async () => { if ((await bay.getCargo(cargo.id)).status !== 404) expectStatus(await bay.deleteCargo(cargo.id), 204); });
+  const cargo = expectStatus(
+    await bay.createCargo(sizeLimitMb === undefined ? {} : { size_limit_mb: sizeLimitMb }),
+    201,
+  );
+  owner.add(`cargo ${cargo.id}`, async () => {
+    if ((await bay.getCargo(cargo.id)).status !== 404) expectStatus(await bay.deleteCargo(cargo.id), 204);
+  });
   return cargo;
 }
 
 /** Runs Bay's garbage collection now; waits while a cycle of Bay's own is under way. */
 export async function collect(tasks?: string[]): Promise<GcRun> {
-  return waitFor("a garbage collection", async () => {
-    const answer = await bay.collect(tasks);
-    return answer.status === 423 ? notYet("another one runs") : expectStatus(answer, 200);
-  }, { deadline: 120_000 });
+  return waitFor(
+    "a garbage collection",
+    async () => {
+      const answer = await bay.collect(tasks);
+      return answer.status === 423 ? notYet("another one runs") : expectStatus(answer, 200);
+    },
+    { deadline: 120_000 },
+  );
 }
 
 /** Waits until a sandbox's time to live, of a second or two, has passed. */
 export async function untilExpired(sandbox: SandboxClient): Promise<void> {
-  await waitFor("expiry", async () => {
-    const { status } = expectStatus(await sandbox.get(), 200);
-    return status === "expired" || notYet(`status is ${status}`);
-  }, { deadline: 10_000 });
+  await waitFor(
+    "expiry",
+    async () => {
+      const { status } = expectStatus(await sandbox.get(), 200);
+      return status === "expired" || notYet(`status is ${status}`);
+    },
+    { deadline: 10_000 },
+  );
 }
 
 /** Demands a refusal in Bay's envelope: status, code, a message, and the request id of the header. */

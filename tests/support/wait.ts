@@ -21,7 +21,12 @@ export interface WaitOptions {
 
 /** A wait that did not come true; `why` is the last reason that its check gave. */
 export class WaitError extends Error {
-  constructor(readonly what: string, readonly end: "deadline" | "died" | "aborted", readonly why: string, waitedMs: number) {
+  constructor(
+    readonly what: string,
+    readonly end: "deadline" | "died" | "aborted",
+    readonly why: string,
+    waitedMs: number,
+  ) {
     const verb = { deadline: "did not happen", died: "can no longer happen", aborted: "was given up" }[end];
     super(`${what}: ${verb} after ${(waitedMs / 1000).toFixed(1)} s; ${why}`);
     this.name = "WaitError";
@@ -34,13 +39,20 @@ export class WaitError extends Error {
  * @param what what is waited for, in words: it begins the message of the error
  * @throws WaitError at the deadline, when `died` gives a text, or when the signal fires
  */
-export async function waitFor<T>(what: string, check: () => T | NotYet | Promise<T | NotYet>, options: WaitOptions): Promise<T> {
+export async function waitFor<T>(
+  what: string,
+  check: () => T | NotYet | Promise<T | NotYet>,
+  options: WaitOptions,
+): Promise<T> {
   const started = Date.now();
   let why = "the first check did not answer";
-  const fail = (end: WaitError["end"], reason: string): WaitError => new WaitError(what, end, reason, Date.now() - started);
+  const fail = (end: WaitError["end"], reason: string): WaitError =>
+    new WaitError(what, end, reason, Date.now() - started);
   const limit = limitOf(options, (end) => fail(end, why));
   // Who watches a log sees what takes so long, long before the deadline.
-  const teller = setInterval(() => { process.stderr.write(`  waiting for ${what}, ${Math.round((Date.now() - started) / 1000)} s so far: ${why}\n`); }, TOLD_EVERY);
+  const teller = setInterval(() => {
+    process.stderr.write(`  waiting for ${what}, ${Math.round((Date.now() - started) / 1000)} s so far: ${why}\n`);
+  }, TOLD_EVERY);
   try {
     for (;;) {
       const cause = await limit.race(Promise.resolve(options.died?.()));
@@ -68,7 +80,9 @@ interface Limit {
 
 function limitOf(options: WaitOptions, error: (end: "deadline" | "aborted") => Error): Limit {
   let stop: (error: Error) => void = () => undefined;
-  const stopped = new Promise<never>((_, reject) => { stop = reject; });
+  const stopped = new Promise<never>((_, reject) => {
+    stop = reject;
+  });
   stopped.catch(() => undefined);
   const deadline = setTimeout(() => stop(error("deadline")), options.deadline);
   const onAbort = (): void => stop(error("aborted"));
@@ -77,7 +91,10 @@ function limitOf(options: WaitOptions, error: (end: "deadline" | "aborted") => E
   let pauseTimer: NodeJS.Timeout | undefined;
   return {
     race: (promise) => Promise.race([promise, stopped]),
-    pause: (ms) => new Promise((resolve) => { pauseTimer = setTimeout(resolve, ms); }),
+    pause: (ms) =>
+      new Promise((resolve) => {
+        pauseTimer = setTimeout(resolve, ms);
+      }),
     end: () => {
       clearTimeout(deadline);
       clearTimeout(pauseTimer);

@@ -3,12 +3,25 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { ROOT } from "../../cli/paths";
 
-interface Job { permissions?: Record<string, string>; "timeout-minutes"?: number; steps: { uses?: string; run?: string; with?: Record<string, unknown> }[] }
-interface Workflow { on: Record<string, unknown>; permissions: Record<string, string>; concurrency?: unknown; jobs: Record<string, Job> }
+interface Job {
+  permissions?: Record<string, string>;
+  "timeout-minutes"?: number;
+  steps: { uses?: string; run?: string; with?: Record<string, unknown> }[];
+}
+interface Workflow {
+  on: Record<string, unknown>;
+  permissions: Record<string, string>;
+  concurrency?: unknown;
+  jobs: Record<string, Job>;
+}
 
 const FOLDER = join(ROOT, ".github", "workflows");
-const workflows = readdirSync(FOLDER).map((name) => { const text = readFileSync(join(FOLDER, name), "utf8"); return { name, text, workflow: parse(text) as Workflow }; });
-const scripts = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> }).scripts;
+const workflows = readdirSync(FOLDER).map((name) => {
+  const text = readFileSync(join(FOLDER, name), "utf8");
+  return { name, text, workflow: parse(text) as Workflow };
+});
+const scripts = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { scripts: Record<string, string> })
+  .scripts;
 
 // What actionlint (`npm run lint`) does not ask.
 describe.each(workflows)("$name", ({ text, workflow }) => {
@@ -37,18 +50,23 @@ describe.each(workflows)("$name", ({ text, workflow }) => {
   });
 
   test("gives a secret to the steps that need it, and to no whole job", () => {
-    for (const job of Object.values(workflow.jobs)) expect(JSON.stringify((job as { env?: object }).env ?? {})).not.toContain("secrets.");
+    for (const job of Object.values(workflow.jobs))
+      expect(JSON.stringify((job as { env?: object }).env ?? {})).not.toContain("secrets.");
     expect(JSON.stringify((workflow as { env?: object }).env ?? {})).not.toContain("secrets.");
   });
 
   test("calls npm scripts that there are", () => {
-    const called = steps.flatMap(({ run }) => [...(run ?? "").matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name!));
+    const called = steps.flatMap(({ run }) =>
+      [...(run ?? "").matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name!),
+    );
     expect(called.filter((name) => !(name in scripts))).toEqual([]);
   });
 });
 
 test("the main job runs on k3s and on kind", () => {
-  const main = workflows.find(({ name }) => name === "e2e.yml")!.workflow.jobs["e2e"] as unknown as { strategy: { matrix: { backend: string[] } } };
+  const main = workflows.find(({ name }) => name === "e2e.yml")!.workflow.jobs["e2e"] as unknown as {
+    strategy: { matrix: { backend: string[] } };
+  };
   expect(main.strategy.matrix.backend).toEqual(["k3s", "kind"]);
 });
 
@@ -56,7 +74,9 @@ test("a preview of a pull request is made and removed for branches of this repos
   const { on, jobs } = workflows.find(({ name }) => name === "preview.yml")!.workflow;
   expect(Object.keys(on)).toEqual(["pull_request"]);
   for (const job of Object.values(jobs)) {
-    expect((job as unknown as { if: string }).if).toContain("github.event.pull_request.head.repo.full_name == github.repository");
+    expect((job as unknown as { if: string }).if).toContain(
+      "github.event.pull_request.head.repo.full_name == github.repository",
+    );
     expect(job.permissions).toEqual({ contents: "read", "pull-requests": "write" });
   }
 });

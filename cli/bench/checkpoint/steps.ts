@@ -1,7 +1,10 @@
 import { tryRun } from "../../../infra/support/exec";
 
 /** Milliseconds of the parts of a dump and of a restore, as the node's program kept them. */
-export interface NodeSteps { dump: Record<string, number>; restore: Record<string, number> }
+export interface NodeSteps {
+  dump: Record<string, number>;
+  restore: Record<string, number>;
+}
 
 /** Where the program keeps checkpoints and notes on pods that were restored (images/runc-cr/README.md). */
 const STORE = "/var/lib/runc-cr";
@@ -12,14 +15,18 @@ const STORE = "/var/lib/runc-cr";
  */
 export async function nodeSteps(container: string | undefined, checkpoint: string, podUid: string): Promise<NodeSteps> {
   if (container === undefined) return { dump: {}, restore: {} };
-  const [manifest, note] = await Promise.all([`${STORE}/${checkpoint}/manifest.json`, `${STORE}/.restored/${podUid}`].map(async (file) => {
-    const { exitCode, stdout } = await tryRun(["docker", "exec", container, "cat", file]);
-    return exitCode === 0 ? (JSON.parse(stdout) as { steps?: Record<string, number> }).steps ?? {} : {};
-  }));
+  const [manifest, note] = await Promise.all(
+    [`${STORE}/${checkpoint}/manifest.json`, `${STORE}/.restored/${podUid}`].map(async (file) => {
+      const { exitCode, stdout } = await tryRun(["docker", "exec", container, "cat", file]);
+      return exitCode === 0 ? ((JSON.parse(stdout) as { steps?: Record<string, number> }).steps ?? {}) : {};
+    }),
+  );
   return { dump: milliseconds(manifest!), restore: milliseconds(note!) };
 }
 
 /** `{runcMicroseconds: 1500}` as `{runc: 1.5}`. */
 function milliseconds(steps: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(steps).map(([name, value]) => [name.replace(/Microseconds$/, ""), value / 1000]));
+  return Object.fromEntries(
+    Object.entries(steps).map(([name, value]) => [name.replace(/Microseconds$/, ""), value / 1000]),
+  );
 }

@@ -8,9 +8,16 @@ export interface Size {
   ballast: number;
 }
 
-export const SIZES: readonly Size[] = [{ name: "10 MB", ballast: 0 }, { name: "100 MB", ballast: 90_000_000 }, { name: "500 MB", ballast: 490_000_000 }];
+export const SIZES: readonly Size[] = [
+  { name: "10 MB", ballast: 0 },
+  { name: "100 MB", ballast: 90_000_000 },
+  { name: "500 MB", ballast: 490_000_000 },
+];
 
-/** Rounds of sha256 before the server listens: a start that takes seconds, as that of programs with something to load or to learn. */
+/**
+ * Rounds of sha256 before the server listens: a start that takes seconds, as that of programs with something to load or
+ * to learn.
+ */
 const WARM_UP = 6_000_000;
 
 /** Port of the server. */
@@ -42,13 +49,26 @@ export function warmServer(image: string, { ballast }: Size, sample: string): V1
   return {
     metadata: { name: sample, labels: { [SAMPLE_LABEL]: sample } },
     spec: {
-      automountServiceAccountToken: false, enableServiceLinks: false, terminationGracePeriodSeconds: 1,
-      containers: [{
-        name: "server", image, imagePullPolicy: "IfNotPresent", command: ["python3", "-c", PROGRAM, String(WARM_UP), String(ballast)],
-        readinessProbe: { httpGet: { path: "/", port: PORT }, periodSeconds: 1 },
-        // Root, as a host without CAP_SYS_RESOURCE can dump no other.
-        securityContext: { runAsUser: 0, runAsNonRoot: false, allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, seccompProfile: { type: "RuntimeDefault" } },
-      }],
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: "server",
+          image,
+          imagePullPolicy: "IfNotPresent",
+          command: ["python3", "-c", PROGRAM, String(WARM_UP), String(ballast)],
+          readinessProbe: { httpGet: { path: "/", port: PORT }, periodSeconds: 1 },
+          // Root, as a host without CAP_SYS_RESOURCE can dump no other.
+          securityContext: {
+            runAsUser: 0,
+            runAsNonRoot: false,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ["ALL"] },
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+        },
+      ],
     },
   };
 }

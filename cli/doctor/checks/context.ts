@@ -8,17 +8,26 @@ import { reach } from "../../probe/server";
 import { type CheckSpec, fail, ok } from "../check";
 
 /** The context that the backend would use, or the error that it would end with. */
-export type ContextFact = { error: UserError } | { name: string; server: string; kubectl: string; reachable: boolean; answer: string };
+export type ContextFact =
+  { error: UserError } | { name: string; server: string; kubectl: string; reachable: boolean; answer: string };
 
 /** A cluster that is there already: its context, and whether the API server answers. */
 export const context: CheckSpec<ContextFact> = {
   name: "context",
-  backends: ["existing", "docker-desktop"], cost: "cheap", preflight: true,
+  backends: ["existing", "docker-desktop"],
+  cost: "cheap",
+  preflight: true,
   probe: async ({ settings, backend, env }) => {
     if (!settings) return undefined;
     try {
-      const { name, server, kubectl } = chooseContext({ settings, root: ROOT }, backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : []);
-      const found = findContext(env, { context: name, ...(settings.kubeconfig === "" ? {} : { file: resolve(ROOT, settings.kubeconfig) }) }).context;
+      const { name, server, kubectl } = chooseContext(
+        { settings, root: ROOT },
+        backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : [],
+      );
+      const found = findContext(env, {
+        context: name,
+        ...(settings.kubeconfig === "" ? {} : { file: resolve(ROOT, settings.kubeconfig) }),
+      }).context;
       return { name, server, kubectl, ...(await reach(found?.cluster ?? { server })) };
     } catch (error) {
       if (error instanceof UserError) return { error };

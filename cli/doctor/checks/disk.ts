@@ -22,9 +22,12 @@ const TEMPORARY = 1e9;
 /** Below Docker's own folder; one in another machine is not ours to see. */
 export const dockerDisk: CheckSpec<Room> = {
   name: "disk of Docker",
-  cost: "cheap", preflight: true,
-  probe: async (subject) => (subject.docker.info && needsDocker(subject) ? roomOf(subject.docker.info.root) : undefined),
-  judge: (room) => judgeRoom(room, RUN, (found, needed) => fail(found, needed, "docker system df   (then: npm run clean)", "E_DISK")),
+  cost: "cheap",
+  preflight: true,
+  probe: async (subject) =>
+    subject.docker.info && needsDocker(subject) ? roomOf(subject.docker.info.root) : undefined,
+  judge: (room) =>
+    judgeRoom(room, RUN, (found, needed) => fail(found, needed, "docker system df   (then: npm run clean)", "E_DISK")),
 };
 
 /** Below the cache, where tools are built once. */
@@ -35,7 +38,10 @@ export const cacheDisk: CheckSpec<Room & { built: boolean }> = {
     const room = await roomOf(nearestFolder(cacheFolder()));
     return room && { ...room, built: existsSync(cacheFolder()) };
   },
-  judge: ({ built, ...room }) => judgeRoom(room, built ? TEMPORARY : TOOLS, (found, needed) => warn(found, needed, "export BAY_E2E_CACHE=/a/folder/with/room")),
+  judge: ({ built, ...room }) =>
+    judgeRoom(room, built ? TEMPORARY : TOOLS, (found, needed) =>
+      warn(found, needed, "export BAY_E2E_CACHE=/a/folder/with/room"),
+    ),
 };
 
 /** Temporary files: the packages of builds, Jest's cache. */
@@ -43,10 +49,15 @@ export const temporaryDisk: CheckSpec<Room> = {
   name: "disk of temporary files",
   cost: "cheap",
   probe: () => roomOf(tmpdir()),
-  judge: (room) => judgeRoom(room, TEMPORARY, (found, needed) => warn(found, needed, "export TMPDIR=/a/folder/with/room")),
+  judge: (room) =>
+    judgeRoom(room, TEMPORARY, (found, needed) => warn(found, needed, "export TMPDIR=/a/folder/with/room")),
 };
 
-function judgeRoom({ folder, free }: Room, needed: number, otherwise: (found: string, needed: string) => Finding): Finding {
+function judgeRoom(
+  { folder, free }: Room,
+  needed: number,
+  otherwise: (found: string, needed: string) => Finding,
+): Finding {
   const found = `${bytes(free)} free below ${folder}`;
   return free < needed ? otherwise(found, bytes(needed)) : ok(found, bytes(needed));
 }

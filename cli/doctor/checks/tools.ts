@@ -26,11 +26,39 @@ interface Tool {
 }
 
 const TOOLS: readonly Tool[] = [
-  { program: "node", words: ["--version"], oldest: "20.19.0", without: "fail", note: "20.19", fix: "install a newer Node" },
+  {
+    program: "node",
+    words: ["--version"],
+    oldest: "20.19.0",
+    without: "fail",
+    note: "20.19",
+    fix: "install a newer Node",
+  },
   { program: "npm", words: ["--version"], without: "fail", note: "any", fix: "install npm" },
-  { program: "git", words: ["--version"], without: "warn", note: "any", fix: "install git: without it no checkout can be updated" },
-  { program: "pulumi", words: ["version"], oldest: "3.200.0", without: "warn", note: "3.200, or what setup fetches or builds", fix: "npm run setup" },
-  { program: "kind", words: ["version"], oldest: "0.24.0", without: "warn", note: "0.24, or what setup fetches or builds", fix: "npm run setup", backends: ["kind"] },
+  {
+    program: "git",
+    words: ["--version"],
+    without: "warn",
+    note: "any",
+    fix: "install git: without it no checkout can be updated",
+  },
+  {
+    program: "pulumi",
+    words: ["version"],
+    oldest: "3.200.0",
+    without: "warn",
+    note: "3.200, or what setup fetches or builds",
+    fix: "npm run setup",
+  },
+  {
+    program: "kind",
+    words: ["version"],
+    oldest: "0.24.0",
+    without: "warn",
+    note: "0.24, or what setup fetches or builds",
+    fix: "npm run setup",
+    backends: ["kind"],
+  },
   { program: "kubectl", words: ["version", "--client"], without: "optional", note: "none; for people only", fix: "" },
   { program: "helm", words: ["version", "--short"], without: "optional", note: "none; for people only", fix: "" },
 ];

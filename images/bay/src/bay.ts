@@ -56,7 +56,10 @@ export interface RunningBay {
 export function openStore(config: Config, env: NodeJS.ProcessEnv): Store {
   const location = readDatabaseUrl(config.database.url)!; // the schema took it
   const file = location.kind === "memory" ? ":memory:" : path.resolve(env["BAY_DATA_DIR"] ?? "", location.path);
-  const store = new SqliteStore(new Database(file), { history: config.database.max_history_mb * MIB, size: config.database.max_mb * MIB });
+  const store = new SqliteStore(new Database(file), {
+    history: config.database.max_history_mb * MIB,
+    size: config.database.max_mb * MIB,
+  });
   if (location.kind === "file") chmodSync(file, 0o600); // it may hold the key of the sessions' tokens
   return store;
 }
@@ -68,17 +71,29 @@ function budgetsOf({ limits: { in_flight_mb: mb, aside_mb } }: Config): { budget
 }
 
 /** Starts Bay: puts right what an earlier one left, then serves. */
-export async function runBay({ config, store, driver, instanceId, log, env, processMetrics = false }: BayParts): Promise<RunningBay> {
+export async function runBay({
+  config,
+  store,
+  driver,
+  instanceId,
+  log,
+  env,
+  processMetrics = false,
+}: BayParts): Promise<RunningBay> {
   const { source, configured } = apiKey(config, env, store);
   const tokens = new SessionTokens(sessionKey(env, store));
-  const services = makeServices({ config, profiles: profilesOf(config), store, driver, log, tokens, ...budgetsOf(config) }, instanceId);
+  const services = makeServices(
+    { config, profiles: profilesOf(config), store, driver, log, tokens, ...budgetsOf(config) },
+    instanceId,
+  );
   const { gc, metrics, recovery } = services;
   if (processMetrics) collectDefaultMetrics({ register: metrics.registry });
   const app = await buildBay(services, new Auth(store, config.security.allow_anonymous, configured), log);
 
   const ending = new AbortController();
   const halfMade = recovery.settle();
-  if (halfMade > 0) log.warn({ sessions: halfMade }, "sessions were half-made when the last Bay ended; the next call starts them anew");
+  if (halfMade > 0)
+    log.warn({ sessions: halfMade }, "sessions were half-made when the last Bay ended; the next call starts them anew");
   const recovering = recovery.run(ending.signal);
   await Promise.race([recovering, delay(RECOVERY_MS, undefined, { signal: ending.signal })]);
 
@@ -86,7 +101,10 @@ export async function runBay({ config, store, driver, instanceId, log, env, proc
   const metricsServer = metrics_port === 0 ? null : await serveMetrics(metrics.registry, host, metrics_port);
   const url = await app.listen({ host, port });
   const metricsUrl = metricsServer && `http://${host}:${(metricsServer.address() as AddressInfo).port}/metrics`;
-  log.info({ address: url, metrics: metricsUrl, apiKey: source, instanceId, startedInMs: Math.round(performance.now()) }, "Bay listens");
+  log.info(
+    { address: url, metrics: metricsUrl, apiKey: source, instanceId, startedInMs: Math.round(performance.now()) },
+    "Bay listens",
+  );
   gc.start();
 
   const close = async (graceMs: number): Promise<boolean> => {

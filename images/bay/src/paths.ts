@@ -11,7 +11,8 @@ export function normalizePath(path: string, field: "path" | "cwd" = "path"): str
   };
   if (path === "") refuse("empty_path", "the path is empty");
   if (path.includes("\0")) refuse("null_byte", "the path holds a NUL byte");
-  if (path.startsWith("/")) refuse("absolute_path", `the path is absolute: ${path}; wanted one relative to the workspace`);
+  if (path.startsWith("/"))
+    refuse("absolute_path", `the path is absolute: ${path}; wanted one relative to the workspace`);
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;

@@ -7,10 +7,18 @@ import { KubernetesDriver } from "./driver/kubernetes/driver";
 import type { Logger } from "../../common/src/logger";
 import type { Store } from "./store/store";
 
-/** Environment: BAY_CONFIG_FILE, BAY_API_KEY, BAY_DATA_DIR, BAY_LOG_LEVEL, `BAY_` keys of the configuration. See README.md. */
+/**
+ * Environment: BAY_CONFIG_FILE, BAY_API_KEY, BAY_DATA_DIR, BAY_LOG_LEVEL, `BAY_` keys of the configuration. See
+ * README.md.
+ */
 async function main(): Promise<void> {
   const { env } = process;
-  const log = pino({ level: env["BAY_LOG_LEVEL"] ?? "info", base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } });
+  const log = pino({
+    level: env["BAY_LOG_LEVEL"] ?? "info",
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level) => ({ level }) },
+  });
   const { config, file } = loadConfig(env);
   const instanceId = config.gc.instance_id ?? env["HOSTNAME"] ?? "bay";
   log.info({ config: file, namespace: config.driver.k8s.namespace, database: config.database.url }, "Bay starts");
@@ -29,7 +37,13 @@ async function main(): Promise<void> {
 }
 
 /** What Bay needs of its surroundings. @throws ConfigError with all that is missing */
-function open(config: Config, file: string | null, instanceId: string, env: NodeJS.ProcessEnv, log: Logger): { store: Store; driver: Driver } {
+function open(
+  config: Config,
+  file: string | null,
+  instanceId: string,
+  env: NodeJS.ProcessEnv,
+  log: Logger,
+): { store: Store; driver: Driver } {
   const problems: string[] = [];
   const attempt = <T>(key: string, work: () => T): T | undefined => {
     try {
@@ -47,6 +61,8 @@ function open(config: Config, file: string | null, instanceId: string, env: Node
 
 main().catch((error: unknown) => {
   const problems = error instanceof ConfigError ? { problems: error.problems, file: error.file } : {};
-  process.stderr.write(`${JSON.stringify({ level: "fatal", msg: "Bay cannot start", error: error instanceof Error ? error.message : String(error), ...problems })}\n`);
+  process.stderr.write(
+    `${JSON.stringify({ level: "fatal", msg: "Bay cannot start", error: error instanceof Error ? error.message : String(error), ...problems })}\n`,
+  );
   process.exit(1);
 });

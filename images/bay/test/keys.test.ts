@@ -6,19 +6,37 @@ const ADMIN = "admin-key-of-this-test";
 const asAdmin = { authorization: `Bearer ${ADMIN}` };
 const idOf = (key: string): string => createHash("sha256").update(key).digest("hex").slice(0, 12);
 const ADMIN_ROUTES: [method: string, path: string, body?: object][] = [
-  ["POST", "/v1/admin/gc/run", {}], ["GET", "/v1/admin/gc/status"], ["GET", "/v1/admin/recovery"], ["POST", "/v1/admin/recovery/adopt", {}],
-  ["GET", "/v1/admin/keys"], ["DELETE", "/v1/admin/keys/000000000000"],
+  ["POST", "/v1/admin/gc/run", {}],
+  ["GET", "/v1/admin/gc/status"],
+  ["GET", "/v1/admin/recovery"],
+  ["POST", "/v1/admin/recovery/adopt", {}],
+  ["GET", "/v1/admin/keys"],
+  ["DELETE", "/v1/admin/keys/000000000000"],
 ];
 
 describe("API keys", () => {
   let driver: ShipDriver;
   let bay: Bay;
-  beforeEach(() => { driver = new ShipDriver(); });
-  afterEach(async () => { await bay.stop(); });
-  const start = async (changes: object = {}, env: Record<string, string> = {}): Promise<void> => { bay = await startBay(changes, driver, env); };
-  const again = async (changes: object = {}, env: Record<string, string> = {}): Promise<void> => { await bay.close(1_000); await start(changes, env); };
-  const status = async (key: string, path = "/v1/sandboxes"): Promise<number> => (await bay.call("GET", path, undefined, { authorization: `Bearer ${key}` })).status;
-  const keys = async (key = KEY) => (await bay.call("GET", "/v1/admin/keys", undefined, { authorization: `Bearer ${key}` })).body.items as { id: string; admin: boolean }[];
+  beforeEach(() => {
+    driver = new ShipDriver();
+  });
+  afterEach(async () => {
+    await bay.stop();
+  });
+  const start = async (changes: object = {}, env: Record<string, string> = {}): Promise<void> => {
+    bay = await startBay(changes, driver, env);
+  };
+  const again = async (changes: object = {}, env: Record<string, string> = {}): Promise<void> => {
+    await bay.close(1_000);
+    await start(changes, env);
+  };
+  const status = async (key: string, path = "/v1/sandboxes"): Promise<number> =>
+    (await bay.call("GET", path, undefined, { authorization: `Bearer ${key}` })).status;
+  const keys = async (key = KEY) =>
+    (await bay.call("GET", "/v1/admin/keys", undefined, { authorization: `Bearer ${key}` })).body.items as {
+      id: string;
+      admin: boolean;
+    }[];
 
   test("of earlier starts stay good, are listed without what they are, and end at once when they are revoked", async () => {
     await start({}, { BAY_API_KEY: "rotated-away-1" });
@@ -26,8 +44,24 @@ describe("API keys", () => {
     expect([await status("rotated-away-1"), await status(KEY)]).toEqual([200, 200]);
     const listed = await keys();
     expect(listed).toEqual([
-      { id: idOf("rotated-away-1"), prefix: null, owner: "default", admin: false, configured: false, created_at: expect.any(String), last_used_at: expect.any(String) },
-      { id: idOf(KEY), prefix: null, owner: "default", admin: false, configured: true, created_at: expect.any(String), last_used_at: expect.any(String) },
+      {
+        id: idOf("rotated-away-1"),
+        prefix: null,
+        owner: "default",
+        admin: false,
+        configured: false,
+        created_at: expect.any(String),
+        last_used_at: expect.any(String),
+      },
+      {
+        id: idOf(KEY),
+        prefix: null,
+        owner: "default",
+        admin: false,
+        configured: true,
+        created_at: expect.any(String),
+        last_used_at: expect.any(String),
+      },
     ]);
     expect((await bay.call("DELETE", `/v1/admin/keys/${idOf("rotated-away-1")}`)).status).toBe(204);
     expect([await status("rotated-away-1"), await status(KEY)]).toEqual([401, 200]);
@@ -38,7 +72,10 @@ describe("API keys", () => {
 
   test("that Bay was started with cannot be revoked: the next start would bring them back", async () => {
     await start();
-    expect(await bay.call("DELETE", `/v1/admin/keys/${idOf(KEY)}`)).toMatchObject({ status: 409, body: { error: { code: "conflict" } } });
+    expect(await bay.call("DELETE", `/v1/admin/keys/${idOf(KEY)}`)).toMatchObject({
+      status: 409,
+      body: { error: { code: "conflict" } },
+    });
     expect(await status(KEY)).toBe(200);
   });
 
@@ -60,12 +97,16 @@ describe("API keys", () => {
 
   test("open the admin routes as long as there is no admin key", async () => {
     await start();
-    for (const [method, path, body] of ADMIN_ROUTES) expect([200, 404]).toContain((await bay.call(method, path, body)).status);
+    for (const [method, path, body] of ADMIN_ROUTES)
+      expect([200, 404]).toContain((await bay.call(method, path, body)).status);
   });
 
   test.each(ADMIN_ROUTES)("an admin key closes %s %s to all others", async (...[method, path, body]) => {
     await start({}, { BAY_ADMIN_KEY: ADMIN });
-    expect(await bay.call(method, path, body)).toMatchObject({ status: 403, body: { error: { code: "forbidden", request_id: expect.any(String) } } });
+    expect(await bay.call(method, path, body)).toMatchObject({
+      status: 403,
+      body: { error: { code: "forbidden", request_id: expect.any(String) } },
+    });
     expect((await bay.call(method, path, body, { authorization: "Bearer wrong" })).status).toBe(401);
     expect([200, 404]).toContain((await bay.call(method, path, body, asAdmin)).status);
   });

@@ -6,15 +6,22 @@ import { ShipDriver } from "./support/ship-driver";
 const GRACE = 3600;
 const realNow = performance.now.bind(performance);
 
- 
 describe("A Bay on a database that does not know the cluster's volumes", () => {
   let driver: ShipDriver;
   let bay: Bay;
-  beforeEach(async () => { driver = new ShipDriver(); bay = await startBay({}, driver); });
-  afterEach(async () => { jest.restoreAllMocks(); await bay.stop(); });
+  beforeEach(async () => {
+    driver = new ShipDriver();
+    bay = await startBay({}, driver);
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await bay.stop();
+  });
 
   const file = (): string => path.join(driver.folder, "bay.db");
-  const loseDatabase = (): void => { for (const end of ["", "-wal", "-shm"]) rmSync(file() + end, { force: true }); };
+  const loseDatabase = (): void => {
+    for (const end of ["", "-wal", "-shm"]) rmSync(file() + end, { force: true });
+  };
   /** @param between What happens to the database while no Bay runs. */
   const restart = async (between: () => void, changes: object = {}): Promise<void> => {
     await bay.close(1_000);
@@ -27,10 +34,13 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     const { cargoId, sessionId } = bay.services.context.store.sandbox(id)!;
     return { id, cargo: cargoId, session: sessionId! };
   };
-  const gc = async (times = 1): Promise<void> => { for (let run = 0; run < times; run += 1) expect((await bay.call("POST", "/v1/admin/gc/run")).status).toBe(200); };
+  const gc = async (times = 1): Promise<void> => {
+    for (let run = 0; run < times; run += 1) expect((await bay.call("POST", "/v1/admin/gc/run")).status).toBe(200);
+  };
   const listed = async () => (await bay.call("GET", "/v1/admin/recovery")).body;
   const adopt = async (body: object = {}) => (await bay.call("POST", "/v1/admin/recovery/adopt", body)).body;
-  const metric = async (name: string): Promise<string> => (await bay.services.metrics.registry.getSingleMetricAsString(name)).split("\n").slice(2).join("\n");
+  const metric = async (name: string): Promise<string> =>
+    (await bay.services.metrics.registry.getSingleMetricAsString(name)).split("\n").slice(2).join("\n");
   /** Lets time pass for Bay's own clock. @param seconds since the test began */
   const pass = (seconds: number): void => {
     jest.spyOn(performance, "now").mockImplementation(() => realNow() + seconds * 1000);
@@ -46,10 +56,25 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     expect([...driver.written.values()].map(({ marked }) => marked)).toEqual([true, true]);
     expect(await metric("bay_set_aside")).toBe('bay_set_aside{kind="volume"} 2\nbay_set_aside{kind="session"} 2');
     const warning = bay.logged.find(({ adopt: how }) => how !== undefined);
-    expect(warning).toMatchObject({ level: 40, volumes: expect.arrayContaining([one.cargo, two.cargo]), sessions: expect.arrayContaining([one.session]), adopt: "POST /v1/admin/recovery/adopt {}" });
+    expect(warning).toMatchObject({
+      level: 40,
+      volumes: expect.arrayContaining([one.cargo, two.cargo]),
+      sessions: expect.arrayContaining([one.session]),
+      adopt: "POST /v1/admin/recovery/adopt {}",
+    });
     const { volumes, items, remove_unknown } = await listed();
     expect([volumes, items.length, remove_unknown]).toEqual([2, 4, false]);
-    expect(items).toContainEqual(expect.objectContaining({ kind: "volume", id: one.cargo, sandbox_id: one.id, owner: "default", profile: "python-default", managed: true, removable_in_seconds: null }));
+    expect(items).toContainEqual(
+      expect.objectContaining({
+        kind: "volume",
+        id: one.cargo,
+        sandbox_id: one.id,
+        owner: "default",
+        profile: "python-default",
+        managed: true,
+        removable_in_seconds: null,
+      }),
+    );
   });
 
   test("does not even after years: only recovery.remove_unknown lets them go", async () => {
@@ -66,13 +91,23 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     await restart(loseDatabase, {});
     expect((await bay.call("GET", `/v1/sandboxes/${id}`)).status).toBe(404);
     // The key of the tokens went with the database: without BAY_SESSION_KEY the pod does not know this Bay.
-    expect(await adopt({ ttl: 500 })).toEqual({ adopted: [{ cargo_id: cargo, as: "sandbox", owner: "default", sandbox_id: id, session_id: session }], errors: [] });
-    expect((await bay.call("GET", `/v1/sandboxes/${id}`)).body).toMatchObject({ id, cargo_id: cargo, profile: "python-default", expires_at: expect.any(String) });
+    expect(await adopt({ ttl: 500 })).toEqual({
+      adopted: [{ cargo_id: cargo, as: "sandbox", owner: "default", sandbox_id: id, session_id: session }],
+      errors: [],
+    });
+    expect((await bay.call("GET", `/v1/sandboxes/${id}`)).body).toMatchObject({
+      id,
+      cargo_id: cargo,
+      profile: "python-default",
+      expires_at: expect.any(String),
+    });
     expect((await bay.shell(id, "cat kept")).body.output).toBe("precious");
     expect([...driver.written.values()].map(({ marked }) => marked)).toEqual([false]);
     expect(await metric("bay_set_aside")).toBe('bay_set_aside{kind="volume"} 0\nbay_set_aside{kind="session"} 0');
     expect((await adopt()).adopted).toEqual([]);
-    expect((await adopt({ ids: [cargo] })).errors).toEqual([{ id: cargo, message: expect.stringContaining("is not set aside") }]);
+    expect((await adopt({ ids: [cargo] })).errors).toEqual([
+      { id: cargo, message: expect.stringContaining("is not set aside") },
+    ]);
     expect((await bay.call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(204);
     expect([driver.volumes.size, driver.ships.size]).toEqual([0, 0]);
   });
@@ -96,8 +131,9 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     const mine = await sandbox("mine");
     await restart(loseDatabase);
     driver.written.get(mine.cargo)!.owner = "somebody";
-    expect((await adopt({ ids: [mine.cargo, "ws-none"], as: "cargo" }))).toEqual({
-      adopted: [{ cargo_id: mine.cargo, as: "cargo", owner: "somebody", sandbox_id: null, session_id: null }], errors: [{ id: "ws-none", message: expect.any(String) }],
+    expect(await adopt({ ids: [mine.cargo, "ws-none"], as: "cargo" })).toEqual({
+      adopted: [{ cargo_id: mine.cargo, as: "cargo", owner: "somebody", sandbox_id: null, session_id: null }],
+      errors: [{ id: "ws-none", message: expect.any(String) }],
     });
     expect(bay.services.context.store.cargo(mine.cargo)).toMatchObject({ owner: "somebody", managed: false });
   });
@@ -106,9 +142,20 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     const own = (await bay.call("POST", "/v1/cargos", { size_limit_mb: 7 })).body;
     await restart(loseDatabase);
     await driver.strangeVolume("ws-old");
-    expect((await adopt({ ids: ["ws-old"], as: "sandbox" })).errors).toEqual([{ id: "ws-old", message: expect.stringContaining("does not say which sandbox") }]);
-    expect((await adopt()).adopted.map(({ cargo_id, as }: { cargo_id: string; as: string }) => [cargo_id, as])).toEqual(expect.arrayContaining([[own.id, "cargo"], ["ws-old", "cargo"]]));
-    expect((await bay.call("GET", `/v1/cargos/${own.id as string}`)).body).toMatchObject({ id: own.id, managed: false, size_limit_mb: 7 });
+    expect((await adopt({ ids: ["ws-old"], as: "sandbox" })).errors).toEqual([
+      { id: "ws-old", message: expect.stringContaining("does not say which sandbox") },
+    ]);
+    expect((await adopt()).adopted.map(({ cargo_id, as }: { cargo_id: string; as: string }) => [cargo_id, as])).toEqual(
+      expect.arrayContaining([
+        [own.id, "cargo"],
+        ["ws-old", "cargo"],
+      ]),
+    );
+    expect((await bay.call("GET", `/v1/cargos/${own.id as string}`)).body).toMatchObject({
+      id: own.id,
+      managed: false,
+      size_limit_mb: 7,
+    });
     const user = await bay.sandbox({ cargo_id: own.id });
     expect((await bay.shell(user, "echo usable")).body.output).toBe("usable");
   });
@@ -136,12 +183,17 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     await restart(loseDatabase, { recovery });
     await gc(2);
     expect(driver.volumes.size).toBe(20);
-    expect((await listed()).items.find(({ id }: { id: string }) => id === "ws-strange-0").removable_in_seconds).toBeGreaterThan(GRACE - 60);
+    expect(
+      (await listed()).items.find(({ id }: { id: string }) => id === "ws-strange-0").removable_in_seconds,
+    ).toBeGreaterThan(GRACE - 60);
     pass(GRACE + 1);
     await gc(5);
     expect(driver.volumes.size).toBe(16); // a fifth of twenty
     expect(driver.ships.has(used.session)).toBe(true);
-    for (let hour = 2; hour <= 30; hour += 1) { pass(GRACE * hour + 10); await gc(); }
+    for (let hour = 2; hour <= 30; hour += 1) {
+      pass(GRACE * hour + 10);
+      await gc();
+    }
     expect([...driver.volumes]).toEqual([own]);
   });
 
@@ -171,12 +223,17 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     await bay.call("POST", `/v1/sandboxes/${before.id}/stop`);
     await bay.python(before.id, "x = 41"); // a new session, which the backup does not know
     const newer = bay.services.context.store.sandbox(before.id)!.sessionId!;
-    await restart(() => { loseDatabase(); copyFileSync(`${file()}.backup`, file()); });
+    await restart(() => {
+      loseDatabase();
+      copyFileSync(`${file()}.backup`, file());
+    });
     await gc(3);
     expect([...driver.volumes].sort()).toEqual([before.cargo, after.cargo].sort());
     expect([...driver.ships.keys()].sort()).toEqual([after.session, newer].sort());
     expect((await bay.python(before.id, "x + 1")).body.output).toBe("42"); // taken over by itself: its sandbox is known
-    expect((await listed()).items.map(({ id }: { id: string }) => id).sort()).toEqual([after.cargo, after.session].sort());
+    expect((await listed()).items.map(({ id }: { id: string }) => id).sort()).toEqual(
+      [after.cargo, after.session].sort(),
+    );
     expect((await adopt()).adopted).toEqual([expect.objectContaining({ sandbox_id: after.id })]);
     expect((await bay.shell(after.id, "cat kept")).body.output).toBe("after");
   });
@@ -210,13 +267,21 @@ describe("A Bay on a database that does not know the cluster's volumes", () => {
     loseDatabase();
     bay = await startBay({}, driver);
     expect(driver.written.get(cargo)!.marked).toBe(true);
-    await restart(() => { loseDatabase(); copyFileSync(`${file()}.right`, file()); });
+    await restart(() => {
+      loseDatabase();
+      copyFileSync(`${file()}.right`, file());
+    });
     await gc();
     expect(driver.written.get(cargo)!.marked).toBe(false);
     expect((await bay.shell(id, "cat kept")).body.output).toBe("kept");
   });
 
-  test.each([["grace_seconds", -1], ["max_share", 0], ["max_share", 1.5], ["remove_unknown", "maybe"]])("recovery.%s: %s is refused", async (key, value) => {
+  test.each([
+    ["grace_seconds", -1],
+    ["max_share", 0],
+    ["max_share", 1.5],
+    ["remove_unknown", "maybe"],
+  ])("recovery.%s: %s is refused", async (key, value) => {
     await expect(startBay({ recovery: { [key]: value } }, driver)).rejects.toThrow();
   });
 });

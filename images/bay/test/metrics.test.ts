@@ -18,13 +18,18 @@ describe("Bay's metrics", () => {
   });
   /** Values by name and labels, as Prometheus reads them. */
   const scrape = async (): Promise<Map<string, number>> => {
-    const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-    return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]));
+    const lines = (await (await fetch(`${url}/metrics`)).text())
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
+    );
   };
 
   test("count requests by their route, never by ids, and unknown paths as one", async () => {
     const id = await bay.sandbox();
-    for (const path of [`/v1/sandboxes/${id}`, "/v1/sandboxes/sandbox-none", "/no/such/path", "/metrics"]) await bay.call("GET", path);
+    for (const path of [`/v1/sandboxes/${id}`, "/v1/sandboxes/sandbox-none", "/no/such/path", "/metrics"])
+      await bay.call("GET", path);
     const values = await scrape();
     expect(values.get('bay_http_requests_total{route="/v1/sandboxes/:id",method="GET",status="200"}')).toBe(1);
     expect(values.get('bay_http_requests_total{route="/v1/sandboxes/:id",method="GET",status="404"}')).toBe(1);
@@ -43,15 +48,22 @@ describe("Bay's metrics", () => {
     bay.services.context.store.updateSandbox(expired, { expiresAt: 1 });
     const after = await scrape();
     const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
-    expect([grown('bay_sandbox_start_duration_seconds_count{outcome="running"}'), grown('bay_sandbox_start_duration_seconds_count{outcome="failed"}')]).toEqual([1, 1]);
-    expect(["idle", "starting", "ready", "failed", "expired"].map((status) => grown(`bay_sandboxes{status="${status}"}`))).toEqual([0, 0, 1, 1, 1]);
+    expect([
+      grown('bay_sandbox_start_duration_seconds_count{outcome="running"}'),
+      grown('bay_sandbox_start_duration_seconds_count{outcome="failed"}'),
+    ]).toEqual([1, 1]);
+    expect(
+      ["idle", "starting", "ready", "failed", "expired"].map((status) => grown(`bay_sandboxes{status="${status}"}`)),
+    ).toEqual([0, 0, 1, 1, 1]);
     await bay.call("POST", "/v1/admin/gc/run");
     expect((await scrape()).get('bay_gc_cleaned_total{task="expired_sandbox"}')).toBe(1);
     expect((await scrape()).get('bay_sandboxes{status="expired"}')).toBe(0);
   });
 
   test("are all that is on their port", async () => {
-    expect(await Promise.all(["/", "/health", "/v1/sandboxes"].map(async (path) => (await fetch(url + path)).status))).toEqual([404, 404, 404]);
+    expect(
+      await Promise.all(["/", "/health", "/v1/sandboxes"].map(async (path) => (await fetch(url + path)).status)),
+    ).toEqual([404, 404, 404]);
     expect((await fetch(`${url}/metrics`, { method: "POST" })).status).toBe(404);
   });
 });

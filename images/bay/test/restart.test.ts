@@ -6,8 +6,13 @@ import { ShipDriver } from "./support/ship-driver";
 describe("When Bay starts again on the records of an earlier one", () => {
   let driver: ShipDriver;
   let bay: Bay;
-  beforeEach(async () => { driver = new ShipDriver(); bay = await startBay({}, driver); });
-  afterEach(async () => { await bay.stop(); });
+  beforeEach(async () => {
+    driver = new ShipDriver();
+    bay = await startBay({}, driver);
+  });
+  afterEach(async () => {
+    await bay.stop();
+  });
   /** @param changes What is done to records and cluster while no Bay runs. */
   const restart = async (changes?: (bay: Bay) => void | Promise<void>): Promise<void> => {
     await changes?.(bay);
@@ -19,7 +24,12 @@ describe("When Bay starts again on the records of an earlier one", () => {
 
   test("sandboxes, cargos, history, answers and keys are still there", async () => {
     const cargo = (await bay.call("POST", "/v1/cargos", { size_limit_mb: 7 })).body;
-    const keyed = await bay.call("POST", "/v1/sandboxes", { ttl: 500, cargo_id: cargo.id }, { "idempotency-key": "kept" });
+    const keyed = await bay.call(
+      "POST",
+      "/v1/sandboxes",
+      { ttl: 500, cargo_id: cargo.id },
+      { "idempotency-key": "kept" },
+    );
     const id = keyed.body.id as string;
     await bay.python(id, "x = 41", { tags: "kept" });
     const history = (await bay.call("GET", `/v1/sandboxes/${id}/history`)).body;
@@ -28,7 +38,9 @@ describe("When Bay starts again on the records of an earlier one", () => {
     expect(await get(id)).toEqual(before);
     expect((await bay.call("GET", `/v1/cargos/${cargo.id as string}`)).body).toEqual(cargo);
     expect((await bay.call("GET", `/v1/sandboxes/${id}/history`)).body).toEqual(history);
-    expect(await bay.call("POST", "/v1/sandboxes", { ttl: 500, cargo_id: cargo.id }, { "idempotency-key": "kept" })).toMatchObject({ status: 201, body: keyed.body });
+    expect(
+      await bay.call("POST", "/v1/sandboxes", { ttl: 500, cargo_id: cargo.id }, { "idempotency-key": "kept" }),
+    ).toMatchObject({ status: 201, body: keyed.body });
     expect((await bay.call("POST", "/v1/sandboxes", { ttl: 501 }, { "idempotency-key": "kept" })).status).toBe(409);
     await bay.call("DELETE", `/v1/sandboxes/${id}`);
     await restart();
@@ -40,7 +52,9 @@ describe("When Bay starts again on the records of an earlier one", () => {
     const id = await bay.sandbox();
     await bay.python(id, "x = 41");
     const session = sessionOf(id);
-    await restart(({ services }) => { services.context.store.updateSession(session, { endpoints: { ship: "http://127.0.0.1:1" } }); });
+    await restart(({ services }) => {
+      services.context.store.updateSession(session, { endpoints: { ship: "http://127.0.0.1:1" } });
+    });
     expect(await get(id)).toMatchObject({ status: "ready", containers: [{ healthy: true }] });
     expect((await bay.python(id, "x + 1")).body.output).toBe("42");
     expect([sessionOf(id), driver.count("start"), driver.count("destroy")]).toEqual([session, 1, 0]);
@@ -50,22 +64,29 @@ describe("When Bay starts again on the records of an earlier one", () => {
     const id = await bay.sandbox();
     await bay.shell(id, "echo kept > f");
     const session = sessionOf(id);
-    await restart(async () => { await driver.destroySession(session); });
+    await restart(async () => {
+      await driver.destroySession(session);
+    });
     expect(await get(id)).toMatchObject({ status: "idle", idle_expires_at: null, containers: null });
     expect((await bay.shell(id, "cat f")).body.output).toBe("kept");
     expect(sessionOf(id)).toBe(session);
   });
 
-  test.each<SessionState>(["pending", "starting", "stopping"])("a session that was %s when Bay ended is idle, its pod removed, and the next call starts it", async (state) => {
-    const id = await bay.sandbox();
-    await bay.python(id, "x = 1");
-    const session = sessionOf(id);
-    await restart(({ services }) => { services.context.store.updateSession(session, { state }); });
-    expect((await get(id)).status).toBe("idle");
-    expect([...driver.ships.keys()]).toEqual([]);
-    expect((await bay.python(id, "x")).body.error).toContain("NameError");
-    expect(driver.count("start")).toBe(2);
-  });
+  test.each<SessionState>(["pending", "starting", "stopping"])(
+    "a session that was %s when Bay ended is idle, its pod removed, and the next call starts it",
+    async (state) => {
+      const id = await bay.sandbox();
+      await bay.python(id, "x = 1");
+      const session = sessionOf(id);
+      await restart(({ services }) => {
+        services.context.store.updateSession(session, { state });
+      });
+      expect((await get(id)).status).toBe("idle");
+      expect([...driver.ships.keys()]).toEqual([]);
+      expect((await bay.python(id, "x")).body.error).toContain("NameError");
+      expect(driver.count("start")).toBe(2);
+    },
+  );
 
   test("pods and managed volumes that it made and no record wants are removed, a client's are not", async () => {
     const own = (await bay.call("POST", "/v1/cargos", {})).body.id as string;
@@ -77,12 +98,26 @@ describe("When Bay starts again on the records of an earlier one", () => {
     await driver.strangeVolume("ws-garbage", { origin: bay.services.context.store.nextOrigin() }); // a creation that ended half-way
     await driver.strangeVolume("ws-forgotten", { managed: false, origin: bay.services.context.store.nextOrigin() });
     const unrecorded = "ws-000000000001";
-    await restart(async ({ services: { context: { store } } }) => {
-      store.updateSandbox(half, { deletedAt: Date.now() }); // a delete that ended half-way
-      store.deleteSessionsOf(half);
-      store.insertCargo({ id: unrecorded, owner: "default", managed: true, managedBySandboxId: "sandbox-never", sizeLimitMb: 1, createdAt: 1, lastAccessedAt: 1 });
-      await driver.strangeVolume(unrecorded);
-    });
+    await restart(
+      async ({
+        services: {
+          context: { store },
+        },
+      }) => {
+        store.updateSandbox(half, { deletedAt: Date.now() }); // a delete that ended half-way
+        store.deleteSessionsOf(half);
+        store.insertCargo({
+          id: unrecorded,
+          owner: "default",
+          managed: true,
+          managedBySandboxId: "sandbox-never",
+          sizeLimitMb: 1,
+          createdAt: 1,
+          lastAccessedAt: 1,
+        });
+        await driver.strangeVolume(unrecorded);
+      },
+    );
     expect([...driver.ships.keys()]).toEqual([]);
     expect([...driver.volumes].sort()).toEqual([own, kept, "ws-forgotten"].sort());
     expect(bay.services.context.store.cargo(lost as string)).toBeUndefined();
@@ -94,9 +129,17 @@ describe("When Bay starts again on the records of an earlier one", () => {
     await bay.python(id, "1");
     await bay.close(1_000);
     bay = await startBay({ profiles: [{ id: "python-default", image: "ship" }] }, driver);
-    expect(await get(id)).toMatchObject({ status: "idle", profile: "python-only-test", capabilities: [], containers: null });
+    expect(await get(id)).toMatchObject({
+      status: "idle",
+      profile: "python-only-test",
+      capabilities: [],
+      containers: null,
+    });
     expect((await bay.call("GET", "/v1/sandboxes")).body.items).toHaveLength(1);
-    expect(await bay.python(id, "1")).toMatchObject({ status: 400, body: { error: { code: "validation_error", message: expect.stringContaining("python-only-test") } } });
+    expect(await bay.python(id, "1")).toMatchObject({
+      status: 400,
+      body: { error: { code: "validation_error", message: expect.stringContaining("python-only-test") } },
+    });
     expect((await bay.call("DELETE", `/v1/sandboxes/${id}`)).status).toBe(204);
     expect([...driver.ships.keys()]).toEqual([]);
   });
@@ -112,7 +155,14 @@ describe("When Bay starts again on the records of an earlier one", () => {
     const report = recovery.run(ending.signal);
     expect((await bay.python(id, "x + 1")).body.output).toBe("42");
     driver.unreachable = false;
-    expect(await report).toEqual({ adopted: 1, lost: 0, removedSessions: 0, removedCargos: 1, setAside: 0, errors: [] });
+    expect(await report).toEqual({
+      adopted: 1,
+      lost: 0,
+      removedSessions: 0,
+      removedCargos: 1,
+      setAside: 0,
+      errors: [],
+    });
     ending.abort();
     expect(await recovery.run(ending.signal)).toBeUndefined();
   });
@@ -131,11 +181,20 @@ describe("When Bay is told to end", () => {
     const bay = await startBay();
     const id = await bay.sandbox();
     await bay.python(id, "1");
-    const running = bay.python(id, "import time, os\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('whole')", { timeout: 60 });
+    const running = bay.python(
+      id,
+      "import time, os\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('whole')",
+      { timeout: 60 },
+    );
     await until("the call runs", async () => (await bay.shell(id, "ls")).body.output.includes("begun"));
     const { cargoId } = bay.services.context.store.sandbox(id)!;
     const closed = bay.close(60_000);
-    await until("connections are refused", () => fetch(`${bay.url}/health`).then(() => false, () => true));
+    await until("connections are refused", () =>
+      fetch(`${bay.url}/health`).then(
+        () => false,
+        () => true,
+      ),
+    );
     bay.driver.write(cargoId, "go");
     expect((await running).body.output).toBe("whole");
     expect(await closed).toBe(true);
@@ -146,7 +205,10 @@ describe("When Bay is told to end", () => {
     const bay = await startBay();
     const id = await bay.sandbox();
     await bay.python(id, "1");
-    const running = bay.python(id, "open('begun', 'w').close()\nimport time; time.sleep(60)", { timeout: 60 }).then(() => "answered", () => "cut off");
+    const running = bay.python(id, "open('begun', 'w').close()\nimport time; time.sleep(60)", { timeout: 60 }).then(
+      () => "answered",
+      () => "cut off",
+    );
     await until("the call runs", async () => (await bay.shell(id, "ls")).body.output.includes("begun"));
     expect(await bay.close(10)).toBe(false);
     expect(await running).toBe("cut off");

@@ -34,8 +34,13 @@ describe("A session's token", () => {
 describe("Between Bay and its runtimes", () => {
   let driver: ShipDriver;
   let bay: Bay;
-  beforeEach(async () => { driver = new ShipDriver(); bay = await startBay({}, driver); });
-  afterEach(async () => { await bay.stop(); });
+  beforeEach(async () => {
+    driver = new ShipDriver();
+    bay = await startBay({}, driver);
+  });
+  afterEach(async () => {
+    await bay.stop();
+  });
   const sessionOf = (id: string): string => bay.services.context.store.sandbox(id)!.sessionId!;
   const urlOf = (id: string): string => driver.ships.get(sessionOf(id))!.ship.url;
   const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
@@ -52,7 +57,9 @@ describe("Between Bay and its runtimes", () => {
     form.append("file", new Blob(["content"]), "up");
     expect((await bay.call("POST", `/v1/sandboxes/${two}/filesystem/upload`, form)).status).toBe(200);
     expect((await bay.call("GET", `/v1/sandboxes/${two}/filesystem/download?path=up`)).body.toString()).toBe("content");
-    expect((await bay.call("GET", `/v1/sandboxes/${two}`)).body.containers).toMatchObject([{ healthy: true, version: expect.any(String) }]);
+    expect((await bay.call("GET", `/v1/sandboxes/${two}`)).body.containers).toMatchObject([
+      { healthy: true, version: expect.any(String) },
+    ]);
   });
 
   test("no token stands in logs, answers, history or the database", async () => {
@@ -61,7 +68,9 @@ describe("Between Bay and its runtimes", () => {
     await bay.shell(id, "env; exit 3");
     const token = bay.services.context.tokens.token(sessionOf(id));
     const history = await bay.call("GET", `/v1/sandboxes/${id}/history`);
-    expect(JSON.stringify([bay.logged, history.body, bay.services.context.store.session(sessionOf(id))])).not.toContain(token);
+    expect(JSON.stringify([bay.logged, history.body, bay.services.context.store.session(sessionOf(id))])).not.toContain(
+      token,
+    );
     expect(statSync(path.join(driver.folder, "bay.db")).mode & 0o777).toBe(0o600);
   });
 
@@ -82,23 +91,32 @@ describe("Between Bay and its runtimes", () => {
     await bay.close(1_000);
     bay = await startBay({}, driver, { BAY_SESSION_KEY: "another key, long enough to be one" });
     expect((await bay.shell(id, "cat f")).body.output).toBe("kept");
-    expect([driver.count("start"), bay.logged.some(({ msg }) => String(msg).includes("does not know this Bay's token"))]).toEqual([2, true]);
+    expect([
+      driver.count("start"),
+      bay.logged.some(({ msg }) => String(msg).includes("does not know this Bay's token")),
+    ]).toEqual([2, true]);
   });
 
   test("an image whose runtime asks for no token works on, and is named once in the log and in the metrics", async () => {
     driver.takesToken = false;
     const ids = [await bay.sandbox(), await bay.sandbox()];
     for (const id of ids) expect((await bay.python(id, "1")).body.success).toBe(true);
-    const metric = (): Promise<string> => bay.services.metrics.registry.getSingleMetricAsString("bay_open_runtime_images");
+    const metric = (): Promise<string> =>
+      bay.services.metrics.registry.getSingleMetricAsString("bay_open_runtime_images");
     await until("the image is known", async () => (await metric()).includes('{image="ship"} 1'));
-    expect(bay.logged.filter(({ msg }) => String(msg).includes("without its session's token"))).toMatchObject([{ level: 40, image: "ship" }]);
+    expect(bay.logged.filter(({ msg }) => String(msg).includes("without its session's token"))).toMatchObject([
+      { level: 40, image: "ship" },
+    ]);
   });
 
   test("an image whose runtime asks for it is not", async () => {
     const id = await bay.sandbox();
     const asked = jest.spyOn(http, "request");
     await bay.python(id, "1");
-    await until("the runtime was asked", () => asked.mock.calls.filter(([url]) => String(url).endsWith("/meta")).length >= 2);
+    await until(
+      "the runtime was asked",
+      () => asked.mock.calls.filter(([url]) => String(url).endsWith("/meta")).length >= 2,
+    );
     asked.mockRestore();
     await bay.python(id, "2");
     expect(await bay.services.metrics.registry.getSingleMetricAsString("bay_open_runtime_images")).not.toContain("} 1");

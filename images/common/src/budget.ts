@@ -49,8 +49,14 @@ export class Budget {
   change(owner: string, from: number, to: number): void {
     this.used += to - from;
     const entry = this.large.get(owner) ?? { holds: 0, bytes: 0 };
-    if (from > SMALL) { entry.holds -= 1; entry.bytes -= from; }
-    if (to > SMALL) { entry.holds += 1; entry.bytes += to; }
+    if (from > SMALL) {
+      entry.holds -= 1;
+      entry.bytes -= from;
+    }
+    if (to > SMALL) {
+      entry.holds += 1;
+      entry.bytes += to;
+    }
     if (entry.holds > 0) this.large.set(owner, entry);
     else this.large.delete(owner);
     if (to < from) for (const wake of [...this.waiting]) wake();
@@ -76,7 +82,10 @@ export class Hold {
   private ended = false;
 
   /** @internal Made by `Budget.hold`. */
-  constructor(private readonly budget: Budget, private readonly owner: string) {}
+  constructor(
+    private readonly budget: Budget,
+    private readonly owner: string,
+  ) {}
 
   /** Whether so many bytes could ever be held. */
   fits(bytes: number): boolean {

@@ -41,7 +41,11 @@ export class Database {
    * @param migrations All steps of the schema, by rising version.
    * @throws DatabaseError
    */
-  constructor(readonly file: string, migrations: readonly Migration[], private readonly words: DatabaseWords) {
+  constructor(
+    readonly file: string,
+    migrations: readonly Migration[],
+    private readonly words: DatabaseWords,
+  ) {
     try {
       const folder = path.dirname(path.resolve(file));
       if (file !== ":memory:" && !existsSync(folder)) mkdirSync(folder);
@@ -50,7 +54,10 @@ export class Database {
       this.connection.pragma("journal_mode = WAL");
       this.connection.exec("PRAGMA synchronous = NORMAL");
     } catch (error) {
-      throw new DatabaseError(`the database ${file} cannot be opened: ${(error as Error).message}; wanted a SQLite file in a folder that this user may write to`, { cause: error });
+      throw new DatabaseError(
+        `the database ${file} cannot be opened: ${(error as Error).message}; wanted a SQLite file in a folder that this user may write to`,
+        { cause: error },
+      );
     }
     this.migrate(migrations);
   }
@@ -62,7 +69,8 @@ export class Database {
 
   /** Bytes that the database takes; room that deleted rows left does not count. */
   get size(): number {
-    const figure = (name: string): number => Object.values(this.get<Record<string, number>>(`PRAGMA ${name}`) ?? {})[0] ?? 0;
+    const figure = (name: string): number =>
+      Object.values(this.get<Record<string, number>>(`PRAGMA ${name}`) ?? {})[0] ?? 0;
     return (figure("page_count") - figure("freelist_count")) * figure("page_size");
   }
 
@@ -113,16 +121,28 @@ export class Database {
   }
 
   private migrate(migrations: readonly Migration[]): void {
-    this.connection.exec("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL) STRICT");
+    this.connection.exec(
+      "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL) STRICT",
+    );
     const newest = migrations.at(-1)?.version ?? 0;
-    const { version, words: { owner, setting } } = this;
+    const {
+      version,
+      words: { owner, setting },
+    } = this;
     if (version > newest) {
-      throw new DatabaseError(`the database ${this.file} has version ${version}, made by a newer ${owner}; this one knows versions up to ${newest}: run the newer ${owner}, or give this one another ${setting}`);
+      throw new DatabaseError(
+        `the database ${this.file} has version ${version}, made by a newer ${owner}; this one knows versions up to ${newest}: run the newer ${owner}, or give this one another ${setting}`,
+      );
     }
     for (const migration of migrations.filter((each) => each.version > version)) {
       this.atomically(() => {
         this.connection.exec(migration.sql);
-        this.run("INSERT INTO migrations (version, name, applied_at) VALUES (?, ?, ?)", migration.version, migration.name, performance.timeOrigin + performance.now());
+        this.run(
+          "INSERT INTO migrations (version, name, applied_at) VALUES (?, ?, ?)",
+          migration.version,
+          migration.name,
+          performance.timeOrigin + performance.now(),
+        );
       });
     }
   }

@@ -15,7 +15,11 @@ export type JsonProblem = "utf8" | "syntax" | "depth" | "values" | "bytes";
 
 /** A JSON text that is broken, or would take more memory than its reader allows. */
 export class JsonError extends Error {
-  constructor(readonly problem: JsonProblem, message: string, readonly position = 0) {
+  constructor(
+    readonly problem: JsonProblem,
+    message: string,
+    readonly position = 0,
+  ) {
     super(message);
   }
 }
@@ -23,8 +27,14 @@ export class JsonError extends Error {
 /** Texts of at least this many bytes are lifted out of the top level. */
 const LIFTED_BYTES = 64 * 1024;
 
-const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a;
-const OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d;
+const QUOTE = 0x22,
+  BACKSLASH = 0x5c,
+  COMMA = 0x2c,
+  COLON = 0x3a;
+const OPEN_OBJECT = 0x7b,
+  CLOSE_OBJECT = 0x7d,
+  OPEN_LIST = 0x5b,
+  CLOSE_LIST = 0x5d;
 
 /**
  * A long text of a JSON object that stays as the bytes it arrived in, quotes and escapes included: it can be put into
@@ -32,7 +42,10 @@ const OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_LIST = 0x5b, CLOSE_LIST = 0x
  */
 export class JsonText {
   /** @param wellFormed Whether it is Unicode: no half of a surrogate pair stands alone. */
-  constructor(readonly bytes: Buffer, readonly wellFormed: boolean) {}
+  constructor(
+    readonly bytes: Buffer,
+    readonly wellFormed: boolean,
+  ) {}
 
   /** Decodes it; takes one or two bytes of memory per character. */
   toString(): string {
@@ -87,7 +100,10 @@ export function jsonOf(value: string | JsonText): string | JsonText {
   return typeof value === "string" ? JSON.stringify(value) : value;
 }
 
-interface Span { from: number; to: number }
+interface Span {
+  from: number;
+  to: number;
+}
 
 /** Counts values and finds the long texts of the top level. Syntax is judged only as far as that needs. */
 function scan(bytes: Buffer, limits: JsonLimits): { values: number; texts: Map<string, Span> } {
@@ -106,22 +122,30 @@ function scan(bytes: Buffer, limits: JsonLimits): { values: number; texts: Map<s
       const end = endOfText(bytes, at);
       count(at);
       if (depth === 1 && topIsObject) {
-        if (awaitsKey) { key = keyOf(bytes, at, end); awaitsKey = false; }
-        else if (key !== undefined && end - at >= LIFTED_BYTES) texts.set(key, { from: at, to: end });
+        if (awaitsKey) {
+          key = keyOf(bytes, at, end);
+          awaitsKey = false;
+        } else if (key !== undefined && end - at >= LIFTED_BYTES) texts.set(key, { from: at, to: end });
         else if (key !== undefined) texts.delete(key); // of two with one name the last counts
       }
       at = end;
     } else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
       count(at);
-      if (++depth > limits.depth) throw new JsonError("depth", `lists and objects are nested deeper than ${limits.depth} levels`, at);
-      if (depth === 1) { topIsObject = byte === OPEN_OBJECT; awaitsKey = topIsObject; }
-      else if (depth === 2 && key !== undefined) texts.delete(key);
+      if (++depth > limits.depth)
+        throw new JsonError("depth", `lists and objects are nested deeper than ${limits.depth} levels`, at);
+      if (depth === 1) {
+        topIsObject = byte === OPEN_OBJECT;
+        awaitsKey = topIsObject;
+      } else if (depth === 2 && key !== undefined) texts.delete(key);
       at += 1;
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
       depth -= 1;
       at += 1;
     } else if (byte === COMMA) {
-      if (depth === 1) { awaitsKey = topIsObject; key = undefined; }
+      if (depth === 1) {
+        awaitsKey = topIsObject;
+        key = undefined;
+      }
       at += 1;
     } else if (byte === COLON || byte <= 0x20) at += 1;
     else {
@@ -134,7 +158,16 @@ function scan(bytes: Buffer, limits: JsonLimits): { values: number; texts: Map<s
 }
 
 function isEndOfWord(byte: number): boolean {
-  return byte <= 0x20 || byte === COMMA || byte === COLON || byte === QUOTE || byte === OPEN_OBJECT || byte === CLOSE_OBJECT || byte === OPEN_LIST || byte === CLOSE_LIST;
+  return (
+    byte <= 0x20 ||
+    byte === COMMA ||
+    byte === COLON ||
+    byte === QUOTE ||
+    byte === OPEN_OBJECT ||
+    byte === CLOSE_OBJECT ||
+    byte === OPEN_LIST ||
+    byte === CLOSE_LIST
+  );
 }
 
 /** The position behind the closing quote of a text, or the end of all where it has none. */
@@ -179,7 +212,10 @@ function checkText(bytes: Buffer, from: number, to: number): boolean {
     const byte = bytes[at]!;
     if (byte < 0x20) throw new JsonError("syntax", "Bad control character in string literal in JSON", at);
     if (byte !== BACKSLASH) {
-      if (high) { wellFormed = false; high = false; }
+      if (high) {
+        wellFormed = false;
+        high = false;
+      }
       continue;
     }
     const unit = escaped(bytes, at + 1, last);
@@ -196,6 +232,7 @@ function escaped(bytes: Buffer, at: number, end: number): number | undefined {
   const letter = String.fromCharCode(bytes[at]!);
   if ('"\\/bfnrt'.includes(letter)) return undefined;
   const digits = bytes.toString("latin1", at + 1, Math.min(at + 5, end));
-  if (letter !== "u" || !/^[0-9a-f]{4}$/i.test(digits)) throw new JsonError("syntax", "Bad escaped character in JSON", at);
+  if (letter !== "u" || !/^[0-9a-f]{4}$/i.test(digits))
+    throw new JsonError("syntax", "Bad escaped character in JSON", at);
   return Number.parseInt(digits, 16);
 }

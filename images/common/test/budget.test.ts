@@ -7,7 +7,9 @@ describe("A budget of bytes", () => {
     const budget = new Budget(10 * MIB);
     const first = budget.hold("a");
     first.grow(9 * MIB);
-    expect(() => { budget.hold("b").grow(2 * MIB); }).toThrow(OverBudget);
+    expect(() => {
+      budget.hold("b").grow(2 * MIB);
+    }).toThrow(OverBudget);
     first.release();
     first.grow(1); // counts no more
     expect(budget.inUse).toBe(0);
@@ -15,16 +17,27 @@ describe("A budget of bytes", () => {
     all.cover(9 * MIB);
     all.cover(10 * MIB);
     expect(budget.inUse).toBe(10 * MIB);
-    expect(() => { budget.hold("c").grow(1); }).toThrow(OverBudget);
+    expect(() => {
+      budget.hold("c").grow(1);
+    }).toThrow(OverBudget);
   });
 
   test("leaves room for small calls, and for other owners, beside large ones", () => {
     const budget = new Budget(100 * MIB);
     const grabs = Array.from({ length: 20 }, () => budget.hold("greedy"));
-    const got = grabs.filter((hold) => { try { hold.grow(10 * MIB); return true; } catch { return false; } });
+    const got = grabs.filter((hold) => {
+      try {
+        hold.grow(10 * MIB);
+        return true;
+      } catch {
+        return false;
+      }
+    });
     expect(got).toHaveLength(6);
     budget.hold("other").grow(10 * MIB);
-    expect(() => { budget.hold("third").grow(10 * MIB); }).toThrow(OverBudget);
+    expect(() => {
+      budget.hold("third").grow(10 * MIB);
+    }).toThrow(OverBudget);
     for (let n = 0; n < 100; n += 1) budget.hold("greedy").grow(100_000);
   });
 
@@ -34,7 +47,9 @@ describe("A budget of bytes", () => {
     hold.grow(60 * MIB);
     hold.grow(32 * MIB);
     expect([hold.fits(92 * MIB), hold.fits(93 * MIB)]).toEqual([true, false]);
-    expect(() => { hold.grow(MIB); }).toThrow(OverBudget);
+    expect(() => {
+      hold.grow(MIB);
+    }).toThrow(OverBudget);
     budget.hold("b").grow(100_000);
   });
 

@@ -30,17 +30,29 @@ export class ServiceProcesses {
 
   /** Starts one with nothing in its environment but PATH and what is given. */
   start(words: string[], env: NodeJS.ProcessEnv): Started {
-    const child = spawn(process.execPath, ["--import", "tsx", this.server, ...words], { env: { PATH: process.env["PATH"], ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, ["--import", "tsx", this.server, ...words], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#children.push(child);
     const output = { out: "", err: "" };
-    child.stdout.on("data", (chunk: Buffer) => { output.out += chunk.toString(); });
-    child.stderr.on("data", (chunk: Buffer) => { output.err += chunk.toString(); });
-    const says = (message: string) => new Promise<void>((resolve, reject) => {
-      const look = () => { if (output.out.includes(`"${message}"`)) resolve(); };
-      child.stdout.on("data", look);
-      child.once("close", () => { reject(new Error(`it ended: ${output.err}${output.out}`)); });
-      look();
+    child.stdout.on("data", (chunk: Buffer) => {
+      output.out += chunk.toString();
     });
+    child.stderr.on("data", (chunk: Buffer) => {
+      output.err += chunk.toString();
+    });
+    const says = (message: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (output.out.includes(`"${message}"`)) resolve();
+        };
+        child.stdout.on("data", look);
+        child.once("close", () => {
+          reject(new Error(`it ended: ${output.err}${output.out}`));
+        });
+        look();
+      });
     return { child, output, says };
   }
 

@@ -3,15 +3,27 @@ import { z } from "zod";
 /** The environment cannot be used; `problems` names each variable, what was found and what is wanted. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`the environment has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.map((each) => `  - ${each}`).join("\n")}`);
+    super(
+      `the environment has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.map((each) => `  - ${each}`).join("\n")}`,
+    );
   }
 }
 
-const whole = (min: number, max: number, fallback: number) => z.preprocess((value) => (value === undefined ? fallback : Number(value)), z.int().min(min).max(max));
+const whole = (min: number, max: number, fallback: number) =>
+  z.preprocess((value) => (value === undefined ? fallback : Number(value)), z.int().min(min).max(max));
 const port = (fallback: number) => whole(0, 65_535, fallback);
 const secret = z.string("wanted a secret").min(16, "wanted a secret of at least 16 characters");
 const path = (fallback: string) => z.string().startsWith("/", "wanted an absolute path").default(fallback);
-const list = (fallback: string[]) => z.string().transform((text) => text.split(",").map((each) => each.trim()).filter(Boolean)).default(fallback);
+const list = (fallback: string[]) =>
+  z
+    .string()
+    .transform((text) =>
+      text
+        .split(",")
+        .map((each) => each.trim())
+        .filter(Boolean),
+    )
+    .default(fallback);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const common = {
@@ -39,9 +51,15 @@ const serverSchema = z.object({
   PROPAGATOR_CLUSTER_NAME: z.string().min(1).default("local"),
   /** Namespace of the agents. */
   PROPAGATOR_NAMESPACE: z.string().min(1).default("default"),
-  /** Namespaces that are looked through for a pod of which only the UID is given; empty for all. Rights are the API server's to give. */
+  /**
+   * Namespaces that are looked through for a pod of which only the UID is given; empty for all. Rights are the API
+   * server's to give.
+   */
   PROPAGATOR_NAMESPACES: list([]),
-  /** ClusterRole that a RoleBinding gives in a namespace, and the account (NAMESPACE:NAME) to give it to; empty where unknown. */
+  /**
+   * ClusterRole that a RoleBinding gives in a namespace, and the account (NAMESPACE:NAME) to give it to; empty where
+   * unknown.
+   */
   PROPAGATOR_CLUSTER_ROLE: z.string().default(""),
   PROPAGATOR_SERVICE_ACCOUNT: z.string().default(""),
   PROPAGATOR_AGENT_SELECTOR: z.string().min(1).default("app.kubernetes.io/component=agent"),
@@ -70,12 +88,15 @@ const agentSchema = z.object({
   PROPAGATOR_AGENT_METRICS_PORT: port(9325),
   PROPAGATOR_NODE: z.string().default(""),
   /** Command of the node's tool, as a JSON list. */
-  PROPAGATOR_TOOL: z.string().transform((text, context) => {
-    const parsed = z.array(z.string().min(1)).min(1).safeParse(jsonOf(text));
-    if (parsed.success) return parsed.data;
-    context.addIssue({ code: "custom", message: "wanted a JSON list of words" });
-    return z.NEVER;
-  }).default(NODE_TOOL),
+  PROPAGATOR_TOOL: z
+    .string()
+    .transform((text, context) => {
+      const parsed = z.array(z.string().min(1)).min(1).safeParse(jsonOf(text));
+      if (parsed.success) return parsed.data;
+      context.addIssue({ code: "custom", message: "wanted a JSON list of words" });
+      return z.NEVER;
+    })
+    .default(NODE_TOOL),
   /** Folder of the node where its tool keeps checkpoints; left out: where it does by itself. */
   PROPAGATOR_STORE: z.string().regex(/^\//, "wanted an absolute path").optional(),
 });
@@ -94,19 +115,31 @@ export function agentConfig(env: NodeJS.ProcessEnv): AgentConfig {
 }
 
 function withRoots<T extends { PROPAGATOR_RUNC_ROOTS: string[] }>(config: T): T {
-  if (config.PROPAGATOR_RUNC_ROOTS.length === 0) throw new ConfigError(["PROPAGATOR_RUNC_ROOTS: wanted at least one folder"]);
+  if (config.PROPAGATOR_RUNC_ROOTS.length === 0)
+    throw new ConfigError(["PROPAGATOR_RUNC_ROOTS: wanted at least one folder"]);
   return config;
 }
 
 function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
-  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => name.startsWith("PROPAGATOR_") && value !== undefined && value !== ""));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(
+      ([name, value]) => name.startsWith("PROPAGATOR_") && value !== undefined && value !== "",
+    ),
+  );
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  throw new ConfigError(result.error.issues.map(({ path, message }) => {
-    const name = String(path[0]);
-    const seen = given[name] === undefined ? "it is not set" : name.endsWith("TOKEN") ? `a value of ${given[name].length} characters` : `seen ${JSON.stringify(given[name])}`;
-    return `${name}: ${message}; ${seen}`;
-  }));
+  throw new ConfigError(
+    result.error.issues.map(({ path, message }) => {
+      const name = String(path[0]);
+      const seen =
+        given[name] === undefined
+          ? "it is not set"
+          : name.endsWith("TOKEN")
+            ? `a value of ${given[name].length} characters`
+            : `seen ${JSON.stringify(given[name])}`;
+      return `${name}: ${message}; ${seen}`;
+    }),
+  );
 }
 
 function jsonOf(text: string): unknown {

@@ -24,18 +24,29 @@ export interface PropagatorParts {
 export interface RunningPropagator {
   services: Services;
   url: string;
-  /** Takes no more calls, stops work where it is (the next start goes on with it) and closes all. @returns whether all ended in time */
+  /**
+   * Takes no more calls, stops work where it is (the next start goes on with it) and closes all. @returns whether all
+   * ended in time
+   */
   close(graceMs: number): Promise<boolean>;
 }
 
 /** Starts the server: goes on with what an earlier one left, then serves. @throws DatabaseError */
 export async function runPropagator({ config, cluster, log }: PropagatorParts): Promise<RunningPropagator> {
-  const records = new Records(new Database(config.PROPAGATOR_DATABASE, MIGRATIONS, { owner: "propagator", setting: "PROPAGATOR_DATABASE" }));
+  const records = new Records(
+    new Database(config.PROPAGATOR_DATABASE, MIGRATIONS, { owner: "propagator", setting: "PROPAGATOR_DATABASE" }),
+  );
   const ending = new AbortController();
   const metrics = new Metrics(records);
   const services = makeServices({ config, records, cluster, metrics, log, ending: ending.signal });
   const own = services.clusters.ensureOwn();
-  const app = buildApp({ bearer: new Bearer(config.PROPAGATOR_TOKEN), log, answered: (...answer) => { metrics.request(...answer); } });
+  const app = buildApp({
+    bearer: new Bearer(config.PROPAGATOR_TOKEN),
+    log,
+    answered: (...answer) => {
+      metrics.request(...answer);
+    },
+  });
   describeApi(app);
   mountApi(app, "v1", services);
   mountApi(app, "v2", services);
@@ -55,7 +66,12 @@ export async function runPropagator({ config, cluster, log }: PropagatorParts): 
     ending.abort();
     metricsServer?.close();
     metricsServer?.closeAllConnections();
-    const ended = Promise.all([app.close(), services.checkpointing.background.idle(), services.restoring.background.idle(), services.removals.stop()]).then(() => true);
+    const ended = Promise.all([
+      app.close(),
+      services.checkpointing.background.idle(),
+      services.restoring.background.idle(),
+      services.removals.stop(),
+    ]).then(() => true);
     const whole = await Promise.race([ended, delay(graceMs, false, { ref: false })]);
     if (!whole) app.server.closeAllConnections();
     cluster.close();

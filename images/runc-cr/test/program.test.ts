@@ -8,7 +8,11 @@ const FUZZING = "5s";
 
 /** Runs Go in the module; what it says stands in the failure. */
 function go(program: string, ...words: string[]): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync(program, words, { cwd: MODULE, encoding: "utf8", env: { ...process.env, GOFLAGS: "-mod=readonly" } });
+  const { status, stdout, stderr } = spawnSync(program, words, {
+    cwd: MODULE,
+    encoding: "utf8",
+    env: { ...process.env, GOFLAGS: "-mod=readonly" },
+  });
   return { status, said: `${stdout}${stderr}` };
 }
 
@@ -22,12 +26,27 @@ describe("runc-cr", () => {
   });
 
   where(name("unpacks no archive to a place outside of its folder, whatever is in it"), () => {
-    const { status, said } = go("go", "test", "-run", "^$", "-fuzz", "^FuzzUnpack$", "-fuzztime", FUZZING, "-fuzzminimizetime", "1x", ".");
+    const { status, said } = go(
+      "go",
+      "test",
+      "-run",
+      "^$",
+      "-fuzz",
+      "^FuzzUnpack$",
+      "-fuzztime",
+      FUZZING,
+      "-fuzzminimizetime",
+      "1x",
+      ".",
+    );
     expect({ status, said }).toEqual({ status: 0, said: expect.stringMatching(/execs: \d{3,}/) });
   });
 
   where(name("has nothing that go vet or gofmt would change"), () => {
     expect(go("go", "vet", "./...")).toEqual({ status: 0, said: "" });
-    expect(go("gofmt", "-l", ...readdirSync(MODULE).filter((file) => file.endsWith(".go")))).toEqual({ status: 0, said: "" });
+    expect(go("gofmt", "-l", ...readdirSync(MODULE).filter((file) => file.endsWith(".go")))).toEqual({
+      status: 0,
+      said: "",
+    });
   });
 });

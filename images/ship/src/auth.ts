@@ -6,8 +6,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 const OWN_ROUTES = new Set(["/health", "/meta"]);
 
 /**
- * Reads the verifier of the session's token (SHIP_TOKEN_SHA256: its SHA-256 in hexadecimal) and removes it from `env`, so
- * that no child process inherits it.
+ * Reads the verifier of the session's token (SHIP_TOKEN_SHA256: its SHA-256 in hexadecimal) and removes it from `env`,
+ * so that no child process inherits it.
  * @returns undefined when the variable is not set: then nothing is asked for, as in Docker and in development.
  * @throws Error when it is not 64 hexadecimal digits
  */
@@ -21,8 +21,8 @@ export function takeVerifier(env: NodeJS.ProcessEnv): Buffer | undefined {
 
 /**
  * Answers 401 to every request without `Authorization: Bearer TOKEN`, the terminal's handshake and unknown routes
- * included. Without a token, the sandbox's own processes may read `/health` and `/meta` over the loopback, and all others
- * learn at `/health` that Ship is healthy, and nothing else. A wrong token is refused everywhere.
+ * included. Without a token, the sandbox's own processes may read `/health` and `/meta` over the loopback, and all
+ * others learn at `/health` that Ship is healthy, and nothing else. A wrong token is refused everywhere.
  */
 export function requireToken(app: FastifyInstance, verifier: Buffer): void {
   app.addHook("onRequest", async (request, reply) => {
@@ -32,9 +32,10 @@ export function requireToken(app: FastifyInstance, verifier: Buffer): void {
       await reply.send({ status: "healthy" });
       return;
     }
-    const detail = authorization === undefined
-      ? "unauthorized: expected the header Authorization: Bearer TOKEN with this session's token"
-      : "unauthorized: the token is not this session's";
+    const detail =
+      authorization === undefined
+        ? "unauthorized: expected the header Authorization: Bearer TOKEN with this session's token"
+        : "unauthorized: the token is not this session's";
     await reply.code(401).header("www-authenticate", "Bearer").send({ detail });
   });
 }

@@ -20,13 +20,25 @@ export class BackgroundCommands {
 
   /** Starts a command without a time limit. @throws Error when it cannot be started */
   async start(command: string, setting: CommandSetting): Promise<BackgroundCommand> {
-    if (this.running.size >= LIMITS.background) throw new WorkspaceError(413, `too_many_commands: ${LIMITS.background} commands run in the background, which is the limit`);
+    if (this.running.size >= LIMITS.background)
+      throw new WorkspaceError(
+        413,
+        `too_many_commands: ${LIMITS.background} commands run in the background, which is the limit`,
+      );
     const child = await startShell(command, setting);
-    const started: BackgroundCommand = { process_id: randomBytes(4).toString("hex"), pid: child.pid!, command, status: "running" };
+    const started: BackgroundCommand = {
+      process_id: randomBytes(4).toString("hex"),
+      pid: child.pid!,
+      command,
+      status: "running",
+    };
     if (child.exitCode !== null || child.signalCode !== null) return started;
     groups.add(child.pid!);
     this.running.set(started.process_id, started);
-    child.once("exit", () => { this.running.delete(started.process_id); groups.delete(child.pid!); });
+    child.once("exit", () => {
+      this.running.delete(started.process_id);
+      groups.delete(child.pid!);
+    });
     return started;
   }
 

@@ -41,9 +41,15 @@ export const byHandle = (handle: FileHandle): string => `/proc/self/fd/${handle.
 
 /**
  * Finds `requested` (relative to `root`, or absolute and below it) and holds its place for `work`. The last part need
- * not exist. @throws WorkspaceError 403 outside, 400 for a path that cannot be, 404 for a missing directory; system errors
+ * not exist. @throws WorkspaceError 403 outside, 400 for a path that cannot be, 404 for a missing directory; system
+ * errors
  */
-export async function withPlace<T>(root: string, requested: string, options: PlaceOptions, work: (place: Place) => Promise<T>): Promise<T> {
+export async function withPlace<T>(
+  root: string,
+  requested: string,
+  options: PlaceOptions,
+  work: (place: Place) => Promise<T>,
+): Promise<T> {
   const walk = await Walk.begin(root, requested);
   try {
     return await work(await walk.to(options));
@@ -57,12 +63,18 @@ class Walk {
   private links = 0;
   private ups = 0;
 
-  private constructor(private readonly root: string, private readonly requested: string, private readonly left: string[], private here: FileHandle) {}
+  private constructor(
+    private readonly root: string,
+    private readonly requested: string,
+    private readonly left: string[],
+    private here: FileHandle,
+  ) {}
 
   static async begin(root: string, requested: string): Promise<Walk> {
     if (requested.includes("\0")) throw new WorkspaceError(400, "the path holds a NUL byte");
     if (/\p{Surrogate}/u.test(requested)) throw new WorkspaceError(400, "the path is not valid Unicode");
-    if (Buffer.byteLength(requested) > MAX_PATH) throw new WorkspaceError(400, `the path is too long: more than ${MAX_PATH} bytes`);
+    if (Buffer.byteLength(requested) > MAX_PATH)
+      throw new WorkspaceError(400, `the path is too long: more than ${MAX_PATH} bytes`);
     const real = await realpath(root);
     const left = below([root, real], path.resolve(root, requested));
     if (left === undefined) throw outside(requested);
@@ -77,11 +89,16 @@ class Walk {
     for (let name = this.left.shift(); name !== undefined; name = this.left.shift()) {
       const last = this.left.length === 0;
       if (last && !follow) return this.place(name);
-      if (name === "..") { await this.up(); continue; }
+      if (name === "..") {
+        await this.up();
+        continue;
+      }
       const found = await this.look(name, makeParents && !last);
       if (found === "link") await this.follow(name);
-      else if (last) { await found?.close(); return this.place(name); }
-      else if (!found) throw new WorkspaceError(404, `not found: ${this.requested}`);
+      else if (last) {
+        await found?.close();
+        return this.place(name);
+      } else if (!found) throw new WorkspaceError(404, `not found: ${this.requested}`);
       else await this.enter(found, name);
     }
     return this.place(".");
@@ -90,7 +107,10 @@ class Walk {
   /** What a name is: a handle on what it stands for, a link, or undefined for nothing. */
   private async look(name: string, make: boolean): Promise<FileHandle | "link" | undefined> {
     const at = await this.system(name);
-    if (make) await mkdir(at).catch((error: NodeJS.ErrnoException) => { if (error.code !== "EEXIST") throw error; });
+    if (make)
+      await mkdir(at).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+      });
     const handle = await open(at, O_PATH | O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return undefined;
       throw error;
@@ -113,11 +133,17 @@ class Walk {
   /** Puts what a link says before what is left of the path. */
   private async follow(name: string): Promise<void> {
     if (++this.links > MAX_LINKS) throw new WorkspaceError(400, `too many symbolic links: ${this.requested}`);
-    const target = await readlink(await this.system(name), { encoding: "buffer" }).then(shownName, (error: NodeJS.ErrnoException) => {
-      if (error.code === "EINVAL") return name; // it has become something else since: look again
-      throw error;
-    });
-    if (!path.isAbsolute(target)) { this.left.unshift(...target.split("/").filter((part) => part !== "" && part !== ".")); return; }
+    const target = await readlink(await this.system(name), { encoding: "buffer" }).then(
+      shownName,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "EINVAL") return name; // it has become something else since: look again
+        throw error;
+      },
+    );
+    if (!path.isAbsolute(target)) {
+      this.left.unshift(...target.split("/").filter((part) => part !== "" && part !== "."));
+      return;
+    }
     const parts = below([this.root], target);
     if (parts === undefined) throw outside(this.requested);
     await this.restart(parts);
@@ -137,13 +163,16 @@ class Walk {
     this.here = await open(this.root, O_PATH | O_DIRECTORY);
   }
 
-  /** The path of a name in the open directory. One that is no UTF-8 is asked for as it is shown (file-names.ts), unless there is one that is so called. */
+  /**
+   * The path of a name in the open directory. One that is no UTF-8 is asked for as it is shown (file-names.ts), unless
+   * there is one that is so called.
+   */
   private async system(name: string): Promise<string | Buffer> {
     const at = `${byHandle(this.here)}/${name}`;
     const hidden = hiddenName(name);
-    if (!hidden || await exists(at)) return at;
+    if (!hidden || (await exists(at))) return at;
     const bytes = Buffer.concat([Buffer.from(`${byHandle(this.here)}/`), hidden]);
-    return await exists(bytes) ? bytes : at;
+    return (await exists(bytes)) ? bytes : at;
   }
 
   private async place(name: string): Promise<Place> {
@@ -153,7 +182,10 @@ class Walk {
 }
 
 async function exists(at: string | Buffer): Promise<boolean> {
-  return lstat(at).then(() => true, () => false);
+  return lstat(at).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The parts of an absolute path below one of the roots, or undefined; `..` is taken as text does. */
@@ -161,7 +193,11 @@ function below(roots: string[], absolute: string): string[] | undefined {
   const whole = path.normalize(absolute);
   for (const root of roots) {
     if (whole === root) return [];
-    if (whole.startsWith(`${root}/`)) return whole.slice(root.length + 1).split("/").filter(Boolean);
+    if (whole.startsWith(`${root}/`))
+      return whole
+        .slice(root.length + 1)
+        .split("/")
+        .filter(Boolean);
   }
   return undefined;
 }

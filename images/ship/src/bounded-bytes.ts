@@ -37,7 +37,8 @@ export class BoundedBytes {
   /** Whether the bytes are UTF-8; a character that was cut at an edge of what was kept is no fault. */
   isText(): boolean {
     try {
-      for (const piece of this.pieces()) new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(piece, { stream: true });
+      for (const piece of this.pieces())
+        new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(piece, { stream: true });
       return true;
     } catch {
       return false;
@@ -46,7 +47,9 @@ export class BoundedBytes {
 
   /** UTF-8 text, with a note where bytes were dropped; each byte that is no UTF-8 becomes U+FFFD. */
   text(): string {
-    const [first, ...rest] = this.pieces().map((piece) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(piece, { stream: true }));
+    const [first, ...rest] = this.pieces().map((piece) =>
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(piece, { stream: true }),
+    );
     return [first, ...rest].join(`\n[${this.cut() ?? ""}]\n`);
   }
 

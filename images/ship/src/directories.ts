@@ -28,14 +28,21 @@ const BATCH = 64;
  */
 export async function describeAll(at: string, shown: string, root: string, showHidden: boolean): Promise<FileInfo[]> {
   const names = (await readdir(at, { encoding: "buffer" })).filter((name) => showHidden || name[0] !== DOT);
-  const found = await Promise.all(names.map((name) => describe(Buffer.concat([Buffer.from(`${at}/`), name]), `${shown}/${shownName(name)}`, shownName(name), root)));
+  const found = await Promise.all(
+    names.map((name) =>
+      describe(Buffer.concat([Buffer.from(`${at}/`), name]), `${shown}/${shownName(name)}`, shownName(name), root),
+    ),
+  );
   const key = ({ is_dir, name }: FileInfo): string => `${is_dir ? 0 : 1}${name.toLowerCase()}`;
   return found.filter((entry) => entry !== undefined).sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
 }
 
 /** Removes a name, and when it is a directory all in it; never goes through a link. */
 export async function removeTree(at: Buffer): Promise<void> {
-  const refusal = await unlink(at).then(() => undefined, (error: NodeJS.ErrnoException) => error);
+  const refusal = await unlink(at).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error,
+  );
   if (!refusal) return;
   if (refusal.code !== "EISDIR" && refusal.code !== "EPERM") throw refusal;
   const directory = await open(at, O_DIRECTORY | O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
@@ -46,7 +53,8 @@ export async function removeTree(at: Buffer): Promise<void> {
     const entries = await readdir(inside, { withFileTypes: true, encoding: "buffer" });
     const named = (entry: { name: Buffer }): Buffer => Buffer.concat([inside, entry.name]);
     const plain = entries.filter((entry) => !entry.isDirectory());
-    for (let from = 0; from < plain.length; from += BATCH) await Promise.all(plain.slice(from, from + BATCH).map((entry) => removeTree(named(entry))));
+    for (let from = 0; from < plain.length; from += BATCH)
+      await Promise.all(plain.slice(from, from + BATCH).map((entry) => removeTree(named(entry))));
     for (const entry of entries.filter((each) => each.isDirectory())) await removeTree(named(entry));
   } finally {
     await directory.close();
@@ -57,9 +65,15 @@ export async function removeTree(at: Buffer): Promise<void> {
 async function describe(at: Buffer, shown: string, name: string, root: string): Promise<FileInfo | undefined> {
   const own = await lstat(at).catch(() => undefined);
   if (!own) return undefined; // removed while the list was made
-  const found = own.isSymbolicLink() ? await withPlace(root, shown, {}, (place) => lstat(place.at)).catch(() => own) : own;
+  const found = own.isSymbolicLink()
+    ? await withPlace(root, shown, {}, (place) => lstat(place.at)).catch(() => own)
+    : own;
   return {
-    name, path: shown, is_file: found.isFile(), is_dir: found.isDirectory(),
-    size: found.isDirectory() ? null : found.size, modified_time: found.mtimeMs / 1000,
+    name,
+    path: shown,
+    is_file: found.isFile(),
+    is_dir: found.isDirectory(),
+    size: found.isDirectory() ? null : found.size,
+    modified_time: found.mtimeMs / 1000,
   };
 }

@@ -34,10 +34,21 @@ export class KernelChannel {
   private tooLong = false;
 
   /** @param limit Longest line in bytes; a longer one is dropped. */
-  constructor(stream: Readable, private readonly limit: number = LIMITS.result) {
+  constructor(
+    stream: Readable,
+    private readonly limit: number = LIMITS.result,
+  ) {
     this.ready = new Promise((resolve) => (this.onReady = resolve));
-    const end = (): void => { this.ended = true; };
-    stream.on("data", (chunk: Buffer) => { this.take(chunk); }).once("end", end).once("close", end).on("error", end);
+    const end = (): void => {
+      this.ended = true;
+    };
+    stream
+      .on("data", (chunk: Buffer) => {
+        this.take(chunk);
+      })
+      .once("end", end)
+      .once("close", end)
+      .on("error", end);
   }
 
   private take(chunk: Buffer): void {
@@ -65,12 +76,19 @@ export class KernelChannel {
     this.size = 0;
     this.tooLong = false;
     if (line === undefined || line.length === 0) return;
-    if (line.equals(READY)) { this.onReady(); return; }
+    if (line.equals(READY)) {
+      this.onReady();
+      return;
+    }
     const { pending } = this;
-    if (!pending || !line.subarray(0, pending.id.length + PREFIX.length).equals(Buffer.from(PREFIX + pending.id))) return;
+    if (!pending || !line.subarray(0, pending.id.length + PREFIX.length).equals(Buffer.from(PREFIX + pending.id)))
+      return;
     const said = parse(line);
     if (said === "begun") pending.onBegun();
-    else if (said) { this.pending = undefined; pending.onResult(said); }
+    else if (said) {
+      this.pending = undefined;
+      pending.onResult(said);
+    }
   }
 
   /** Whether a line that begins so may be an answer: its first bytes are those of one, as far as they have come. */
@@ -97,7 +115,14 @@ function parse(line: Buffer): DriverResult | "begun" | undefined {
   if (found.begun === true) return "begun";
   const { count, error, cut, images } = found;
   const isText = (value: unknown): value is string | null => value === null || typeof value === "string";
-  if (!(count === null || Number.isSafeInteger(count)) || !isText(error) || !isText(cut) || !Array.isArray(images) || !images.every(isImage)) return undefined;
+  if (
+    !(count === null || Number.isSafeInteger(count)) ||
+    !isText(error) ||
+    !isText(cut) ||
+    !Array.isArray(images) ||
+    !images.every(isImage)
+  )
+    return undefined;
   return { count: count as number | null, error, cut, images };
 }
 

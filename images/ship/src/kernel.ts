@@ -35,7 +35,9 @@ export interface KernelOptions {
 
 export type KernelStatus = "not_started" | "alive" | "dead";
 
-/** How long an interrupted cell may take to end before the interpreter is replaced; Bay gives up 5 s after the timeout. */
+/**
+ * How long an interrupted cell may take to end before the interpreter is replaced; Bay gives up 5 s after the timeout.
+ */
 const INTERRUPT_GRACE_MS = 2_500;
 const INTERRUPT_EVERY_MS = 300;
 /** Longest start of an interpreter. A file of the workspace that Python runs at its start can hold it. */
@@ -72,7 +74,10 @@ export class Kernel {
     return this.state;
   }
 
-  /** Starts the interpreter unless it runs; resolves when it takes cells. @throws Error with the reason when it cannot start */
+  /**
+   * Starts the interpreter unless it runs; resolves when it takes cells. @throws Error with the reason when it cannot
+   * start
+   */
   async start(): Promise<void> {
     await this.running();
   }
@@ -126,23 +131,42 @@ export class Kernel {
     }
   }
 
-  private async runOn(driver: Driver, code: string, { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1]): Promise<CellResult | NotBegun> {
+  private async runOn(
+    driver: Driver,
+    code: string,
+    { timeoutMs, silent = false, signal }: Parameters<Kernel["run"]>[1],
+  ): Promise<CellResult | NotBegun> {
     const marks = { start: `\u0000${randomUUID()}\u0000`, end: `\u0000${randomUUID()}\u0000` };
     const capture = new MarkedOutput(driver.output, marks, this.options.maxOutput ?? LIMITS.output);
     const id = randomUUID();
     let begun = false;
     const answer = new Promise<DriverResult>((resolve) => {
-      driver.channel.pending = { id, onBegun: () => { begun = true; }, onResult: resolve };
+      driver.channel.pending = {
+        id,
+        onBegun: () => {
+          begun = true;
+        },
+        onResult: resolve,
+      };
     });
     const interrupt = this.interruptAfter(driver, timeoutMs, signal);
     driver.requests.write(`${JSON.stringify({ id, code, silent, max_images: LIMITS.images, ...marks })}\n`);
     try {
-      const result = await Promise.race([Promise.all([answer, capture.complete]).then(([first]) => first), driver.ended]);
+      const result = await Promise.race([
+        Promise.all([answer, capture.complete]).then(([first]) => first),
+        driver.ended,
+      ]);
       const why = interrupt.reason();
       if (typeof result === "string" && !begun && !why) return new NotBegun(result);
       if (typeof result === "string") return failed(why ? `${why}; ${result}` : result, capture.text());
       const error = why ?? result.error ?? capture.cut() ?? result.cut;
-      return { success: error === null, executionCount: result.count, text: capture.text(), images: result.images, error };
+      return {
+        success: error === null,
+        executionCount: result.count,
+        text: capture.text(),
+        images: result.images,
+        error,
+      };
     } finally {
       interrupt.cancel();
       capture.stop();
@@ -159,11 +183,19 @@ export class Kernel {
       if (reason) return;
       reason = why;
       signalGroup(driver.child.pid, "SIGINT");
-      repeat = setInterval(() => { signalGroup(driver.child.pid, "SIGINT"); }, INTERRUPT_EVERY_MS);
-      last = setTimeout(() => { signalGroup(driver.child.pid, "SIGKILL"); }, INTERRUPT_GRACE_MS);
+      repeat = setInterval(() => {
+        signalGroup(driver.child.pid, "SIGINT");
+      }, INTERRUPT_EVERY_MS);
+      last = setTimeout(() => {
+        signalGroup(driver.child.pid, "SIGKILL");
+      }, INTERRUPT_GRACE_MS);
     };
-    const deadline = setTimeout(() => { begin(`Execution timed out after ${timeoutMs / 1000} seconds`); }, timeoutMs);
-    const onAbort = (): void => { begin("The caller went away; the code was interrupted"); };
+    const deadline = setTimeout(() => {
+      begin(`Execution timed out after ${timeoutMs / 1000} seconds`);
+    }, timeoutMs);
+    const onAbort = (): void => {
+      begin("The caller went away; the code was interrupted");
+    };
     signal?.addEventListener("abort", onAbort, { once: true });
     return {
       reason: () => reason,
@@ -179,11 +211,14 @@ export class Kernel {
   private async launch(): Promise<Driver> {
     const output = await OutputPipe.make();
     const complaint = new BoundedBytes(LIMITS.startComplaint);
-    output.sink = (chunk) => { complaint.push(chunk); };
+    output.sink = (chunk) => {
+      complaint.push(chunk);
+    };
     let child: ChildProcess;
     try {
       child = spawn(this.options.python ?? "python3", [path.join(__dirname, "kernel.py")], {
-        cwd: this.options.workspace, env: this.options.env,
+        cwd: this.options.workspace,
+        env: this.options.env,
         stdio: ["ignore", output.writer, output.writer, "pipe", "pipe"],
         detached: true, // a group of its own: an interrupt reaches what the code started, and not Ship
       });
@@ -197,10 +232,15 @@ export class Kernel {
     // The end is reported by `ended`. The user's code can write here: what nobody reads would hold it.
     requests.on("error", () => undefined);
     const driver: Driver = { child, requests, channel: new KernelChannel(results), output, ended };
-    const late = setTimeout(() => { signalGroup(child.pid, "SIGKILL"); }, START_MS);
+    const late = setTimeout(() => {
+      signalGroup(child.pid, "SIGKILL");
+    }, START_MS);
     const early = await Promise.race([driver.channel.ready, ended]);
     clearTimeout(late);
-    if (typeof early === "string") throw new Error(`the Python interpreter did not start: ${[early, complaint.text().trim()].filter(Boolean).join("\n")}`);
+    if (typeof early === "string")
+      throw new Error(
+        `the Python interpreter did not start: ${[early, complaint.text().trim()].filter(Boolean).join("\n")}`,
+      );
     output.sink = undefined;
     this.driver = driver;
     this.state = "alive";
@@ -216,12 +256,18 @@ export class Kernel {
         signalGroup(child.pid, "SIGKILL"); // what the interpreter started ends with it
         resolve(reason);
       };
-      child.once("error", (error) => { finish(error.message); });
+      child.once("error", (error) => {
+        finish(error.message);
+      });
       child.once("exit", (code, signal) => {
-        const killed = (): string => processLimitKept(Math.max(began, performance.now() - RECENT_MS)) ?? "SIGKILL, as the kernel does when memory runs out";
+        const killed = (): string =>
+          processLimitKept(Math.max(began, performance.now() - RECENT_MS)) ??
+          "SIGKILL, as the kernel does when memory runs out";
         const how = signal === "SIGKILL" ? killed() : (signal ?? `exit code ${code}`);
         // What was printed before the end is still in the pipe.
-        void rest([output]).then(() => { finish(`The Python interpreter ended (${how}) and will be started again; variables are lost`); });
+        void rest([output]).then(() => {
+          finish(`The Python interpreter ended (${how}) and will be started again; variables are lost`);
+        });
       });
     });
   }

@@ -13,12 +13,18 @@ export class MarkedOutput {
   private finish: () => void = () => undefined;
 
   /** @param limit Bytes kept; the rest is counted. */
-  constructor(private readonly pipe: Pick<OutputPipe, "sink">, marks: { start: string; end: string }, limit: number) {
+  constructor(
+    private readonly pipe: Pick<OutputPipe, "sink">,
+    marks: { start: string; end: string },
+    limit: number,
+  ) {
     this.kept = new BoundedBytes(limit);
     this.start = Buffer.from(marks.start);
     this.end = Buffer.from(marks.end);
     this.complete = new Promise((resolve) => (this.finish = resolve));
-    pipe.sink = (chunk) => { this.take(chunk); };
+    pipe.sink = (chunk) => {
+      this.take(chunk);
+    };
   }
 
   text(): string {
@@ -41,7 +47,10 @@ export class MarkedOutput {
     this.pending = this.pending.length > 0 ? Buffer.concat([this.pending, chunk]) : chunk;
     if (!this.started) {
       const at = this.pending.indexOf(this.start);
-      if (at < 0) { this.pending = this.pending.subarray(-this.start.length); return; }
+      if (at < 0) {
+        this.pending = this.pending.subarray(-this.start.length);
+        return;
+      }
       this.started = true;
       this.pending = this.pending.subarray(at + this.start.length);
     }
@@ -49,6 +58,9 @@ export class MarkedOutput {
     const safe = end < 0 ? Math.max(0, this.pending.length - this.end.length) : end;
     this.kept.push(this.pending.subarray(0, safe));
     this.pending = end < 0 ? this.pending.subarray(safe) : Buffer.alloc(0);
-    if (end >= 0) { this.stop(); this.finish(); }
+    if (end >= 0) {
+      this.stop();
+      this.finish();
+    }
   }
 }

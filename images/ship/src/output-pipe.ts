@@ -25,16 +25,27 @@ export class OutputPipe {
   private open = true;
   private writerOpen = true;
 
-  private constructor(private readonly fd: number, readonly writer: number) {
+  private constructor(
+    private readonly fd: number,
+    readonly writer: number,
+  ) {
     const reader = new net.Socket({ fd, readable: true, writable: false });
     this.ended = new Promise((resolve) => {
-      const end = (): void => { this.open = false; resolve(); };
+      const end = (): void => {
+        this.open = false;
+        resolve();
+      };
       reader.once("end", end).once("close", end).on("error", end);
     });
-    reader.on("data", (chunk) => { this.take(chunk); });
+    reader.on("data", (chunk) => {
+      this.take(chunk);
+    });
   }
 
-  /** Makes a pipe; `writer` is the descriptor for the program, which is closed here once the program has it. @throws system errors */
+  /**
+   * Makes a pipe; `writer` is the descriptor for the program, which is closed here once the program has it. @throws
+   * system errors
+   */
   static async make(): Promise<OutputPipe> {
     if (spare.length === 0) await makeSpare();
     const fd = spare.pop();
@@ -77,7 +88,10 @@ export class OutputPipe {
   }
 }
 
-/** How long a pipe may be silent, and how long it may go on, after the program that it was made for has ended; milliseconds. */
+/**
+ * How long a pipe may be silent, and how long it may go on, after the program that it was made for has ended;
+ * milliseconds.
+ */
 const SILENCE_MS = 300;
 const LONGEST_MS = 2_000;
 
@@ -93,7 +107,11 @@ export async function rest(pipes: OutputPipe[]): Promise<boolean> {
     const left = Math.min(SILENCE_MS - silent, LONGEST_MS - (performance.now() - began));
     if (left <= 0) break;
     let timer: NodeJS.Timeout | undefined;
-    const pause = new Promise<false>((resolve) => { timer = setTimeout(() => { resolve(false); }, left); });
+    const pause = new Promise<false>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(false);
+      }, left);
+    });
     const closed = await Promise.race([ended, pause]);
     clearTimeout(timer);
     if (closed) return true;
@@ -111,7 +129,9 @@ let making: Promise<void> | undefined;
 
 /** Makes pipes ahead: Node cannot, so another program makes named ones, whose names are removed at once. */
 export function makeSpare(): Promise<void> {
-  return (making ??= makeBatch().finally(() => { making = undefined; }));
+  return (making ??= makeBatch().finally(() => {
+    making = undefined;
+  }));
 }
 
 /** Memory comes first: a disk can be full. */

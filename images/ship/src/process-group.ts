@@ -13,10 +13,15 @@ export function signalGroup(pid: number | undefined | null, signal: NodeJS.Signa
   }
 }
 
-/** How much less than Ship's own the priority of the sandbox's programs is: Ship must get its turn beside hundreds of them. */
+/**
+ * How much less than Ship's own the priority of the sandbox's programs is: Ship must get its turn beside hundreds of
+ * them.
+ */
 const NICE = 10;
 
-/** Lets Ship go before a program that it started, and before all that this starts. Other sandboxes do not come into it. */
+/**
+ * Lets Ship go before a program that it started, and before all that this starts. Other sandboxes do not come into it.
+ */
 export function letShipGoFirst(pid: number | undefined): void {
   if (pid === undefined) return;
   try {

@@ -11,7 +11,10 @@ const GOING_MS = 200;
 interface ProcessLimit {
   /** Most processes that this Ship's process namespace may hold. */
   limit: number;
-  /** Whether all of them but Ship and process 1 are the sandbox's, and may be killed together. Without that nothing is counted. */
+  /**
+   * Whether all of them but Ship and process 1 are the sandbox's, and may be killed together. Without that nothing is
+   * counted.
+   */
   ownsAll: boolean;
 }
 
@@ -19,23 +22,37 @@ let kept: { at: number; words: string } | undefined;
 
 /**
  * Ends what makes processes without end: first all commands, with what they left in the background; where that is not
- * enough, all processes of the sandbox, the interpreter too. One system call reaches them all at once, faster than any of
- * them can start another. A limit by user (RLIMIT_NPROC) would be shared by all sandboxes of a node, and a cgroup of its
- * own is not a sandbox's to make.
+ * enough, all processes of the sandbox, the interpreter too. One system call reaches them all at once, faster than any
+ * of them can start another. A limit by user (RLIMIT_NPROC) would be shared by all sandboxes of a node, and a cgroup of
+ * its own is not a sandbox's to make.
  */
 export function keepProcessLimit({ limit, ownsAll }: ProcessLimit): void {
   if (!ownsAll) return;
   const look = async (): Promise<void> => {
     const count = processes();
     if (count <= limit) return;
-    kept = { at: performance.now(), words: `process_limit_exceeded: ${count} processes in the sandbox, ${limit} may be; they were killed` };
+    kept = {
+      at: performance.now(),
+      words: `process_limit_exceeded: ${count} processes in the sandbox, ${limit} may be; they were killed`,
+    };
     for (const group of groups) signalGroup(group, "SIGKILL");
     await delay(GOING_MS);
     const still = processes();
     if (still > limit) process.kill(-1, "SIGKILL");
-    log("error", "the limit of processes was kept", { limit, processes: count, ended: still > limit ? "all processes" : "commands" });
+    log("error", "the limit of processes was kept", {
+      limit,
+      processes: count,
+      ended: still > limit ? "all processes" : "commands",
+    });
   };
-  const next = (): void => { setTimeout(() => { void look().finally(next); }, groups.size > 0 ? BUSY_MS : IDLE_MS).unref(); };
+  const next = (): void => {
+    setTimeout(
+      () => {
+        void look().finally(next);
+      },
+      groups.size > 0 ? BUSY_MS : IDLE_MS,
+    ).unref();
+  };
   next();
 }
 

@@ -32,7 +32,10 @@ export interface CommandSetting {
   /** Sourced first when it exists. */
   envFile: string;
   home: string;
-  /** Whether a shell reads the command (pipes, variables, globs). False: it is split into words and run as it stands. Default true. */
+  /**
+   * Whether a shell reads the command (pipes, variables, globs). False: it is split into words and run as it stands.
+   * Default true.
+   */
   shell?: boolean;
 }
 
@@ -47,7 +50,9 @@ export interface ShellOptions extends CommandSetting {
 /** When memory runs out the system is to end commands before Ship. */
 const OFFER = "{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null;";
 /** All that a process can take note of: not KILL and STOP, nor the two that the C library keeps for itself. */
-const CATCHABLE = Array.from({ length: 64 }, (_, index) => index + 1).filter((number) => ![9, 19, 32, 33].includes(number));
+const CATCHABLE = Array.from({ length: 64 }, (_, index) => index + 1).filter(
+  (number) => ![9, 19, 32, 33].includes(number),
+);
 /**
  * Outer shell, which leads the command's group: it waits for the command and says its exit code on descriptor 3, where
  * Node would take a real-time signal for success. A signal to the whole group does not end it, but the command, to
@@ -63,8 +68,8 @@ const REPORT_MS = 2_000;
 const AFTER_KILL_MS = 100;
 
 /**
- * Runs a command in a new login bash with a stripped environment. The call lasts until that shell has ended, or until the
- * timeout, which kills the whole process group. What was printed until then is in the answer. What goes on in the
+ * Runs a command in a new login bash with a stripped environment. The call lasts until that shell has ended, or until
+ * the timeout, which kills the whole process group. What was printed until then is in the answer. What goes on in the
  * background may print as it likes; it is neither waited for nor kept.
  */
 export async function runShell(command: string, options: ShellOptions): Promise<ShellResult> {
@@ -72,7 +77,10 @@ export async function runShell(command: string, options: ShellOptions): Promise<
   let child: ChildProcess;
   try {
     child = spawn("/bin/bash", ["-c", REPORT, "bash", ...loginCommand(command, options)], {
-      cwd: options.cwd, env: { ...loginEnv(options.home), ...options.env }, stdio: ["ignore", pipes[0]!.writer, pipes[1]!.writer, "pipe"], detached: true,
+      cwd: options.cwd,
+      env: { ...loginEnv(options.home), ...options.env },
+      stdio: ["ignore", pipes[0]!.writer, pipes[1]!.writer, "pipe"],
+      detached: true,
     });
   } finally {
     for (const pipe of pipes) pipe.closeWriter();
@@ -80,18 +88,28 @@ export async function runShell(command: string, options: ShellOptions): Promise<
   letShipGoFirst(child.pid);
   const output = pipes.map((pipe) => {
     const kept = new BoundedBytes(options.maxOutput ?? LIMITS.output);
-    pipe.sink = (chunk) => { kept.push(chunk); };
+    pipe.sink = (chunk) => {
+      kept.push(chunk);
+    };
     return kept;
   });
   const report = new BoundedBytes(REPORT_LIMIT);
   const began = performance.now();
-  (child.stdio?.[3] as Readable | undefined)?.on("data", (chunk: Buffer) => { report.push(chunk); }).on("error", () => undefined);
+  (child.stdio?.[3] as Readable | undefined)
+    ?.on("data", (chunk: Buffer) => {
+      report.push(chunk);
+    })
+    .on("error", () => undefined);
   try {
     const why = await endOf(child, options);
-    if (why instanceof Error) return refused(`the command cannot be started: ${(why as NodeJS.ErrnoException).code ?? why.message}`);
+    if (why instanceof Error)
+      return refused(`the command cannot be started: ${(why as NodeJS.ErrnoException).code ?? why.message}`);
     const code = why === undefined ? exitCode(report, child) : undefined;
     if (why !== undefined) signalGroup(child.pid, "SIGKILL");
-    const closed = why === undefined ? await rest(pipes) : await Promise.race([Promise.all(pipes.map((pipe) => pipe.ended)), delay(AFTER_KILL_MS)]).then(() => true);
+    const closed =
+      why === undefined
+        ? await rest(pipes)
+        : await Promise.race([Promise.all(pipes.map((pipe) => pipe.ended)), delay(AFTER_KILL_MS)]).then(() => true);
     for (const pipe of pipes) pipe.takeWritten();
     return finished(output, { code, why: why ?? limitKept(began, code), closed, pid: child.pid ?? null });
   } finally {
@@ -109,13 +127,23 @@ function endOf(child: ChildProcess, { timeoutMs, signal }: ShellOptions): Promis
       signal?.removeEventListener("abort", onAbort);
       resolve(why);
     };
-    const onAbort = (): void => { end("The caller went away"); };
-    const timer = setTimeout(() => { end("Command timed out"); }, timeoutMs);
+    const onAbort = (): void => {
+      end("The caller went away");
+    };
+    const timer = setTimeout(() => {
+      end("Command timed out");
+    }, timeoutMs);
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
-    child.once("error", (error) => { end(error); });
-    child.once("close", () => { end(); });
-    child.once("exit", () => { setTimeout(end, REPORT_MS).unref(); });
+    child.once("error", (error) => {
+      end(error);
+    });
+    child.once("close", () => {
+      end();
+    });
+    child.once("exit", () => {
+      setTimeout(end, REPORT_MS).unref();
+    });
   });
 }
 
@@ -126,25 +154,42 @@ function limitKept(began: number, code: number | undefined): string | undefined 
 
 /** A group is known as long as something in it holds the output. */
 function forgetGroup({ pid }: ChildProcess, pipes: OutputPipe[]): void {
-  void Promise.all(pipes.map((pipe) => pipe.ended)).then(() => { if (pid !== undefined) groups.delete(pid); });
+  void Promise.all(pipes.map((pipe) => pipe.ended)).then(() => {
+    if (pid !== undefined) groups.delete(pid);
+  });
 }
 
-/** Starts a command that nobody waits for; its output is dropped. Resolves when it runs, rejects when it cannot be started. */
+/**
+ * Starts a command that nobody waits for; its output is dropped. Resolves when it runs, rejects when it cannot be
+ * started.
+ */
 export async function startShell(command: string, setting: CommandSetting): Promise<ChildProcess> {
-  const child = spawn("/bin/bash", ["-c", `${OFFER} exec /bin/bash -l -c "$@"`, "bash", ...loginCommand(command, setting)], {
-    cwd: setting.cwd, env: { ...loginEnv(setting.home), ...setting.env }, stdio: "ignore", detached: true,
-  });
+  const child = spawn(
+    "/bin/bash",
+    ["-c", `${OFFER} exec /bin/bash -l -c "$@"`, "bash", ...loginCommand(command, setting)],
+    {
+      cwd: setting.cwd,
+      env: { ...loginEnv(setting.home), ...setting.env },
+      stdio: "ignore",
+      detached: true,
+    },
+  );
   letShipGoFirst(child.pid);
   await once(child, "spawn");
   return child;
 }
 
 /** Starts a login shell on a terminal of its own (terminal.py); its descriptor 3 takes sizes. */
-export function startTerminal({ home, envFile }: Pick<CommandSetting, "home" | "envFile">, { cols, rows }: { cols: number; rows: number }): ChildProcess {
+export function startTerminal(
+  { home, envFile }: Pick<CommandSetting, "home" | "envFile">,
+  { cols, rows }: { cols: number; rows: number },
+): ChildProcess {
   const login = ["/bin/bash", "-c", `${OFFER} ${sourcing(envFile)} exec /bin/bash -l`];
   // Isolated, without site packages: nothing that the workspace holds may be loaded, and it starts in half the time.
   return spawn("python3", ["-I", "-S", path.join(__dirname, "terminal.py"), String(cols), String(rows), ...login], {
-    cwd: home, env: loginEnv(home), stdio: ["pipe", "pipe", "pipe", "pipe"],
+    cwd: home,
+    env: loginEnv(home),
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
   });
 }
 
@@ -156,28 +201,52 @@ export function refused(error: string): ShellResult {
 /** Name and value of every variable that a command starts with; nothing of the container's own environment. */
 export function loginEnv(home: string): Record<string, string> {
   return {
-    HOME: home, USER: "shipyard", LOGNAME: "shipyard", SHELL: "/bin/bash", TERM: "xterm-256color", LANG: "C.UTF-8",
+    HOME: home,
+    USER: "shipyard",
+    LOGNAME: "shipyard",
+    SHELL: "/bin/bash",
+    TERM: "xterm-256color",
+    LANG: "C.UTF-8",
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   };
 }
 
-interface End { code: number | undefined; why: string | undefined; closed: boolean; pid: number | null }
+interface End {
+  code: number | undefined;
+  why: string | undefined;
+  closed: boolean;
+  pid: number | null;
+}
 
-/** The answer: all that was printed, the exit code where the command ended by itself, and what is to be known beside it. */
+/**
+ * The answer: all that was printed, the exit code where the command ended by itself, and what is to be known beside it.
+ */
 function finished(output: BoundedBytes[], { code, why, closed, pid }: End): ShellResult {
   const [stdout, stderr] = output.map((kept) => kept.text()) as [string, string];
   const own = code ?? -1;
   const readable = output.every((kept) => kept.isText());
   const notes = [
-    why, code === undefined && why === undefined ? "the command was ended by a signal without a name" : undefined,
-    readable ? undefined : `the command's output is not UTF-8 text: each byte that is not is shown as U+FFFD (exit code ${own})`,
-    ...output.map((kept) => kept.cut()), closed ? undefined : STILL_OPEN,
+    why,
+    code === undefined && why === undefined ? "the command was ended by a signal without a name" : undefined,
+    readable
+      ? undefined
+      : `the command's output is not UTF-8 text: each byte that is not is shown as U+FFFD (exit code ${own})`,
+    ...output.map((kept) => kept.cut()),
+    closed ? undefined : STILL_OPEN,
   ].filter((note) => note != null);
-  return { success: own === 0 && readable, return_code: readable ? own : -1, stdout, stderr, pid, error: notes.length > 0 ? notes.join("; ") : null };
+  return {
+    success: own === 0 && readable,
+    return_code: readable ? own : -1,
+    stdout,
+    stderr,
+    pid,
+    error: notes.length > 0 ? notes.join("; ") : null,
+  };
 }
 
 /** Said of a command that left something in the background that has its output still. */
-const STILL_OPEN = "processes in the background keep the output open: what they print from now on is dropped, redirect it to a file to keep it";
+const STILL_OPEN =
+  "processes in the background keep the output open: what they print from now on is dropped, redirect it to a file to keep it";
 
 /** What the outer shell reported; where it was killed itself, what a shell would say of that. */
 function exitCode(report: BoundedBytes, { pid, signalCode }: ChildProcess): number | undefined {

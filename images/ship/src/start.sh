@@ -9,6 +9,6 @@ if [ -n "${NODE_OPTIONS+set}" ]; then
   unset NODE_OPTIONS
 fi
 # Both files are made at build time (Dockerfile).
-mapfile -t flags < /app/node-flags
+mapfile -t flags </app/node-flags
 /app/ship "$(type -P node)" "${flags[@]}" /app/server.js &
 wait $!

@@ -33,19 +33,29 @@ export function writeEnvFile(workspace: string, profileEnv: string | undefined):
   if (!profileEnv) return;
   const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
   const lines = parseProfileEnv(profileEnv).map(([name, value]) => `export ${name}=${quote(value)}\n`);
-  replace(envFileOf(workspace), (aside) => { writeFileSync(aside, lines.join("")); });
+  replace(envFileOf(workspace), (aside) => {
+    writeFileSync(aside, lines.join(""));
+  });
 }
 
 /** Puts each built-in skill in place of a directory of its name in `skills/`; other skills there are untouched. */
 export function injectSkills(workspace: string, source: string): BuiltInSkill[] {
   if (!existsSync(source)) return [];
   const target = path.join(workspace, "skills");
-  return readdirSync(source, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => {
-    const place = path.join(target, name);
-    mkdirSync(target, { recursive: true });
-    replace(place, (aside) => { cpSync(path.join(source, name), aside, { recursive: true }); });
-    return { name, description: descriptionOf(path.join(source, name, "SKILL.md")), path: path.join(place, "SKILL.md") };
-  });
+  return readdirSync(source, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => {
+      const place = path.join(target, name);
+      mkdirSync(target, { recursive: true });
+      replace(place, (aside) => {
+        cpSync(path.join(source, name), aside, { recursive: true });
+      });
+      return {
+        name,
+        description: descriptionOf(path.join(source, name, "SKILL.md")),
+        path: path.join(place, "SKILL.md"),
+      };
+    });
 }
 
 /** Times that another Ship may come between: the containers of a pod start together in one workspace. */
@@ -61,7 +71,11 @@ function replace(place: string, make: (aside: string) => void): void {
       return;
     } catch (error) {
       // A directory with something in it is not replaced by a rename: it is moved away first.
-      if (attempt === ATTEMPTS || !["ENOTEMPTY", "EEXIST", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      if (
+        attempt === ATTEMPTS ||
+        !["ENOTEMPTY", "EEXIST", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")
+      )
+        throw error;
       moveAway(place);
     }
   }

@@ -13,7 +13,9 @@ const DECODERS: Record<string, (bytes: Buffer) => string> = {
   },
 };
 
-/** Text of bytes. @throws WorkspaceError 400 for an encoding that Ship does not know, 500 for bytes that are not of it */
+/**
+ * Text of bytes. @throws WorkspaceError 400 for an encoding that Ship does not know, 500 for bytes that are not of it
+ */
 export function decodeText(bytes: Buffer, encoding: string, requested: string): string {
   const decode = DECODERS[encoding.toLowerCase().replace(/[-_ ]/g, "")];
   if (!decode) throw new WorkspaceError(400, `unknown encoding: ${encoding}`);
@@ -28,15 +30,31 @@ export function decodeText(bytes: Buffer, encoding: string, requested: string): 
 export function linesOf(text: string, offset: number | null | undefined, limit: number | null | undefined): string {
   if (offset == null && limit == null) return text;
   const from = Math.max(0, (offset ?? 1) - 1);
-  return text.split(/(?<=\n)/).slice(from, limit == null ? undefined : from + limit).join("");
+  return text
+    .split(/(?<=\n)/)
+    .slice(from, limit == null ? undefined : from + limit)
+    .join("");
 }
 
-/** Replaces one occurrence, or all. @throws WorkspaceError 400 when there is none, or more than one and not all are wanted */
-export function replaceIn(text: string, wanted: string, by: string, all: boolean, requested: string): { text: string; replacements: number } {
+/**
+ * Replaces one occurrence, or all. @throws WorkspaceError 400 when there is none, or more than one and not all are
+ * wanted
+ */
+export function replaceIn(
+  text: string,
+  wanted: string,
+  by: string,
+  all: boolean,
+  requested: string,
+): { text: string; replacements: number } {
   if (wanted === "") throw new WorkspaceError(400, "old_string is empty");
   const pieces = text.split(wanted);
   const found = pieces.length - 1;
   if (found === 0) throw new WorkspaceError(400, `old_string was not found in ${requested}`);
-  if (found > 1 && !all) throw new WorkspaceError(400, `old_string stands ${found} times in ${requested}: give more of the text around it, or replace_all`);
+  if (found > 1 && !all)
+    throw new WorkspaceError(
+      400,
+      `old_string stands ${found} times in ${requested}: give more of the text around it, or replace_all`,
+    );
   return { text: pieces.join(by), replacements: found };
 }

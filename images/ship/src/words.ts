@@ -10,11 +10,17 @@ export function splitWords(line: string): string[] {
   for (let at = 0; at < line.length;) {
     const space = /\s+/y;
     space.lastIndex = at;
-    if (space.test(line)) { at = space.lastIndex; continue; }
+    if (space.test(line)) {
+      at = space.lastIndex;
+      continue;
+    }
     let word = "";
     for (PIECE.lastIndex = at; at < line.length && !/\s/.test(line[at]!); at = PIECE.lastIndex) {
       const found = PIECE.exec(line);
-      if (!found) throw new WordsError(`the command has no closing quotation or ends with a backslash (from character ${at + 1})`);
+      if (!found)
+        throw new WordsError(
+          `the command has no closing quotation or ends with a backslash (from character ${at + 1})`,
+        );
       const [piece, escaped, single, double] = found;
       word += escaped ?? single ?? double?.replace(/\\([\\"$`])/g, "$1") ?? piece;
     }

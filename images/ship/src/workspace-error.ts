@@ -1,6 +1,9 @@
 /** A file operation that was refused; `status` is the HTTP status of the endpoint. */
 export class WorkspaceError extends Error {
-  constructor(readonly status: 400 | 403 | 404 | 413 | 500, message: string) {
+  constructor(
+    readonly status: 400 | 403 | 404 | 413 | 500,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -24,5 +27,8 @@ export function explained(error: unknown, requested: string): WorkspaceError {
   if (error instanceof WorkspaceError) return error;
   const { code } = error as NodeJS.ErrnoException;
   const [status, meaning] = MEANINGS[code ?? ""] ?? [500, code ?? (error as Error).message];
-  return new WorkspaceError(status, `${requested.length > 300 ? `${requested.slice(0, 300)}…` : requested}: ${meaning}`);
+  return new WorkspaceError(
+    status,
+    `${requested.length > 300 ? `${requested.slice(0, 300)}…` : requested}: ${meaning}`,
+  );
 }

@@ -26,17 +26,27 @@ export interface Excerpt {
 /** File operations inside one directory, which no path leaves (see beneath.ts). All throw WorkspaceError. */
 export class Workspace {
   /** @param maxText Largest file, in bytes, that is read or edited as text; transfers have no such limit. */
-  constructor(readonly root: string, private readonly maxText: number = LIMITS.text) {}
+  constructor(
+    readonly root: string,
+    private readonly maxText: number = LIMITS.text,
+  ) {}
 
   /** Absolute path of a directory, without links; undefined when there is none. */
   async directory(requested: string): Promise<string | undefined> {
-    const found = await this.at(requested, {}, async (place) => ((await statOf(place))?.isDirectory() ? place.path : undefined))
-      .catch((error: unknown) => { if (error instanceof WorkspaceError && error.status === 404) return undefined; throw error; });
+    const found = await this.at(requested, {}, async (place) =>
+      (await statOf(place))?.isDirectory() ? place.path : undefined,
+    ).catch((error: unknown) => {
+      if (error instanceof WorkspaceError && error.status === 404) return undefined;
+      throw error;
+    });
     return found;
   }
 
   /** Text of a file; CRLF and CR are read as LF. */
-  async readText(requested: string, { encoding, offset, limit }: Excerpt = {}): Promise<{ content: string; path: string; size: number }> {
+  async readText(
+    requested: string,
+    { encoding, offset, limit }: Excerpt = {},
+  ): Promise<{ content: string; path: string; size: number }> {
     const { bytes, path } = await this.readBytes(requested);
     const text = decodeText(bytes, encoding ?? "utf-8", requested).replace(/\r\n?/g, "\n");
     return { content: linesOf(text, offset, limit), path, size: bytes.length };
@@ -62,7 +72,12 @@ export class Workspace {
   }
 
   /** Replaces text in a file, which keeps its mode and its line ends, and which nobody sees half written. */
-  async editText(requested: string, wanted: string, by: string, all: boolean): Promise<{ path: string; replacements: number; size: number }> {
+  async editText(
+    requested: string,
+    wanted: string,
+    by: string,
+    all: boolean,
+  ): Promise<{ path: string; replacements: number; size: number }> {
     const { bytes } = await this.readBytes(requested);
     const { text, replacements } = replaceIn(decodeText(bytes, "utf-8", requested), wanted, by, all, requested);
     if (Buffer.byteLength(text) > this.maxText) throw this.tooLarge(requested, Buffer.byteLength(text));
@@ -77,7 +92,10 @@ export class Workspace {
       if (found && !found.isDirectory()) throw new WorkspaceError(400, `not a directory: ${requested}`);
       const directory = await open(place.at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
       try {
-        return { files: await describeAll(byHandle(directory), place.path, this.root, showHidden), current_path: place.path };
+        return {
+          files: await describeAll(byHandle(directory), place.path, this.root, showHidden),
+          current_path: place.path,
+        };
       } finally {
         await directory.close();
       }
@@ -97,7 +115,8 @@ export class Workspace {
   store(requested: string, content: Readable): Promise<{ path: string; size: number }> {
     return this.at(requested, { makeParents: true }, async (place) => {
       const old = await statOf(place);
-      if (old && !old.isFile()) throw new WorkspaceError(400, `${requested}: ${old.isDirectory() ? "is a directory" : "not a file"}`);
+      if (old && !old.isFile())
+        throw new WorkspaceError(400, `${requested}: ${old.isDirectory() ? "is a directory" : "not a file"}`);
       const part = place.beside(`.ship-upload-${randomUUID()}.part`);
       try {
         const handle = await open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -135,7 +154,10 @@ export class Workspace {
   }
 
   private tooLarge(requested: string, size: number): WorkspaceError {
-    return new WorkspaceError(413, `file_too_large: ${requested} has ${size} bytes; text of more than ${this.maxText} bytes is not read or edited, download it`);
+    return new WorkspaceError(
+      413,
+      `file_too_large: ${requested} has ${size} bytes; text of more than ${this.maxText} bytes is not read or edited, download it`,
+    );
   }
 
   private async at<T>(requested: string, options: PlaceOptions, work: (place: Place) => Promise<T>): Promise<T> {

@@ -1,6 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
@@ -17,24 +26,47 @@ beforeEach(() => {
   top = mkdtempSync(path.join(os.tmpdir(), "ship-paths-"));
   root = path.join(top, "workspace");
   outside = path.join(top, "outside");
-  for (const folder of [path.join(root, "dir/below"), outside, `${root}-beside`]) mkdirSync(folder, { recursive: true });
+  for (const folder of [path.join(root, "dir/below"), outside, `${root}-beside`])
+    mkdirSync(folder, { recursive: true });
   for (const file of [path.join(outside, "secret"), `${root}-beside/secret`]) writeFileSync(file, "secret");
   writeFileSync(path.join(root, "dir/file"), "inside");
   workspace = new Workspace(root);
 });
-afterEach(() => { rmSync(top, { recursive: true }); });
+afterEach(() => {
+  rmSync(top, { recursive: true });
+});
 
-const link = (target: string, name: string) => { symlinkSync(target, path.join(root, name)); };
+const link = (target: string, name: string) => {
+  symlinkSync(target, path.join(root, name));
+};
 const read = async (name: string) => (await workspace.readText(name)).content;
-const status = (work: Promise<unknown>) => work.then(() => 200, (error: unknown) => (error instanceof WorkspaceError ? error.status : String(error)));
+const status = (work: Promise<unknown>) =>
+  work.then(
+    () => 200,
+    (error: unknown) => (error instanceof WorkspaceError ? error.status : String(error)),
+  );
 const untouched = () => {
-  expect([readdirSync(outside), readFileSync(path.join(outside, "secret"), "utf8"), readdirSync(`${root}-beside`)]).toEqual([["secret"], "secret", ["secret"]]);
+  expect([
+    readdirSync(outside),
+    readFileSync(path.join(outside, "secret"), "utf8"),
+    readdirSync(`${root}-beside`),
+  ]).toEqual([["secret"], "secret", ["secret"]]);
 };
 
 describe("a path in the workspace", () => {
   test.each([
-    ["dir/file"], ["./dir//file"], ["dir/below/../file"], ["missing/../dir/file"], ["dir/file/"], ["ROOT/dir/file"],
-    ["short"], ["in-dir/file"], ["absolute"], ["chain"], ["dir/below/up"], ["self/self/dir/file"],
+    ["dir/file"],
+    ["./dir//file"],
+    ["dir/below/../file"],
+    ["missing/../dir/file"],
+    ["dir/file/"],
+    ["ROOT/dir/file"],
+    ["short"],
+    ["in-dir/file"],
+    ["absolute"],
+    ["chain"],
+    ["dir/below/up"],
+    ["self/self/dir/file"],
   ])("%s is read", async (name) => {
     link("dir/file", "short");
     link("dir", "in-dir");
@@ -45,13 +77,38 @@ describe("a path in the workspace", () => {
     expect(await read(name.replace("ROOT", root))).toBe("inside");
   });
 
-  test.each([
-    ["..", 403], ["../outside/secret", 403], ["dir/../../outside/secret", 403], ["/etc/passwd", 403], ["OUTSIDE/secret", 403],
-    ["ROOT-beside/secret", 403], ["ROOT/../outside/secret", 403], ["/proc/self/cwd", 403],
-    ["to-dir/secret", 403], ["to-file", 403], ["to-beside/secret", 403], ["climbs", 403], ["in-and-out/secret", 403], ["to-proc", 403],
-    ["loop", 400], ["long-loop/x", 400], ["dir/file\0", 400], ["\ud800", 400], ["x".repeat(256), 400], ["é".repeat(128), 400], ["x/".repeat(2500), 400],
-    ["missing", 404], ["dir/file/below", 404], ["dangling", 404], ["to-file/x", 403], ["dir", 400], ["pipe", 400], ["", 400],
-  ].map(([name, expected]) => [JSON.stringify(name).slice(0, 40), name, expected] as [string, string, number]))("%s is refused", async (_title, name, expected) => {
+  test.each(
+    [
+      ["..", 403],
+      ["../outside/secret", 403],
+      ["dir/../../outside/secret", 403],
+      ["/etc/passwd", 403],
+      ["OUTSIDE/secret", 403],
+      ["ROOT-beside/secret", 403],
+      ["ROOT/../outside/secret", 403],
+      ["/proc/self/cwd", 403],
+      ["to-dir/secret", 403],
+      ["to-file", 403],
+      ["to-beside/secret", 403],
+      ["climbs", 403],
+      ["in-and-out/secret", 403],
+      ["to-proc", 403],
+      ["loop", 400],
+      ["long-loop/x", 400],
+      ["dir/file\0", 400],
+      ["\ud800", 400],
+      ["x".repeat(256), 400],
+      ["é".repeat(128), 400],
+      ["x/".repeat(2500), 400],
+      ["missing", 404],
+      ["dir/file/below", 404],
+      ["dangling", 404],
+      ["to-file/x", 403],
+      ["dir", 400],
+      ["pipe", 400],
+      ["", 400],
+    ].map(([name, expected]) => [JSON.stringify(name).slice(0, 40), name, expected] as [string, string, number]),
+  )("%s is refused", async (_title, name, expected) => {
     link(outside, "to-dir");
     link(path.join(outside, "secret"), "to-file");
     link(`${root}-beside`, "to-beside");
@@ -90,10 +147,17 @@ describe("a path in the workspace", () => {
     link(path.join(outside, "secret"), "to-file");
     link(outside, "to-dir");
     link("dir/file", "short");
-    const kinds = (await workspace.list(".", true)).files.map(({ name, is_file, is_dir, size }) => [name, is_file, is_dir, size]);
+    const kinds = (await workspace.list(".", true)).files.map(({ name, is_file, is_dir, size }) => [
+      name,
+      is_file,
+      is_dir,
+      size,
+    ]);
     expect(kinds).toEqual([
-      ["dir", false, true, null], ["short", true, false, 6],
-      ["to-dir", false, false, Buffer.byteLength(outside)], ["to-file", false, false, Buffer.byteLength(path.join(outside, "secret"))],
+      ["dir", false, true, null],
+      ["short", true, false, 6],
+      ["to-dir", false, false, Buffer.byteLength(outside)],
+      ["to-file", false, false, Buffer.byteLength(path.join(outside, "secret"))],
     ]);
   });
 
@@ -106,24 +170,42 @@ describe("a path in the workspace", () => {
   });
 
   test("whatever links and paths there are, nothing outside is read or changed, and each refusal has its status", async () => {
-    const part = fc.oneof({ weight: 4, arbitrary: fc.constantFrom("..", ".", "a", "b", "dir", "below", "file", "secret", "outside") }, { weight: 1, arbitrary: fc.string({ maxLength: 6, unit: "binary" }) });
-    const somewhere = fc.tuple(fc.constantFrom("", "/", "ROOT/", "OUTSIDE/"), fc.array(part, { maxLength: 5 })).map(([start, parts]) => start + parts.join("/"));
+    const part = fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom("..", ".", "a", "b", "dir", "below", "file", "secret", "outside") },
+      { weight: 1, arbitrary: fc.string({ maxLength: 6, unit: "binary" }) },
+    );
+    const somewhere = fc
+      .tuple(fc.constantFrom("", "/", "ROOT/", "OUTSIDE/"), fc.array(part, { maxLength: 5 }))
+      .map(([start, parts]) => start + parts.join("/"));
     const real = (name: string) => name.replace("ROOT", () => root).replace("OUTSIDE", () => outside);
-    await fc.assert(fc.asyncProperty(somewhere, somewhere, somewhere, async (first, second, asked) => {
-      for (const [name, target] of [["a", first], ["dir/b", second]] as const) {
-        mkdirSync(path.join(root, "dir"), { recursive: true });
-        rmSync(path.join(root, name), { force: true, recursive: true });
-        if (target !== "" && !target.includes("\0") && !/\p{Surrogate}/u.test(target)) link(real(target), name);
-      }
-      const name = real(asked);
-      const found = await workspace.readText(name).then(({ content }) => content, (error: unknown) => error);
-      expect(found).not.toBe("secret");
-      if (found instanceof Error) expect(found).toBeInstanceOf(WorkspaceError);
-      for (const work of [() => workspace.writeText(name, "evil", "w"), () => workspace.store(name, Readable.from(["evil"])), () => workspace.remove(name)]) {
-        expect([200, 400, 403, 404, 500]).toContain(await status(work()));
-        untouched();
-      }
-    }), { numRuns: 200 });
+    await fc.assert(
+      fc.asyncProperty(somewhere, somewhere, somewhere, async (first, second, asked) => {
+        for (const [name, target] of [
+          ["a", first],
+          ["dir/b", second],
+        ] as const) {
+          mkdirSync(path.join(root, "dir"), { recursive: true });
+          rmSync(path.join(root, name), { force: true, recursive: true });
+          if (target !== "" && !target.includes("\0") && !/\p{Surrogate}/u.test(target)) link(real(target), name);
+        }
+        const name = real(asked);
+        const found = await workspace.readText(name).then(
+          ({ content }) => content,
+          (error: unknown) => error,
+        );
+        expect(found).not.toBe("secret");
+        if (found instanceof Error) expect(found).toBeInstanceOf(WorkspaceError);
+        for (const work of [
+          () => workspace.writeText(name, "evil", "w"),
+          () => workspace.store(name, Readable.from(["evil"])),
+          () => workspace.remove(name),
+        ]) {
+          expect([200, 400, 403, 404, 500]).toContain(await status(work()));
+          untouched();
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -134,7 +216,8 @@ describe("while a directory is exchanged for a link to the outside, again and ag
     writeFileSync(path.join(root, "flip/secret"), "harmless");
     link("../outside", "evil");
     // RENAME_EXCHANGE: there is a "flip" at every moment, one or the other.
-    const script = "import ctypes\nlibc = ctypes.CDLL(None)\nprint('ready', flush=True)\nwhile libc.renameat2(-100, b'flip', -100, b'evil', 2) == 0: pass";
+    const script =
+      "import ctypes\nlibc = ctypes.CDLL(None)\nprint('ready', flush=True)\nwhile libc.renameat2(-100, b'flip', -100, b'evil', 2) == 0: pass";
     swapper = spawn("python3", ["-c", script], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
     await once(swapper.stdout!, "data");
   });
@@ -149,12 +232,24 @@ describe("while a directory is exchanged for a link to the outside, again and ag
     for (let round = 0; round < 100; round++) {
       const content = await Promise.all([
         read("flip/secret").catch(() => "refused"),
-        workspace.openFile("flip/secret").then(async ({ handle }) => text(handle.createReadStream()), () => "refused"),
+        workspace.openFile("flip/secret").then(
+          async ({ handle }) => text(handle.createReadStream()),
+          () => "refused",
+        ),
       ]);
       content.forEach((each) => seen.add(each));
       await Promise.all([
-        status(workspace.writeText("flip/new", "evil", "w")), status(workspace.store("flip/new-too", Readable.from(["evil"]))), status(workspace.remove("flip/secret")),
-        workspace.list("flip", true).then(({ files }) => { files.forEach(({ name, size }) => { if (name === "secret") seen.add(size === 8 ? "harmless" : "listed"); }); }, () => undefined),
+        status(workspace.writeText("flip/new", "evil", "w")),
+        status(workspace.store("flip/new-too", Readable.from(["evil"]))),
+        status(workspace.remove("flip/secret")),
+        workspace.list("flip", true).then(
+          ({ files }) => {
+            files.forEach(({ name, size }) => {
+              if (name === "secret") seen.add(size === 8 ? "harmless" : "listed");
+            });
+          },
+          () => undefined,
+        ),
       ]);
       await status(workspace.writeText("flip/secret", "harmless", "w"));
     }

@@ -5,25 +5,53 @@ import { LIMITS } from "../src/limits";
 import { type RunningShip, startShip } from "./support/start-ship";
 import { until } from "./support/until";
 
-interface Answer { success: boolean; return_code: number; stdout: string; stderr: string; error: string | null }
+interface Answer {
+  success: boolean;
+  return_code: number;
+  stdout: string;
+  stderr: string;
+  error: string | null;
+}
 
-/** Signals that a program does not die of unless it says so: CHLD, CONT, URG, WINCH, and stops where no shell could go on with them. */
+/**
+ * Signals that a program does not die of unless it says so: CHLD, CONT, URG, WINCH, and stops where no shell could go
+ * on with them.
+ */
 const HARMLESS = [17, 18, 20, 21, 22, 23, 28];
 const STOP = 19;
-const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1).filter((number) => ![STOP, 32, 33].includes(number));
+const SIGNALS = Array.from({ length: 64 }, (_, index) => index + 1).filter(
+  (number) => ![STOP, 32, 33].includes(number),
+);
 
 describe("what a command of Ship's shell prints, and how it ends", () => {
   let ship: RunningShip;
-  beforeAll(async () => { ship = await startShip(); });
-  afterAll(async () => { await ship.stop(); });
+  beforeAll(async () => {
+    ship = await startShip();
+  });
+  afterAll(async () => {
+    await ship.stop();
+  });
 
-  const run = async (command: string, options: object = {}): Promise<Answer> => (await ship.post("/shell/exec", { command, timeout: 20, ...options })).body as Answer;
+  const run = async (command: string, options: object = {}): Promise<Answer> =>
+    (await ship.post("/shell/exec", { command, timeout: 20, ...options })).body as Answer;
   const file = (name: string): string => path.join(ship.workspace, name);
 
   test("each signal but STOP is told as a shell tells it, real-time ones too, and what was printed is kept", async () => {
     const answers = await Promise.all(SIGNALS.map((number) => run(`printf before; exec sh -c 'kill -${number} $$'`)));
-    const expected = SIGNALS.map((number) => ({ number, code: HARMLESS.includes(number) ? 0 : 128 + number, stdout: "before", error: null }));
-    expect(answers.map(({ return_code, stdout, error }, index) => ({ number: SIGNALS[index], code: return_code, stdout, error }))).toEqual(expected);
+    const expected = SIGNALS.map((number) => ({
+      number,
+      code: HARMLESS.includes(number) ? 0 : 128 + number,
+      stdout: "before",
+      error: null,
+    }));
+    expect(
+      answers.map(({ return_code, stdout, error }, index) => ({
+        number: SIGNALS[index],
+        code: return_code,
+        stdout,
+        error,
+      })),
+    ).toEqual(expected);
     expect(answers.every(({ success, return_code }) => success === (return_code === 0))).toBe(true);
   });
 
@@ -39,11 +67,21 @@ describe("what a command of Ship's shell prints, and how it ends", () => {
     ["none: caught", "trap 'echo before; exit 7' USR1; kill -USR1 $$", 7],
     ["none: stopped, and woken by another", "(sleep 0.3; kill -CONT $$) & kill -STOP $$; echo before", 0],
   ])("a signal %s", async (_what, command, code) => {
-    expect(await run(command)).toMatchObject({ success: code === 0, return_code: code, stdout: "before\n", error: null });
+    expect(await run(command)).toMatchObject({
+      success: code === 0,
+      return_code: code,
+      stdout: "before\n",
+      error: null,
+    });
   });
 
   test("a command that was stopped is ended at its timeout, and what it printed is kept", async () => {
-    expect(await run("echo before; kill -STOP $$", { timeout: 0.5 })).toMatchObject({ success: false, return_code: -1, stdout: "before\n", error: "Command timed out" });
+    expect(await run("echo before; kill -STOP $$", { timeout: 0.5 })).toMatchObject({
+      success: false,
+      return_code: -1,
+      stdout: "before\n",
+      error: "Command timed out",
+    });
   });
 
   test.each([
@@ -56,7 +94,7 @@ describe("what a command of Ship's shell prints, and how it ends", () => {
     ["exec of another program", "echo one; exec sh -c 'echo two; exit 6'", 6, "one\ntwo\n", /^$/],
     ["a trap at the end", "trap 'echo two' EXIT; echo one; exit 4", 4, "one\ntwo\n", /^$/],
     ["a folder that was removed under it", "mkdir gone; cd gone; rmdir ../gone; echo one; ls; true", 0, "one\n", /^$/],
-    ["reading what is not there", "read line; echo \"[$?]\"; cat; head -c 1", 0, "[1]\n", /^$/],
+    ["reading what is not there", 'read line; echo "[$?]"; cat; head -c 1', 0, "[1]\n", /^$/],
     ["a NUL byte", "printf 'a\\0b'", 0, "a\0b", /^$/],
     ["no line end", "printf one; printf two >&2", 0, "one", /^two$/],
     ["a line of a million characters", "head -c 1000000 /dev/zero | tr '\\0' x", 0, /^x{1000000}$/, /^$/],
@@ -67,23 +105,44 @@ describe("what a command of Ship's shell prints, and how it ends", () => {
     ["yes into head", "yes | head -n 1", 0, "y\n", /^$/],
   ] as [string, string, number, string | RegExp, RegExp][])("%s", async (_what, command, code, stdout, stderr) => {
     const answer = await run(command);
-    expect(answer).toMatchObject({ success: code === 0, return_code: code, error: null, stderr: expect.stringMatching(stderr) });
+    expect(answer).toMatchObject({
+      success: code === 0,
+      return_code: code,
+      error: null,
+      stderr: expect.stringMatching(stderr),
+    });
     if (typeof stdout === "string") expect(answer.stdout).toBe(stdout);
     else expect(answer.stdout).toMatch(stdout);
   });
 
   test.each([
-    ["standard output", "printf 'one\\xff\\xfetwo'; echo three >&2", { stdout: "one\ufffd\ufffdtwo", stderr: "three\n" }],
+    [
+      "standard output",
+      "printf 'one\\xff\\xfetwo'; echo three >&2",
+      { stdout: "one\ufffd\ufffdtwo", stderr: "three\n" },
+    ],
     ["standard error", "printf 'one'; printf '\\x80three\\n' >&2; exit 3", { stdout: "one", stderr: "\ufffdthree\n" }],
     ["half a character", "printf 'one\\xff\\xe2\\x82'", { stdout: "one\ufffd" }],
   ])("bytes on %s that are no UTF-8 fail the command, and nothing else is lost", async (_where, command, expected) => {
-    expect(await run(command)).toMatchObject({ success: false, return_code: -1, error: expect.stringMatching(/UTF-8.*exit code \d/), ...expected });
+    expect(await run(command)).toMatchObject({
+      success: false,
+      return_code: -1,
+      error: expect.stringMatching(/UTF-8.*exit code \d/),
+      ...expected,
+    });
   });
 
   test("a program in the background holds neither the call nor its output, and lives on", async () => {
     const began = Date.now();
-    const answer = await run("(while [ ! -e stop ]; do echo more || touch refused; sleep 0.01; done; touch ended) & echo $! > loop; echo started; echo aside >&2; exit 3");
-    expect(answer).toMatchObject({ success: false, return_code: 3, stderr: "aside\n", error: expect.stringContaining("background") });
+    const answer = await run(
+      "(while [ ! -e stop ]; do echo more || touch refused; sleep 0.01; done; touch ended) & echo $! > loop; echo started; echo aside >&2; exit 3",
+    );
+    expect(answer).toMatchObject({
+      success: false,
+      return_code: 3,
+      stderr: "aside\n",
+      error: expect.stringContaining("background"),
+    });
     expect(answer.stdout).toMatch(/^(more\n)*started\n/);
     expect(Date.now() - began).toBeLessThan(10_000);
     const alive = await run("kill -0 $(cat loop) && echo alive");
@@ -100,8 +159,14 @@ describe("what a command of Ship's shell prints, and how it ends", () => {
 
   test("output past the limit keeps its beginning and its end, at a timeout too", async () => {
     const bytes = LIMITS.output * 2;
-    const answer = await run(`echo first; head -c ${bytes} /dev/zero | tr '\\0' x; echo; echo last; sleep 60`, { timeout: 8 });
-    expect(answer).toMatchObject({ success: false, return_code: -1, error: expect.stringMatching(/^Command timed out; output_limit_exceeded: \d+ more bytes/) });
+    const answer = await run(`echo first; head -c ${bytes} /dev/zero | tr '\\0' x; echo; echo last; sleep 60`, {
+      timeout: 8,
+    });
+    expect(answer).toMatchObject({
+      success: false,
+      return_code: -1,
+      error: expect.stringMatching(/^Command timed out; output_limit_exceeded: \d+ more bytes/),
+    });
     expect(answer.stdout).toMatch(/^first\nx/);
     expect(answer.stdout).toMatch(/x\nlast\n$/);
     expect(answer.stdout).toMatch(/x\n\[output_limit_exceeded: \d+ [^\]]*\]\nx/);

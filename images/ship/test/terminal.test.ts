@@ -8,19 +8,40 @@ import { until } from "./support/until";
 describe("Ship's terminal", () => {
   let ship: RunningShip;
   const open: WebSocket[] = [];
-  beforeAll(async () => { ship = await startShip(undefined, { BAY_PROFILE_ENV: "GREETING=hello", SECRET_OF_CONTAINER: "hidden" }); });
-  afterEach(() => { for (const socket of open.splice(0)) socket.terminate(); });
-  afterAll(async () => { await ship.stop(); });
+  beforeAll(async () => {
+    ship = await startShip(undefined, { BAY_PROFILE_ENV: "GREETING=hello", SECRET_OF_CONTAINER: "hidden" });
+  });
+  afterEach(() => {
+    for (const socket of open.splice(0)) socket.terminate();
+  });
+  afterAll(async () => {
+    await ship.stop();
+  });
 
   /** A terminal, and all that it has printed. */
-  async function terminal(query = ""): Promise<{ socket: WebSocket; printed: () => string; says: (text: string) => Promise<void>; prompts: () => Promise<void>; closed: Promise<[number, string]> }> {
+  async function terminal(query = ""): Promise<{
+    socket: WebSocket;
+    printed: () => string;
+    says: (text: string) => Promise<void>;
+    prompts: () => Promise<void>;
+    closed: Promise<[number, string]>;
+  }> {
     const socket = new WebSocket(`${ship.url.replace("http", "ws")}/term/ws${query}`);
     open.push(socket);
     let text = "";
-    socket.on("message", (data: Buffer) => { text += data.toString(); });
-    const closed = new Promise<[number, string]>((resolve) => { socket.once("close", (code, reason) => { resolve([code, reason.toString()]); }); });
+    socket.on("message", (data: Buffer) => {
+      text += data.toString();
+    });
+    const closed = new Promise<[number, string]>((resolve) => {
+      socket.once("close", (code, reason) => {
+        resolve([code, reason.toString()]);
+      });
+    });
     await once(socket, "open");
-    const says = (part: string) => until(`the terminal says ${part}`, () => text.includes(part)).catch((error: Error) => { throw new Error(`${error.message}; it said ${JSON.stringify(text)}`); });
+    const says = (part: string) =>
+      until(`the terminal says ${part}`, () => text.includes(part)).catch((error: Error) => {
+        throw new Error(`${error.message}; it said ${JSON.stringify(text)}`);
+      });
     // What is typed between a command and the prompt may be taken by either.
     const prompts = () => until("the shell prompts", () => /[#$] $/.test(text));
     return { socket, closed, printed: () => text, says, prompts };
@@ -28,7 +49,9 @@ describe("Ship's terminal", () => {
 
   test("is a login shell on a terminal of 80 by 24, in the workspace, with the profile's variables and not the container's", async () => {
     const { socket, says } = await terminal();
-    socket.send("stty size; tty | cut -c1-9; shopt -q login_shell && echo log-in; echo [$GREETING$SECRET_OF_CONTAINER] $PWD; exit\n");
+    socket.send(
+      "stty size; tty | cut -c1-9; shopt -q login_shell && echo log-in; echo [$GREETING$SECRET_OF_CONTAINER] $PWD; exit\n",
+    );
     for (const part of ["24 80\r\n", "/dev/pts/", "log-in\r\n", `[hello] ${ship.workspace}\r\n`]) await says(part);
   });
 
@@ -77,23 +100,36 @@ describe("Ship's terminal", () => {
     await until("the pid is printed", () => /pid=\d+=\r/.test(printed()));
     const pid = Number(/pid=(\d+)=\r/.exec(printed())![1]);
     socket.close();
-    await until("the command has ended", () => { try { process.kill(pid, 0); return false; } catch { return true; } });
+    await until("the command has ended", () => {
+      try {
+        process.kill(pid, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    });
   });
 
   test("makes a program wait that prints faster than the caller reads, and loses nothing", async () => {
     const { socket, closed } = await terminal();
     let characters = 0;
-    socket.on("message", (data: Buffer) => { characters += data.length; });
+    socket.on("message", (data: Buffer) => {
+      characters += data.length;
+    });
     const file = path.join(ship.workspace, "printed");
     const printed = () => (existsSync(file) ? statSync(file).size : 0);
     socket.pause();
     // A byte in the file for each 64 KiB that the terminal took: 32 MiB in all.
-    socket.send("python3 -c 'import sys\nwith open(\"printed\", \"ab\", buffering=0) as f:\n  for _ in range(512): sys.stdout.write(\"x\" * 65536); sys.stdout.flush(); f.write(b\".\")'; exit\n");
+    socket.send(
+      'python3 -c \'import sys\nwith open("printed", "ab", buffering=0) as f:\n  for _ in range(512): sys.stdout.write("x" * 65536); sys.stdout.flush(); f.write(b".")\'; exit\n',
+    );
     let last = -1;
     await until("the program waits", async () => {
       const before = last;
       last = printed();
-      await new Promise((resolve) => { setTimeout(resolve, 200); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200);
+      });
       return last > 0 && before === last;
     });
     expect(printed()).toBeLessThan(512);
@@ -104,7 +140,7 @@ describe("Ship's terminal", () => {
 
   test.each(["?cols=0", "?rows=1001", "?cols=wide"])("refuses the size %s", async (query) => {
     const socket = new WebSocket(`${ship.url.replace("http", "ws")}/term/ws${query}`);
-    const [error] = await once(socket, "error").catch((cause: unknown) => [cause]) as [Error];
+    const [error] = (await once(socket, "error").catch((cause: unknown) => [cause])) as [Error];
     expect(error.message).toMatch(/422/);
   });
 
@@ -118,7 +154,9 @@ describe("Ship's terminal", () => {
   });
 
   test("is told by /meta, and by nothing but a WebSocket's handshake", async () => {
-    const { capabilities } = await (await fetch(`${ship.url}/meta`)).json() as { capabilities: Record<string, { endpoints: object }> };
+    const { capabilities } = (await (await fetch(`${ship.url}/meta`)).json()) as {
+      capabilities: Record<string, { endpoints: object }>;
+    };
     expect(Object.keys(capabilities).sort()).toEqual(["filesystem", "python", "shell", "terminal"]);
     expect(capabilities["terminal"]!.endpoints).toEqual({ connect: "/term/ws" });
     expect((await fetch(`${ship.url}/term/ws`)).status).toBe(404);

@@ -17,23 +17,40 @@ export const cedana: Source = {
 
   release({ settings }: SourceArgs): ReleasePlan {
     const { checkpointContainerdAddress, checkpointResources, backend } = settings;
-    const containerdAddress = checkpointContainerdAddress || (backend === "k3s" || backend === "kind" ? CONTAINERD[backend] : "");
+    const containerdAddress =
+      checkpointContainerdAddress || (backend === "k3s" || backend === "kind" ? CONTAINERD[backend] : "");
     const values = {
       config: {
-        authToken: pulumi.secret(settings.cedanaToken), url: fullUrl(settings.cedanaUrl), clusterId: settings.cedanaClusterId, logLevel: settings.checkpointLogLevel,
-        ...given("checkpointDir", settings.checkpointDirectory), checkpointCompression: settings.checkpointCompression, checkpointStreams: 0,
+        authToken: pulumi.secret(settings.cedanaToken),
+        url: fullUrl(settings.cedanaUrl),
+        clusterId: settings.cedanaClusterId,
+        logLevel: settings.checkpointLogLevel,
+        ...given("checkpointDir", settings.checkpointDirectory),
+        checkpointCompression: settings.checkpointCompression,
+        checkpointStreams: 0,
         // A test cluster has no GPU, and the service that gets the figures may have no place for them.
-        pluginsGpuVersion: "none", metrics: false,
+        pluginsGpuVersion: "none",
+        metrics: false,
       },
       hostConfig: given("containerdAddress", containerdAddress),
       controllerManager: { manager: { resources: overlay(LEAST, checkpointResources) } },
     };
-    return { name: "cedana", chart: settings.cedanaChart, version: settings.cedanaChartVersion, values: overlay(values, settings.checkpointValues), keep: [] };
+    return {
+      name: "cedana",
+      chart: settings.cedanaChart,
+      version: settings.cedanaChartVersion,
+      values: overlay(values, settings.checkpointValues),
+      keep: [],
+    };
   },
 
   // --- answers -------------------------------------------------------------------------------------------
 
-  answers: ({ settings }) => ({ url: fullUrl(settings.cedanaUrl).replace(/\/v1$/, ""), forward: null, clusterId: settings.cedanaClusterId }),
+  answers: ({ settings }) => ({
+    url: fullUrl(settings.cedanaUrl).replace(/\/v1$/, ""),
+    forward: null,
+    clusterId: settings.cedanaClusterId,
+  }),
 
   token: (values) => (values["config"] as unknown as { authToken: string }).authToken,
 };

@@ -20,11 +20,20 @@ export const local: Source = {
     const { settings, owner, root } = args;
     const values = {
       config: {
-        authToken: pulumi.secret(randomBytes(32).toString("hex")), agentToken: pulumi.secret(randomBytes(32).toString("hex")), namespaces: [args.workloads], clusterId: clusterIdOf(owner), clusterName: owner.stack,
-        logLevel: settings.checkpointLogLevel, ...given("checkpointDir", settings.checkpointDirectory),
+        authToken: pulumi.secret(randomBytes(32).toString("hex")),
+        agentToken: pulumi.secret(randomBytes(32).toString("hex")),
+        namespaces: [args.workloads],
+        clusterId: clusterIdOf(owner),
+        clusterName: owner.stack,
+        logLevel: settings.checkpointLogLevel,
+        ...given("checkpointDir", settings.checkpointDirectory),
       },
-      ...(settings.checkpointContainerdAddress === "" ? {} : { hostConfig: { containerdAddress: settings.checkpointContainerdAddress } }),
-      image: pulumi.output(args.image).apply((reference) => ({ ...imageParts(reference), pullPolicy: args.pullPolicy })),
+      ...(settings.checkpointContainerdAddress === ""
+        ? {}
+        : { hostConfig: { containerdAddress: settings.checkpointContainerdAddress } }),
+      image: pulumi
+        .output(args.image)
+        .apply((reference) => ({ ...imageParts(reference), pullPolicy: args.pullPolicy })),
       imagePullSecrets: pulumi.output(args.pullSecrets).apply((names) => names.map((name) => ({ name }))),
       persistence: given("storageClass", settings.storageClass),
       resources: settings.checkpointResources,
@@ -33,15 +42,19 @@ export const local: Source = {
     };
     return {
       // Relative to the program's folder, so that a moved checkout is no change.
-      name: RELEASE, chart: relative(process.cwd(), join(root, "charts", "propagator")),
-      values: overlay(values, settings.checkpointValues), keep: ["values.config.authToken", "values.config.agentToken"],
+      name: RELEASE,
+      chart: relative(process.cwd(), join(root, "charts", "propagator")),
+      values: overlay(values, settings.checkpointValues),
+      keep: ["values.config.authToken", "values.config.agentToken"],
     };
   },
 
   // --- answers -------------------------------------------------------------------------------------------
 
   answers: ({ owner }) => ({
-    url: "", forward: { selector: `app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component=server`, port: PORT }, clusterId: clusterIdOf(owner),
+    url: "",
+    forward: { selector: `app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component=server`, port: PORT },
+    clusterId: clusterIdOf(owner),
   }),
 
   token: (values) => (values["config"] as unknown as { authToken: string }).authToken,
@@ -50,7 +63,9 @@ export const local: Source = {
 /** A UUID that is the stack's own and stays the same. */
 function clusterIdOf(owner: Owner): string {
   const hex = createHash("sha256").update(`cluster ${owner.id}`).digest("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-");
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    "-",
+  );
 }
 
 /** A reference as charts take it: `registry/name` with a tag, or with a digest. */

@@ -2,9 +2,14 @@
 export const HANDLER = "checkpoint";
 
 /** A node, as far as it says which runtimes it has. */
-export interface CheckpointNode { metadata: { name: string }; status: { runtimeHandlers?: { name: string }[] } }
+export interface CheckpointNode {
+  metadata: { name: string };
+  status: { runtimeHandlers?: { name: string }[] };
+}
 
 /** Returns the names of the nodes that cannot checkpoint. */
 export function nodesWithoutRuntime(nodes: readonly CheckpointNode[]): string[] {
-  return nodes.filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER)).map(({ metadata }) => metadata.name);
+  return nodes
+    .filter(({ status }) => !status.runtimeHandlers?.some(({ name }) => name === HANDLER))
+    .map(({ metadata }) => metadata.name);
 }

@@ -9,12 +9,21 @@ import { type CheckpointNode, HANDLER, nodesWithoutRuntime } from "./nodes";
 import type { Source } from "./source";
 
 /** The namespaces that a stack would make: Bay's, and the propagator's where it gets one. */
-export async function plannedNamespaces(settings: Settings, root: string, kubeconfig: string): Promise<WantedNamespace[]> {
+export async function plannedNamespaces(
+  settings: Settings,
+  root: string,
+  kubeconfig: string,
+): Promise<WantedNamespace[]> {
   const own = { name: settings.namespace, key: "namespace" };
   const mode = checkpointMode(settings);
   const source = sourceOf(settings);
-  const none = mode === false || (source === local && !hasChart(root)) || (mode === "auto" && (await nodesWithout(kubeconfig)) !== undefined);
-  return none ? [own] : [own, { name: settings.checkpointNamespace || source.namespace(settings), key: "checkpointNamespace" }];
+  const none =
+    mode === false ||
+    (source === local && !hasChart(root)) ||
+    (mode === "auto" && (await nodesWithout(kubeconfig)) !== undefined);
+  return none
+    ? [own]
+    : [own, { name: settings.checkpointNamespace || source.namespace(settings), key: "checkpointNamespace" }];
 }
 
 /** Who answers the propagator's API. */

@@ -32,7 +32,10 @@ export interface ReleasePlan {
   keep: string[];
 }
 
-/** The point of variation: who answers the propagator's API. One file per source, each with the sections release, answers. */
+/**
+ * The point of variation: who answers the propagator's API. One file per source, each with the sections release,
+ * answers.
+ */
 export interface Source {
   readonly name: Exclude<CheckpointOutput["source"], "none">;
   /** Namespace of the release where the configuration names none. */
@@ -47,12 +50,13 @@ export interface Source {
 
 /** Lays `over` over `under`: maps key by key, anything else in place of what was there. */
 export function overlay(under: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
-  const isMap = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  const isMap = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
   const merged = Object.entries(over).map(([key, value]) => {
     const below = under[key];
     return [key, isMap(value) && isMap(below) ? overlay(below, value) : value];
   });
-  return { ...under, ...Object.fromEntries(merged) as Record<string, unknown> };
+  return { ...under, ...(Object.fromEntries(merged) as Record<string, unknown>) };
 }
 
 /** The entry where there is something to say; a chart's own default must not be covered by an empty text. */

@@ -20,4 +20,6 @@ test.each([
   ["", []],
   ["--a  --b=c", ["--a", "--b=c"]],
   [`--title="a b" 'c d'`, ["--title=a b", "c d"]],
-])("the words of %j are %j", (line, words) => { expect(splitWords(line)).toEqual(words); });
+])("the words of %j are %j", (line, words) => {
+  expect(splitWords(line)).toEqual(words);
+});

@@ -29,7 +29,11 @@ export class Inputs {
   map(key: string): Record<string, string> | undefined {
     const value = this.values[key];
     if (!isMap(value)) return undefined;
-    const entries = Object.entries(value).filter(([name, element]) => name !== "__defaults" && (typeof element === "string" || typeof element === "number" || typeof element === "boolean"));
+    const entries = Object.entries(value).filter(
+      ([name, element]) =>
+        name !== "__defaults" &&
+        (typeof element === "string" || typeof element === "number" || typeof element === "boolean"),
+    );
     return Object.fromEntries(entries.map(([name, element]) => [name, String(element as string | number | boolean)]));
   }
 
@@ -57,5 +61,9 @@ export class Inputs {
 function plainOutput(value: Value): Value {
   if (Array.isArray(value)) return value.map(plainOutput);
   if (!isMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([key, element]) => key !== "__defaults" && element !== undefined).map(([key, element]) => [key, plainOutput(element as Value)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, element]) => key !== "__defaults" && element !== undefined)
+      .map(([key, element]) => [key, plainOutput(element as Value)]),
+  );
 }

@@ -1,7 +1,18 @@
 /** The handlers of the docker plugin: which resource does what. */
 import {
-  containsSecret, markSecretsLike, notImplemented, UNKNOWN, UNKNOWN_STRING, unwrap, unwrapMap,
-  type ConfigureRequest, type Context, type ProviderHandlers, type ResourceRequest, type Value, type ValueMap,
+  containsSecret,
+  markSecretsLike,
+  notImplemented,
+  UNKNOWN,
+  UNKNOWN_STRING,
+  unwrap,
+  unwrapMap,
+  type ConfigureRequest,
+  type Context,
+  type ProviderHandlers,
+  type ResourceRequest,
+  type Value,
+  type ValueMap,
 } from "../rpc";
 import { DockerClient } from "./daemon/client";
 import { findEndpoint } from "./daemon/endpoint";
@@ -16,9 +27,14 @@ import type { DockerResource, Scope } from "./resources/resource";
 import { volume } from "./resources/volume";
 import { checkInputs, diffInputs } from "./schema";
 
-const RESOURCES: ReadonlyMap<string, DockerResource> = new Map([container, volume, network, remoteImage].map((resource) => [resource.type, resource]));
+const RESOURCES: ReadonlyMap<string, DockerResource> = new Map(
+  [container, volume, network, remoteImage].map((resource) => [resource.type, resource]),
+);
 
-interface Daemon { client: DockerClient; auths: RegistryAuth[] }
+interface Daemon {
+  client: DockerClient;
+  auths: RegistryAuth[];
+}
 
 /** The handlers; a fresh set of them for each plugin process (and each test). */
 export function createHandlers(): ProviderHandlers {
@@ -30,9 +46,14 @@ export function createHandlers(): ProviderHandlers {
     return { ...daemon, log: context.log, signal: context.signal };
   };
   return {
-    configure: (request: ConfigureRequest) => { args = request.args; daemon = undefined; },
+    configure: (request: ConfigureRequest) => {
+      args = request.args;
+      daemon = undefined;
+    },
     ...dispatch(scope),
-    invoke: ({ token }) => { throw notImplemented(`the function ${token}`); },
+    invoke: ({ token }) => {
+      throw notImplemented(`the function ${token}`);
+    },
   };
 }
 
@@ -73,7 +94,11 @@ function bridged(resource: DockerResource, scope: (context: Context) => Scope): 
       const known = Object.keys(inputs).length > 0 ? inputs : {};
       const found = await guarded(known, () => resource.read(id, new Inputs(unwrapMap(known)), scope(context)));
       if (!found) return {};
-      return { id: found.id, properties: markSecretsLike(markSecretsLike(found.outputs, known), properties), inputs: markSecretsLike(found.inputs, known) };
+      return {
+        id: found.id,
+        properties: markSecretsLike(markSecretsLike(found.outputs, known), properties),
+        inputs: markSecretsLike(found.inputs, known),
+      };
     },
     async update(request, context) {
       const { id, news, olds, preview } = request;
@@ -95,10 +120,15 @@ function withImage(image: ImageHandlers, scope: (context: Context) => Scope): Di
     diff: (request) => image.diff(request),
     async create({ properties, preview }, context) {
       if (preview) return { id: id(properties), properties: image.preview(properties) };
-      return { id: id(properties), properties: await guarded(properties, () => image.build(properties, scope(context))) };
+      return {
+        id: id(properties),
+        properties: await guarded(properties, () => image.build(properties, scope(context))),
+      };
     },
     async update({ news, preview }, context) {
-      return { properties: preview ? image.preview(news) : await guarded(news, () => image.build(news, scope(context))) };
+      return {
+        properties: preview ? image.preview(news) : await guarded(news, () => image.build(news, scope(context))),
+      };
     },
     // As with the official plugin: neither is the daemon's image looked at in a refresh, nor is it removed.
     read: (request) => ({ id: request.id, properties: request.properties, inputs: request.inputs }),
@@ -121,14 +151,17 @@ async function guarded<T>(properties: ValueMap, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Error && containsSecret(properties)) error.message = masked(error.message, secretTexts(properties));
+    if (error instanceof Error && containsSecret(properties))
+      error.message = masked(error.message, secretTexts(properties));
     throw error;
   }
 }
 
 function connect(args: ValueMap): Daemon {
   const config = new Inputs(unwrapMap(args));
-  const client = new DockerClient(findEndpoint({ host: config.text("host"), context: config.text("context"), certPath: config.text("certPath") }));
+  const client = new DockerClient(
+    findEndpoint({ host: config.text("host"), context: config.text("context"), certPath: config.text("certPath") }),
+  );
   // The program's credentials come first: the first that fit a registry are used.
   return { client, auths: [...registryAuths(unwrap(args.registryAuth)), ...userAuths(process.env)] };
 }
@@ -137,5 +170,9 @@ function connect(args: ValueMap): Daemon {
 function registryAuths(value: Value): RegistryAuth[] {
   const list: unknown = typeof value === "string" ? JSON.parse(value) : value === UNKNOWN ? [] : value;
   if (!Array.isArray(list)) return [];
-  return list.map((entry: Partial<RegistryAuth>) => ({ address: entry.address ?? "", username: entry.username ?? "", password: entry.password ?? "" }));
+  return list.map((entry: Partial<RegistryAuth>) => ({
+    address: entry.address ?? "",
+    username: entry.username ?? "",
+    password: entry.password ?? "",
+  }));
 }

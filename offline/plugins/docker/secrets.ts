@@ -13,11 +13,14 @@ export function secretTexts(value: Value | undefined): string[] {
 
 /** The message with every secret replaced. */
 export function masked(message: string, secrets: readonly string[]): string {
-  return [...secrets].sort((a, b) => b.length - a.length).reduce((text, secret) => text.replaceAll(secret, "[secret]"), message);
+  return [...secrets]
+    .sort((a, b) => b.length - a.length)
+    .reduce((text, secret) => text.replaceAll(secret, "[secret]"), message);
 }
 
 function texts(value: Value | undefined): string[] {
-  if (typeof value === "string") return [value, value.slice(value.indexOf("=") + 1)].filter((text) => text.length >= SHORTEST);
+  if (typeof value === "string")
+    return [value, value.slice(value.indexOf("=") + 1)].filter((text) => text.length >= SHORTEST);
   if (Array.isArray(value)) return value.flatMap(texts);
   return isMap(value) ? Object.values(value).flatMap(texts) : [];
 }

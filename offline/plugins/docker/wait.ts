@@ -8,7 +8,12 @@ const PERIOD_MS = 100;
  * Looks until `look` says true; a text is the reason why it is not yet so.
  * @throws Error with the goal and the last reason at the deadline (milliseconds), or when the signal fires.
  */
-export async function until(goal: string, deadline: number, signal: AbortSignal, look: () => Promise<true | string>): Promise<void> {
+export async function until(
+  goal: string,
+  deadline: number,
+  signal: AbortSignal,
+  look: () => Promise<true | string>,
+): Promise<void> {
   const end = Date.now() + deadline;
   for (;;) {
     const reason = await look();

@@ -14,13 +14,19 @@ function flag(object: ValueMap, name: string): boolean {
 }
 
 /** Whether the program asked not to wait for readiness. */
-export function skipsAwait(object: ValueMap): boolean { return flag(object, "skipAwait"); }
+export function skipsAwait(object: ValueMap): boolean {
+  return flag(object, "skipAwait");
+}
 
 /** Whether conflicts with other field managers are to be overridden. */
-export function forcesPatch(object: ValueMap): boolean { return flag(object, "patchForce"); }
+export function forcesPatch(object: ValueMap): boolean {
+  return flag(object, "patchForce");
+}
 
 /** Whether the name was made by the plugin. */
-export function isAutonamed(object: ValueMap): boolean { return flag(object, "autonamed"); }
+export function isAutonamed(object: ValueMap): boolean {
+  return flag(object, "autonamed");
+}
 
 /** Name and value of the annotation that marks a name as made by the plugin. */
 export const AUTONAMED = { key: `${PREFIX}autonamed`, value: "true" } as const;
@@ -28,13 +34,18 @@ export const AUTONAMED = { key: `${PREFIX}autonamed`, value: "true" } as const;
 /** How dependents are deleted. Default: foreground, so that the object is gone only after them. */
 export function propagationPolicy(object: ValueMap): "Foreground" | "Background" | "Orphan" {
   switch (annotation(object, "deletionPropagationPolicy").toLowerCase()) {
-    case "background": return "Background";
-    case "orphan": return "Orphan";
-    default: return "Foreground";
+    case "background":
+      return "Background";
+    case "orphan":
+      return "Orphan";
+    default:
+      return "Foreground";
   }
 }
 
-/** Milliseconds to wait: `customTimeouts` of the program (seconds, 0 for none), else the annotation, else the default. */
+/**
+ * Milliseconds to wait: `customTimeouts` of the program (seconds, 0 for none), else the annotation, else the default.
+ */
 export function timeoutMs(requestSeconds: number, object: ValueMap, defaultMs: number): number {
   if (requestSeconds > 0) return requestSeconds * 1000;
   const seconds = Number(annotation(object, "timeoutSeconds"));

@@ -23,36 +23,71 @@ export interface WriteOptions {
 }
 
 /**
- * Creates an object. Its namespace, that namespace's service account or its kind may only just be coming: that is waited
- * for a little, not in a preview.
+ * Creates an object. Its namespace, that namespace's service account or its kind may only just be coming: that is
+ * waited for a little, not in a preview.
  * @throws ApiError as the server answered, UnknownKindError.
  */
-export async function createObject(cluster: Cluster, options: WriteOptions, onRetry: (message: string) => void): Promise<ValueMap> {
+export async function createObject(
+  cluster: Cluster,
+  options: WriteOptions,
+  onRetry: (message: string) => void,
+): Promise<ValueMap> {
   const { object, dryRun, signal, onWarning } = options;
   const attempt = async (): Promise<ValueMap> => {
     const { client, discovery } = await cluster.use();
     if (cluster.config.upsertExistingObjects || forcesPatch(object)) return applyObject(cluster, options, undefined);
-    return client.request({ method: "POST", path: await discovery.collection(object), query: { dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" }, body: object, onWarning });
+    return client.request({
+      method: "POST",
+      path: await discovery.collection(object),
+      query: { dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" },
+      body: object,
+      onWarning,
+    });
   };
   signal.throwIfAborted();
   if (dryRun) return attempt();
-  return pRetry(() => attempt().catch((error: unknown) => {
-    const mayCome = error instanceof UnknownKindError || (error instanceof ApiError && (error.notFound || error.serviceAccountMissing));
-    throw mayCome || !(error instanceof Error) ? error : new AbortError(error);
-  }), { retries: 5, factor: 2.5, minTimeout: 250, signal, onFailedAttempt: (error) => { onRetry(`creation failed, trying again: ${error.message}`); } });
+  return pRetry(
+    () =>
+      attempt().catch((error: unknown) => {
+        const mayCome =
+          error instanceof UnknownKindError ||
+          (error instanceof ApiError && (error.notFound || error.serviceAccountMissing));
+        throw mayCome || !(error instanceof Error) ? error : new AbortError(error);
+      }),
+    {
+      retries: 5,
+      factor: 2.5,
+      minTimeout: 250,
+      signal,
+      onFailedAttempt: (error) => {
+        onRetry(`creation failed, trying again: ${error.message}`);
+      },
+    },
+  );
 }
 
 /**
  * Applies an object. With `live` it is an update: paths in `ignoreChanges` keep their live values.
  * @throws ApiError; a conflict names the other manager.
  */
-export async function applyObject(cluster: Cluster, { object, fieldManager, dryRun, onWarning }: WriteOptions, live: ValueMap | undefined): Promise<ValueMap> {
+export async function applyObject(
+  cluster: Cluster,
+  { object, fieldManager, dryRun, onWarning }: WriteOptions,
+  live: ValueMap | undefined,
+): Promise<ValueMap> {
   const { client } = await cluster.use();
   // A preview cannot take over what the plugin's own create left behind, so it would conflict with itself.
-  const force = forcesPatch(object) || process.env.PULUMI_K8S_ENABLE_PATCH_FORCE === "true" || (dryRun && live !== undefined && needsTakeOver(live));
+  const force =
+    forcesPatch(object) ||
+    process.env.PULUMI_K8S_ENABLE_PATCH_FORCE === "true" ||
+    (dryRun && live !== undefined && needsTakeOver(live));
   try {
     return await client.request({
-      method: "PATCH", path: await cluster.pathOf(object), contentType: APPLY, body: object, onWarning,
+      method: "PATCH",
+      path: await cluster.pathOf(object),
+      contentType: APPLY,
+      body: object,
+      onWarning,
       query: { fieldManager, force, dryRun: dryRun ? "All" : undefined, fieldValidation: "Warn" },
     });
   } catch (error) {
@@ -64,7 +99,10 @@ export async function applyObject(cluster: Cluster, { object, fieldManager, dryR
  * Brings an existing object to its new inputs.
  * @throws ApiError, also when the object is gone (404).
  */
-export async function updateObject(cluster: Cluster, options: WriteOptions & { ignoreChanges: readonly string[] }): Promise<ValueMap> {
+export async function updateObject(
+  cluster: Cluster,
+  options: WriteOptions & { ignoreChanges: readonly string[] },
+): Promise<ValueMap> {
   const { client } = await cluster.use();
   const { object, fieldManager, dryRun, signal, ignoreChanges, onWarning } = options;
   signal.throwIfAborted();
@@ -72,23 +110,41 @@ export async function updateObject(cluster: Cluster, options: WriteOptions & { i
   const live = await client.request({ path, signal });
   const { group, kind } = gvkOf(object);
   if (group === "apiextensions.k8s.io" && kind === "CustomResourceDefinition") {
-    const body = { ...object, metadata: { ...object.metadata as ValueMap, resourceVersion: textAt(live, "metadata", "resourceVersion") } };
-    return client.request({ method: "PUT", path, body, onWarning, query: { fieldManager, dryRun: dryRun ? "All" : undefined } });
+    const body = {
+      ...object,
+      metadata: { ...(object.metadata as ValueMap), resourceVersion: textAt(live, "metadata", "resourceVersion") },
+    };
+    return client.request({
+      method: "PUT",
+      path,
+      body,
+      onWarning,
+      query: { fieldManager, dryRun: dryRun ? "All" : undefined },
+    });
   }
   const owners = dryRun ? undefined : takeOver(live, fieldManager);
-  const current = owners ? await client.request({
-    method: "PATCH", path, contentType: "application/json-patch+json",
-    body: [
-      { op: "replace", path: "/metadata/managedFields", value: owners },
-      { op: "replace", path: "/metadata/resourceVersion", value: textAt(live, "metadata", "resourceVersion") },
-    ],
-  }) : live;
+  const current = owners
+    ? await client.request({
+        method: "PATCH",
+        path,
+        contentType: "application/json-patch+json",
+        body: [
+          { op: "replace", path: "/metadata/managedFields", value: owners },
+          { op: "replace", path: "/metadata/resourceVersion", value: textAt(live, "metadata", "resourceVersion") },
+        ],
+      })
+    : live;
   const body = ignoreChanges.reduce((rest, ignored) => withoutChange(rest, current, fieldManager, ignored), object);
   return applyObject(cluster, { ...options, object: body }, current);
 }
 
 /** The live object, or `undefined` when there is none. Other errors as of the client. */
-export async function readObject(cluster: Cluster, object: ValueMap, name: string, signal: AbortSignal): Promise<ValueMap | undefined> {
+export async function readObject(
+  cluster: Cluster,
+  object: ValueMap,
+  name: string,
+  signal: AbortSignal,
+): Promise<ValueMap | undefined> {
   const { client } = await cluster.use();
   try {
     return await client.request({ path: await cluster.pathOf(object, name), signal });
@@ -102,11 +158,17 @@ export async function readObject(cluster: Cluster, object: ValueMap, name: strin
 function withoutChange(object: ValueMap, live: ValueMap, manager: string, ignored: string): ValueMap {
   const path = ignored.split(".");
   if (ignored.includes("[") || nameOf(live) === "") return object;
-  return withValue(object, path, ownedByOthersOnly(live, manager, path) ? undefined : at(live, ...path) ?? at(object, ...path));
+  return withValue(
+    object,
+    path,
+    ownedByOthersOnly(live, manager, path) ? undefined : (at(live, ...path) ?? at(object, ...path)),
+  );
 }
 
 function withValue(object: ValueMap, [key = "", ...rest]: readonly string[], value: ValueMap[string]): ValueMap {
   const inner = object[key];
   if (rest.length === 0) return { ...object, [key]: value };
-  return typeof inner === "object" && inner !== null ? { ...object, [key]: withValue(inner as ValueMap, rest, value) } : object;
+  return typeof inner === "object" && inner !== null
+    ? { ...object, [key]: withValue(inner as ValueMap, rest, value) }
+    : object;
 }

@@ -12,8 +12,12 @@ import { apiVersionOf, at, gvkOfType, kindOf, namespaceOf, withMetadata } from "
 export async function check(cluster: Cluster, request: CheckRequest): Promise<CheckResult> {
   refuseOtherKinds(request.type);
   const unreachable = await cluster.unreachable();
-  if (unreachable !== undefined && cluster.config.skipUpdateUnreachable && Object.keys(request.olds).length > 0) return { inputs: request.olds };
-  const named = withName(normalize(complete(toObject(request.news), request.type)), { ...request, olds: toObject(request.olds) });
+  if (unreachable !== undefined && cluster.config.skipUpdateUnreachable && Object.keys(request.olds).length > 0)
+    return { inputs: request.olds };
+  const named = withName(normalize(complete(toObject(request.news), request.type)), {
+    ...request,
+    olds: toObject(request.olds),
+  });
   const inputs = await withNamespace(cluster, named);
   return { inputs: keepSecrets(inputs, request.news), failures: failuresOf(inputs) };
 }
@@ -27,13 +31,15 @@ function complete(object: ValueMap, type: string): ValueMap {
 async function withNamespace(cluster: Cluster, object: ValueMap): Promise<ValueMap> {
   const given = at(object, "metadata", "namespace");
   if (given !== undefined && given !== "") return object;
-  return await cluster.isNamespaced(object) ? withMetadata(object, "namespace", cluster.defaultNamespace) : object;
+  return (await cluster.isNamespaced(object)) ? withMetadata(object, "namespace", cluster.defaultNamespace) : object;
 }
 
 function failuresOf(object: ValueMap): { property: string; reason: string }[] {
   const failures = [];
-  if (typeof at(object, "metadata", "namespace") === "number") failures.push({ property: "metadata.namespace", reason: "must be a text" });
-  if (kindOf(object) === "Namespace" && namespaceOf(object) !== "") failures.push({ property: "metadata.namespace", reason: "a Namespace lives in no namespace" });
+  if (typeof at(object, "metadata", "namespace") === "number")
+    failures.push({ property: "metadata.namespace", reason: "must be a text" });
+  if (kindOf(object) === "Namespace" && namespaceOf(object) !== "")
+    failures.push({ property: "metadata.namespace", reason: "a Namespace lives in no namespace" });
   return failures;
 }
 

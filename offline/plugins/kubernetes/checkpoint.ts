@@ -26,10 +26,16 @@ export function checkpoint({ live, inputs, secretsOf, initialApiVersion, fieldMa
 }
 
 /** Stored outputs taken apart again, without markers. */
-export function parseCheckpoint(outputs: ValueMap): { inputs: ValueMap; live: ValueMap; fieldManager?: string; initialApiVersion?: string } {
+export function parseCheckpoint(outputs: ValueMap): {
+  inputs: ValueMap;
+  live: ValueMap;
+  fieldManager?: string;
+  initialApiVersion?: string;
+} {
   const { __inputs, __initialApiVersion, __fieldManager, ...live } = unwrapMap(outputs);
   return {
-    inputs: toServer(isMap(__inputs) ? withoutNulls(__inputs) : {}), live: toServer(live),
+    inputs: toServer(isMap(__inputs) ? withoutNulls(__inputs) : {}),
+    live: toServer(live),
     ...(typeof __fieldManager === "string" ? { fieldManager: __fieldManager } : {}),
     ...(typeof __initialApiVersion === "string" ? { initialApiVersion: __initialApiVersion } : {}),
   };
@@ -44,7 +50,8 @@ export function toObject(inputs: ValueMap): ValueMap {
 export function keepSecrets(object: ValueMap, source: ValueMap): ValueMap {
   const marked = markSecretsLike(object, source);
   if (!isSecretObject(object)) return marked;
-  for (const field of ["data", "stringData"]) if (marked[field] !== undefined) marked[field] = new Secret(unwrap(marked[field]));
+  for (const field of ["data", "stringData"])
+    if (marked[field] !== undefined) marked[field] = new Secret(unwrap(marked[field]));
   return marked;
 }
 
@@ -58,7 +65,11 @@ function toProgram(object: ValueMap): ValueMap {
 }
 
 function renameKeys(map: ValueMap, pattern: RegExp, from: string, to: string): ValueMap {
-  const rename = (value: Value): Value => (Array.isArray(value) ? value.map(rename) : isMap(value) ? renameKeys(value, pattern, from, to) : value);
-  const renamed = Object.entries(map).map(([key, value]) => [pattern.test(key) ? key.replaceAll(from, to) : key, value]);
+  const rename = (value: Value): Value =>
+    Array.isArray(value) ? value.map(rename) : isMap(value) ? renameKeys(value, pattern, from, to) : value;
+  const renamed = Object.entries(map).map(([key, value]) => [
+    pattern.test(key) ? key.replaceAll(from, to) : key,
+    value,
+  ]);
   return mapEntries(Object.fromEntries(renamed) as ValueMap, rename);
 }

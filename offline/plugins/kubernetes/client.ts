@@ -24,7 +24,10 @@ export interface ApiRequest {
 }
 
 /** One event of a watch. */
-export interface WatchEvent { type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK"; object: ValueMap }
+export interface WatchEvent {
+  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  object: ValueMap;
+}
 
 /** A connection to one API server. Connections are kept open and reused; `close` ends them. */
 export class ApiClient {
@@ -35,10 +38,14 @@ export class ApiClient {
   constructor(private readonly connection: Connection) {
     this.base = new URL(connection.cluster.server);
     this.secure = this.base.protocol === "https:";
-    this.agent = this.secure ? new https.Agent({ keepAlive: true, maxSockets: 64 }) : new http.Agent({ keepAlive: true, maxSockets: 64 });
+    this.agent = this.secure
+      ? new https.Agent({ keepAlive: true, maxSockets: 64 })
+      : new http.Agent({ keepAlive: true, maxSockets: 64 });
   }
 
-  get server(): string { return this.connection.cluster.server; }
+  get server(): string {
+    return this.connection.cluster.server;
+  }
 
   /**
    * The parsed answer.
@@ -63,7 +70,10 @@ export class ApiClient {
    * @throws ApiError, also when the server reports that the resource version is too old (code 410).
    */
   async *watch(request: ApiRequest & { signal: AbortSignal }): AsyncGenerator<WatchEvent> {
-    const response = await this.send({ ...request, query: { ...request.query, watch: true, allowWatchBookmarks: true } }, true);
+    const response = await this.send(
+      { ...request, query: { ...request.query, watch: true, allowWatchBookmarks: true } },
+      true,
+    );
     if (response.statusCode !== 200) {
       const text = await readAll(response);
       throw ApiError.of(response.statusCode ?? 0, asJson(text), text);
@@ -87,16 +97,28 @@ export class ApiClient {
     this.agent.destroy();
   }
 
-  private async send({ method = "GET", path, query = {}, body, contentType, signal, timeout = 30_000 }: ApiRequest, streaming = false): Promise<http.IncomingMessage> {
+  private async send(
+    { method = "GET", path, query = {}, body, contentType, signal, timeout = 30_000 }: ApiRequest,
+    streaming = false,
+  ): Promise<http.IncomingMessage> {
     const { cluster } = this.connection;
     const url = new URL(`${this.base.pathname.replace(/\/$/, "")}${path}`, this.base);
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     const { headers, cert, key } = await this.connection.credentials();
     const options: https.RequestOptions = {
-      method, agent: this.agent, signal,
-      headers: { accept: "application/json", "user-agent": USER_AGENT, ...headers, ...(payload ? { "content-type": contentType ?? "application/json", "content-length": payload.length } : {}) },
-      ...(this.secure ? { ca: cluster.ca, cert, key, rejectUnauthorized: !cluster.insecure, servername: cluster.serverName } : {}),
+      method,
+      agent: this.agent,
+      signal,
+      headers: {
+        accept: "application/json",
+        "user-agent": USER_AGENT,
+        ...headers,
+        ...(payload ? { "content-type": contentType ?? "application/json", "content-length": payload.length } : {}),
+      },
+      ...(this.secure
+        ? { ca: cluster.ca, cert, key, rejectUnauthorized: !cluster.insecure, servername: cluster.serverName }
+        : {}),
     };
     return new Promise((resolve, reject) => {
       const request = (this.secure ? https : http).request(url, options, (response) => {
@@ -104,7 +126,9 @@ export class ApiClient {
         resolve(response);
       });
       request.setTimeout(timeout, () => request.destroy(new Error(`no answer within ${timeout / 1000} s`)));
-      request.on("error", (error) => { reject(signal?.aborted ? error : new UnreachableError(this.server, error)); });
+      request.on("error", (error) => {
+        reject(signal?.aborted ? error : new UnreachableError(this.server, error));
+      });
       if (streaming) request.setNoDelay(true);
       request.end(payload);
     });
@@ -117,7 +141,9 @@ const USER_AGENT = "pulumi-kubernetes/registry-only";
 /** `Warning: 299 - "text"`, several of them joined by commas. */
 function warningsOf({ headers }: http.IncomingMessage): string[] {
   const { warning = "" } = headers;
-  return [...(Array.isArray(warning) ? warning.join(", ") : warning).matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map(([, quoted = '""']) => quoted.slice(1, -1).replaceAll(/\\(.)/g, "$1"));
+  return [...(Array.isArray(warning) ? warning.join(", ") : warning).matchAll(/299 \S+ ("(?:[^"\\]|\\.)*")/g)].map(
+    ([, quoted = '""']) => quoted.slice(1, -1).replaceAll(/\\(.)/g, "$1"),
+  );
 }
 
 async function readAll(response: http.IncomingMessage): Promise<string> {

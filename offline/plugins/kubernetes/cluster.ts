@@ -39,21 +39,30 @@ export class Cluster {
   /** @throws Error saying why the cluster cannot be used. */
   async use(): Promise<{ client: ApiClient; discovery: Discovery }> {
     const reason = await this.unreachable();
-    if (reason !== undefined || !this.client || !this.discovery) throw new Error(`configured Kubernetes cluster is unreachable: ${reason ?? ""}`);
+    if (reason !== undefined || !this.client || !this.discovery)
+      throw new Error(`configured Kubernetes cluster is unreachable: ${reason ?? ""}`);
     return { client: this.client, discovery: this.discovery };
   }
 
   /** Whether the cluster can be reached and knows the object's kind. */
   async knows(object: ValueMap): Promise<boolean> {
-    if (await this.unreachable() !== undefined) return false;
-    return this.discovery?.find(gvkOf(object)).then(() => true, () => false) ?? false;
+    if ((await this.unreachable()) !== undefined) return false;
+    return (
+      this.discovery?.find(gvkOf(object)).then(
+        () => true,
+        () => false,
+      ) ?? false
+    );
   }
 
   /** Whether objects of this kind live in a namespace; a guess when nobody can be asked. */
   async isNamespaced(object: ValueMap): Promise<boolean> {
     const gvk = gvkOf(object);
-    if (await this.unreachable() !== undefined || !this.discovery) return probablyNamespaced(gvk.kind);
-    return this.discovery.find(gvk).then(({ namespaced }) => namespaced, () => probablyNamespaced(gvk.kind));
+    if ((await this.unreachable()) !== undefined || !this.discovery) return probablyNamespaced(gvk.kind);
+    return this.discovery.find(gvk).then(
+      ({ namespaced }) => namespaced,
+      () => probablyNamespaced(gvk.kind),
+    );
   }
 
   /** Path of an object in the API. */
@@ -70,7 +79,9 @@ export class Cluster {
     } catch (error) {
       if (error instanceof Error && error.name === "ApiError") return undefined;
       // A cluster may come up while the program runs: what failed is tried again a while later.
-      setTimeout(() => { this.reached = undefined; }, REACH_TIMEOUT).unref();
+      setTimeout(() => {
+        this.reached = undefined;
+      }, REACH_TIMEOUT).unref();
       return error instanceof Error ? error.message : String(error);
     }
   }

@@ -22,7 +22,12 @@ export interface ProviderConfig extends KubeconfigChoice, ReplaceSettings {
 }
 
 /** The parts of `helmReleaseSettings` that are followed. */
-export interface HelmSettings { pluginsPath?: string; registryConfigPath?: string; repositoryConfigPath?: string; repositoryCache?: string }
+export interface HelmSettings {
+  pluginsPath?: string;
+  registryConfigPath?: string;
+  repositoryConfigPath?: string;
+  repositoryCache?: string;
+}
 
 /** The configuration in the provider's inputs; nested values and booleans may be JSON text. */
 export function parseConfig(args: ValueMap): ProviderConfig {
@@ -31,9 +36,14 @@ export function parseConfig(args: ValueMap): ProviderConfig {
     if (value === null || value === "") return undefined;
     return typeof value === "string" ? value : JSON.stringify(value);
   };
-  const flag = (name: string, variable: string): boolean => (text(name) ?? process.env[variable] ?? "").toLowerCase() === "true";
+  const flag = (name: string, variable: string): boolean =>
+    (text(name) ?? process.env[variable] ?? "").toLowerCase() === "true";
   return {
-    kubeconfig: text("kubeconfig"), context: text("context"), cluster: text("cluster"), namespace: text("namespace"), clusterIdentifier: text("clusterIdentifier"),
+    kubeconfig: text("kubeconfig"),
+    context: text("context"),
+    cluster: text("cluster"),
+    namespace: text("namespace"),
+    clusterIdentifier: text("clusterIdentifier"),
     deleteUnreachable: flag("deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE"),
     skipUpdateUnreachable: flag("skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE"),
     upsertExistingObjects: flag("upsertExistingObjects", "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"),
@@ -52,13 +62,22 @@ const REFUSED: Record<string, string> = {
 export function checkConfig(news: ValueMap): CheckResult {
   const failures = Object.entries(REFUSED)
     .filter(([name]) => news[name] !== undefined && news[name] !== "")
-    .map(([property, what]) => ({ property, reason: `"${property}" (${what}) is not implemented by the registry-only plugin` }));
+    .map(([property, what]) => ({
+      property,
+      reason: `"${property}" (${what}) is not implemented by the registry-only plugin`,
+    }));
   if (String(unwrap(news.enableServerSideApply)) === "false") {
-    failures.push({ property: "enableServerSideApply", reason: "client-side apply is not implemented by the registry-only plugin" });
+    failures.push({
+      property: "enableServerSideApply",
+      reason: "client-side apply is not implemented by the registry-only plugin",
+    });
   }
   const { driver = "secret" } = JSON.parse(String(unwrap(news.helmReleaseSettings) ?? "{}")) as { driver?: string };
   if (!/^secrets?$/.test(driver)) {
-    failures.push({ property: "helmReleaseSettings", reason: `Helm's driver "${driver}" is not implemented by the registry-only plugin, which reads releases from Secrets` });
+    failures.push({
+      property: "helmReleaseSettings",
+      reason: `Helm's driver "${driver}" is not implemented by the registry-only plugin, which reads releases from Secrets`,
+    });
   }
   return { inputs: news, failures };
 }
@@ -69,7 +88,9 @@ export function checkConfig(news: ValueMap): CheckResult {
  */
 export function diffConfig({ olds, oldInputs, news }: Pick<DiffRequest, "olds" | "oldInputs" | "news">): DiffResult {
   const before = Object.keys(oldInputs).length > 0 ? oldInputs : olds;
-  const keys = [...new Set([...Object.keys(before), ...Object.keys(news)])].filter((key) => !["version", "__internal", "pluginDownloadURL"].includes(key));
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(news)])].filter(
+    (key) => !["version", "__internal", "pluginDownloadURL"].includes(key),
+  );
   const diffs = keys.filter((key) => !sameValue(unwrap(before[key]), unwrap(news[key])));
   const identity = (map: ValueMap): Value => unwrap(map.clusterIdentifier);
   if (!sameValue(identity(before), identity(news)) && !(identity(before) === null && sameCluster(before, news))) {

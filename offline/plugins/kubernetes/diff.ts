@@ -27,8 +27,16 @@ type Detailed = Record<string, { kind: DiffKind; inputDiff: boolean }>;
  * Compares the live object, cut down to the fields that the program declared before, with the new inputs: so drift of
  * declared fields counts and fields that only the cluster sets do not.
  */
-export function diffObjects({ oldInputs, live, newInputs, namespaced, ignoreChanges = [], settings }: DiffInput): DiffResult {
-  const place = (object: ValueMap): ValueMap => withMetadata(object, "namespace", namespaced ? at(object, "metadata", "namespace") ?? "default" : undefined);
+export function diffObjects({
+  oldInputs,
+  live,
+  newInputs,
+  namespaced,
+  ignoreChanges = [],
+  settings,
+}: DiffInput): DiffResult {
+  const place = (object: ValueMap): ValueMap =>
+    withMetadata(object, "namespace", namespaced ? (at(object, "metadata", "namespace") ?? "default") : undefined);
   const news = place(newInputs);
   let olds = withMetadata(place(prune(live, oldInputs)), "resourceVersion", undefined);
   olds = { ...olds, apiVersion: olds.apiVersion ?? news.apiVersion, kind: olds.kind ?? news.kind };
@@ -37,8 +45,12 @@ export function diffObjects({ oldInputs, live, newInputs, namespaced, ignoreChan
   const detailed: Detailed = {};
   compareMaps({ fields: replaceFields(news, settings), detailed, ignore: ignoreChanges }, [], olds, news, oldInputs);
   const replaces = Object.keys(detailed).filter((path) => detailed[path]?.kind.endsWith("-replace"));
-  const deleteBeforeReplace = replaces.length > 0 && nameOf(news) !== "" && !isAutonamed(news)
-    && nameOf(news) === nameOf(live) && namespaceOf(news) === (namespaceOf(live) || (namespaced ? "default" : ""));
+  const deleteBeforeReplace =
+    replaces.length > 0 &&
+    nameOf(news) !== "" &&
+    !isAutonamed(news) &&
+    nameOf(news) === nameOf(live) &&
+    namespaceOf(news) === (namespaceOf(live) || (namespaced ? "default" : ""));
   return { changes: Object.keys(detailed).length > 0, replaces, deleteBeforeReplace, detailed };
 }
 
@@ -46,7 +58,12 @@ export function diffObjects({ oldInputs, live, newInputs, namespaced, ignoreChan
  * Compares inputs with inputs, for what has no object of its own in the cluster.
  * @param fields paths whose change replaces
  */
-export function diffInputs(oldInputs: ValueMap, newInputs: ValueMap, fields: string[], ignoreChanges: readonly string[] = []): DiffResult {
+export function diffInputs(
+  oldInputs: ValueMap,
+  newInputs: ValueMap,
+  fields: string[],
+  ignoreChanges: readonly string[] = [],
+): DiffResult {
   const detailed: Detailed = {};
   compareMaps({ fields, detailed, ignore: ignoreChanges }, [], oldInputs, newInputs, oldInputs);
   const replaces = Object.keys(detailed).filter((path) => detailed[path]?.kind.endsWith("-replace"));
@@ -62,16 +79,32 @@ export function diffPath(path: readonly (string | number)[]): string {
   }, "");
 }
 
-interface Comparison { fields: string[]; detailed: Detailed; ignore: readonly string[] }
+interface Comparison {
+  fields: string[];
+  detailed: Detailed;
+  ignore: readonly string[];
+}
 type Steps = readonly (string | number)[];
 
-function compareMaps(comparison: Comparison, path: Steps, olds: ValueMap, news: ValueMap, oldInputs: Value | undefined): void {
+function compareMaps(
+  comparison: Comparison,
+  path: Steps,
+  olds: ValueMap,
+  news: ValueMap,
+  oldInputs: Value | undefined,
+): void {
   for (const key of new Set([...Object.keys(news), ...Object.keys(olds)])) {
     compare(comparison, [...path, key], olds[key], news[key], at(oldInputs, key));
   }
 }
 
-function compare(comparison: Comparison, path: Steps, old: Value | undefined, wanted: Value | undefined, oldInput: Value | undefined): void {
+function compare(
+  comparison: Comparison,
+  path: Steps,
+  old: Value | undefined,
+  wanted: Value | undefined,
+  oldInput: Value | undefined,
+): void {
   if (old === undefined && wanted === undefined) return;
   if (wanted === undefined) record(comparison, path, "delete", undefined);
   else if (old === undefined) {
@@ -91,9 +124,15 @@ function isDroppedEmpty(wanted: Value, oldInput: Value | undefined): boolean {
   return empty && sameValue(wanted, oldInput);
 }
 
-function record({ fields, detailed, ignore }: Comparison, path: Steps, kind: "add" | "delete" | "update", value: Value | undefined): void {
+function record(
+  { fields, detailed, ignore }: Comparison,
+  path: Steps,
+  kind: "add" | "delete" | "update",
+  value: Value | undefined,
+): void {
   const text = diffPath(path);
-  if (ignore.some((ignored) => text === ignored || text.startsWith(`${ignored}.`) || text.startsWith(`${ignored}[`))) return;
+  if (ignore.some((ignored) => text === ignored || text.startsWith(`${ignored}.`) || text.startsWith(`${ignored}[`)))
+    return;
   const replacing = isReplacing(fields, path, value) || (kind === "delete" && text === "metadata");
   detailed[text] = { kind: replacing ? `${kind}-replace` : kind, inputDiff: kind === "delete" };
 }

@@ -14,9 +14,29 @@ export interface Resource {
 }
 
 /** Kinds without a namespace, for when no server can be asked. */
-const CLUSTER_WIDE = new Set(["Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PriorityClass", "RuntimeClass",
-  "CustomResourceDefinition", "APIService", "IngressClass", "CSIDriver", "CSINode", "VolumeAttachment", "ValidatingWebhookConfiguration",
-  "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "FlowSchema", "PriorityLevelConfiguration", "CertificateSigningRequest"]);
+const CLUSTER_WIDE = new Set([
+  "Namespace",
+  "Node",
+  "PersistentVolume",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "StorageClass",
+  "PriorityClass",
+  "RuntimeClass",
+  "CustomResourceDefinition",
+  "APIService",
+  "IngressClass",
+  "CSIDriver",
+  "CSINode",
+  "VolumeAttachment",
+  "ValidatingWebhookConfiguration",
+  "MutatingWebhookConfiguration",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding",
+  "FlowSchema",
+  "PriorityLevelConfiguration",
+  "CertificateSigningRequest",
+]);
 
 /** Whether a kind lives in a namespace as far as can be told without a server. */
 export function probablyNamespaced(kind: string): boolean {
@@ -59,11 +79,17 @@ export class Discovery {
   /** Path of the collection of a kind in a namespace. */
   async collectionOf(gvk: Gvk, namespace: string): Promise<string> {
     const { prefix, plural, namespaced } = await this.find(gvk);
-    return namespaced ? `${prefix}/namespaces/${encodeURIComponent(namespace || "default")}/${plural}` : `${prefix}/${plural}`;
+    return namespaced
+      ? `${prefix}/namespaces/${encodeURIComponent(namespace || "default")}/${plural}`
+      : `${prefix}/${plural}`;
   }
 }
 
 function entryOf(list: ValueMap, kind: string, prefix: string): Resource | undefined {
-  const entry = listAt(list, "resources").find((resource) => textAt(resource, "kind") === kind && !textAt(resource, "name").includes("/"));
-  return entry === undefined ? undefined : { prefix, plural: textAt(entry, "name"), namespaced: at(entry, "namespaced") === true };
+  const entry = listAt(list, "resources").find(
+    (resource) => textAt(resource, "kind") === kind && !textAt(resource, "name").includes("/"),
+  );
+  return entry === undefined
+    ? undefined
+    : { prefix, plural: textAt(entry, "name"), namespaced: at(entry, "namespaced") === true };
 }

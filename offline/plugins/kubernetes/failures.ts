@@ -26,7 +26,10 @@ const WAYS_OUT = [
 /** The error of a create that made nothing. */
 export function createFailure(urn: string, error: unknown): Error {
   if (error instanceof UnknownKindError) {
-    return new Error(`creation of resource "${urn}" failed because the API server does not know its kind; make sure that its CustomResourceDefinition is created before: ${error.message}`, { cause: error });
+    return new Error(
+      `creation of resource "${urn}" failed because the API server does not know its kind; make sure that its CustomResourceDefinition is created before: ${error.message}`,
+      { cause: error },
+    );
   }
   const text = `resource "${urn}" was not successfully created by the Kubernetes API server: ${messageOf(error)}`;
   return new Error(error instanceof ApiError && error.alreadyExists ? `${text}\n${WAYS_OUT}` : text, { cause: error });
@@ -35,14 +38,22 @@ export function createFailure(urn: string, error: unknown): Error {
 /** An apply error; a conflict names the other manager and tells where to read on. */
 export function applyFailure(error: unknown, fieldManager: string): unknown {
   if (!(error instanceof ApiError) || !error.conflict) return error;
-  return new ApiError(error.code, error.reason, [
-    "server-side apply field conflict detected, see https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help",
-    `The resource managed by field manager "${fieldManager}" had an apply conflict: ${error.message}`,
-  ].join("\n"), error.body);
+  return new ApiError(
+    error.code,
+    error.reason,
+    [
+      "server-side apply field conflict detected, see https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/#handle-field-conflicts-on-existing-resources for troubleshooting help",
+      `The resource managed by field manager "${fieldManager}" had an apply conflict: ${error.message}`,
+    ].join("\n"),
+    error.body,
+  );
 }
 
 /** The error of a read or delete without a cluster. */
 export function unreachableFailure(reason: string): RpcError {
-  return new RpcError(status.FAILED_PRECONDITION, `configured Kubernetes cluster is unreachable: ${reason}. If the cluster was deleted, `
-    + 'rerun the command with the environment variable PULUMI_K8S_DELETE_UNREACHABLE set to "true" to remove its resources from the state');
+  return new RpcError(
+    status.FAILED_PRECONDITION,
+    `configured Kubernetes cluster is unreachable: ${reason}. If the cluster was deleted, ` +
+      'rerun the command with the environment variable PULUMI_K8S_DELETE_UNREACHABLE set to "true" to remove its resources from the state',
+  );
 }

@@ -25,14 +25,25 @@ export interface FollowOptions {
  * server that does not answer is tried again, because it may be restarting: the caller's deadline ends that.
  * @throws ApiError when the server refuses.
  */
-export async function follow({ client, path, fieldSelector, labelSelector, signal, onChange }: FollowOptions): Promise<void> {
+export async function follow({
+  client,
+  path,
+  fieldSelector,
+  labelSelector,
+  signal,
+  onChange,
+}: FollowOptions): Promise<void> {
   const query = { fieldSelector, labelSelector };
   while (!signal.aborted) {
     try {
       const list = await client.request({ path, query, signal });
       // The items of a list do not say what they are; the list does.
       const what = { apiVersion: list.apiVersion, kind: textAt(list, "kind").replace(/List$/, "") };
-      const objects = new Map<string, ValueMap>(listAt(list, "items").filter(isMap).map((item) => [keyOf(item), { ...what, ...item }]));
+      const objects = new Map<string, ValueMap>(
+        listAt(list, "items")
+          .filter(isMap)
+          .map((item) => [keyOf(item), { ...what, ...item }]),
+      );
       onChange([...objects.values()]);
       const resourceVersion = textAt(list, "metadata", "resourceVersion");
       for await (const { type, object } of client.watch({ path, query: { ...query, resourceVersion }, signal })) {

@@ -20,7 +20,11 @@ export interface Cluster {
 }
 
 /** What proves the identity at one request. */
-export interface Credentials { headers: Record<string, string>; cert?: Buffer; key?: Buffer }
+export interface Credentials {
+  headers: Record<string, string>;
+  cert?: Buffer;
+  key?: Buffer;
+}
 
 /** One context of a kubeconfig, ready for use. */
 export interface Connection {
@@ -44,13 +48,16 @@ export interface KubeconfigChoice {
  */
 export function loadKubeconfig(choice: KubeconfigChoice): { config: ValueMap; folder: string } {
   const given = choice.kubeconfig?.trim();
-  if (given && (given.includes("\n") || given.startsWith("{"))) return { config: asConfig(parse(given), "the kubeconfig"), folder: process.cwd() };
+  if (given && (given.includes("\n") || given.startsWith("{")))
+    return { config: asConfig(parse(given), "the kubeconfig"), folder: process.cwd() };
   const path = resolve(given ? given.replace(/^~(?=\/)/, homedir()) : defaultPath());
   if (!existsSync(path)) throw new Error(`no kubeconfig at ${path}; set kubeconfig on the provider, or KUBECONFIG`);
   return { config: asConfig(parse(readFileSync(path, "utf8")), path), folder: dirname(path) };
 }
 
-/** The cluster entry that a kubeconfig choice leads to, as written; the identity of a cluster where no other is given. */
+/**
+ * The cluster entry that a kubeconfig choice leads to, as written; the identity of a cluster where no other is given.
+ */
 export function activeCluster(config: ValueMap, choice: KubeconfigChoice): ValueMap {
   const context = named(config, "contexts", choice.context ?? textAt(config, "current-context"));
   return mapAt(named(config, "clusters", choice.cluster ?? textAt(context, "context", "cluster")), "cluster");
@@ -69,7 +76,12 @@ export function connect(choice: KubeconfigChoice): Connection {
   if (server === "") throw new Error(`the kubeconfig's context "${contextName}" names no cluster with a server`);
   const user = mapAt(named(config, "users", textAt(context, "user")), "user");
   return {
-    cluster: { server, ca: material(entry, "certificate-authority", folder), insecure: entry["insecure-skip-tls-verify"] === true, serverName: textAt(entry, "tls-server-name") || undefined },
+    cluster: {
+      server,
+      ca: material(entry, "certificate-authority", folder),
+      insecure: entry["insecure-skip-tls-verify"] === true,
+      serverName: textAt(entry, "tls-server-name") || undefined,
+    },
     namespace: textAt(context, "namespace"),
     credentials: credentialsOf(user, folder),
   };
@@ -81,7 +93,8 @@ function defaultPath(): string {
 }
 
 function asConfig(parsed: unknown, what: string): ValueMap {
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new Error(`${what} is not a kubeconfig: it holds no mapping`);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
+    throw new Error(`${what} is not a kubeconfig: it holds no mapping`);
   return parsed as ValueMap;
 }
 
@@ -98,7 +111,11 @@ function material(entry: ValueMap, name: string, folder: string): Buffer | undef
 }
 
 function credentialsOf(user: ValueMap, folder: string): () => Promise<Credentials> {
-  const fixed: Credentials = { headers: {}, cert: material(user, "client-certificate", folder), key: material(user, "client-key", folder) };
+  const fixed: Credentials = {
+    headers: {},
+    cert: material(user, "client-certificate", folder),
+    key: material(user, "client-key", folder),
+  };
   const bearer = (token: string): Credentials => ({ ...fixed, headers: { authorization: `Bearer ${token.trim()}` } });
   const { exec } = user;
   if (exec !== undefined) {
@@ -121,17 +138,29 @@ function credentialsOf(user: ValueMap, folder: string): () => Promise<Credential
 /** Asks a credential plugin, e.g. that of a cloud; its answer holds until the time it states, or a minute. */
 async function runExecPlugin(exec: ValueMap, folder: string): Promise<{ until: number; credentials: Credentials }> {
   const apiVersion = textAt(exec, "apiVersion") || "client.authentication.k8s.io/v1";
-  const environment = Object.fromEntries(listAt(exec, "env").map((entry) => [textAt(entry, "name"), textAt(entry, "value")]));
+  const environment = Object.fromEntries(
+    listAt(exec, "env").map((entry) => [textAt(entry, "name"), textAt(entry, "value")]),
+  );
   const { stdout } = await promisify(execFile)(textAt(exec, "command"), listAt(exec, "args").map(String), {
-    cwd: folder, timeout: 60_000,
-    env: { ...process.env, ...environment, KUBERNETES_EXEC_INFO: JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { interactive: false } }) },
+    cwd: folder,
+    timeout: 60_000,
+    env: {
+      ...process.env,
+      ...environment,
+      KUBERNETES_EXEC_INFO: JSON.stringify({ apiVersion, kind: "ExecCredential", spec: { interactive: false } }),
+    },
   });
   const status = mapAt(JSON.parse(stdout) as ValueMap, "status");
   const token = textAt(status, "token");
-  const pem = (name: string): Buffer | undefined => (textAt(status, name) === "" ? undefined : Buffer.from(textAt(status, name)));
+  const pem = (name: string): Buffer | undefined =>
+    textAt(status, name) === "" ? undefined : Buffer.from(textAt(status, name));
   const expiry = Date.parse(textAt(status, "expirationTimestamp"));
   return {
     until: Number.isNaN(expiry) ? Date.now() + 60_000 : expiry - 10_000,
-    credentials: { headers: token === "" ? {} : { authorization: `Bearer ${token}` }, cert: pem("clientCertificateData"), key: pem("clientKeyData") },
+    credentials: {
+      headers: token === "" ? {} : { authorization: `Bearer ${token}` },
+      cert: pem("clientCertificateData"),
+      key: pem("clientKeyData"),
+    },
   };
 }

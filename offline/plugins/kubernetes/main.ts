@@ -4,6 +4,6 @@ import { kubernetesHandlers } from "./provider";
 import { PLUGIN_VERSION } from "./version";
 
 servePlugin({ version: PLUGIN_VERSION, handlers: kubernetesHandlers() }).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;
 });

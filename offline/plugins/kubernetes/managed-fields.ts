@@ -12,7 +12,12 @@ const TAKEN_OVER: readonly { manager: string; operation: "Apply" | "Update" }[] 
 ];
 
 function isTakenOver(entry: Value): boolean {
-  return textAt(entry, "subresource") === "" && TAKEN_OVER.some(({ manager, operation }) => textAt(entry, "manager") === manager && textAt(entry, "operation") === operation);
+  return (
+    textAt(entry, "subresource") === "" &&
+    TAKEN_OVER.some(
+      ({ manager, operation }) => textAt(entry, "manager") === manager && textAt(entry, "operation") === operation,
+    )
+  );
 }
 
 /** Whether fields belong to an owner that `takeOver` would replace. */
@@ -27,17 +32,27 @@ export function needsTakeOver(live: ValueMap): boolean {
 export function takeOver(live: ValueMap, manager: string): ValueMap[] | undefined {
   if (!needsTakeOver(live)) return undefined;
   const entries = listAt(live, "metadata", "managedFields").filter(isMap);
-  const isOurs = (entry: ValueMap): boolean => textAt(entry, "manager") === manager && textAt(entry, "operation") === "Apply" && textAt(entry, "subresource") === "";
+  const isOurs = (entry: ValueMap): boolean =>
+    textAt(entry, "manager") === manager &&
+    textAt(entry, "operation") === "Apply" &&
+    textAt(entry, "subresource") === "";
   const merged = entries.filter((entry) => isOurs(entry) || isTakenOver(entry));
   const [first] = merged;
-  const ours: ValueMap = { ...first, manager, operation: "Apply", fieldsV1: merged.map((entry) => mapAt(entry, "fieldsV1")).reduce(union, {}) };
+  const ours: ValueMap = {
+    ...first,
+    manager,
+    operation: "Apply",
+    fieldsV1: merged.map((entry) => mapAt(entry, "fieldsV1")).reduce(union, {}),
+  };
   return [...entries.filter((entry) => !merged.includes(entry)), ours];
 }
 
 /** Whether the field at a path of keys is owned by others but not by `manager`. */
 export function ownedByOthersOnly(live: ValueMap, manager: string, path: readonly string[]): boolean {
   const steps = path.map((step) => `f:${step}`);
-  const owners = listAt(live, "metadata", "managedFields").filter((entry) => at(entry, "fieldsV1", ...steps) !== undefined).map((entry) => textAt(entry, "manager"));
+  const owners = listAt(live, "metadata", "managedFields")
+    .filter((entry) => at(entry, "fieldsV1", ...steps) !== undefined)
+    .map((entry) => textAt(entry, "manager"));
   return owners.length > 0 && !owners.includes(manager);
 }
 

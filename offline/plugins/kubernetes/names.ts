@@ -7,7 +7,8 @@ import { at, mapAt, nameOf, withMetadata } from "./objects";
 
 /** Eight hexadecimal digits; the same ones for the same non-empty seed, so that a preview and its update agree. */
 export function suffix(seed?: Uint8Array): string {
-  const hex = seed && seed.length > 0 ? createHash("sha256").update(seed).digest("hex") : randomBytes(4).toString("hex");
+  const hex =
+    seed && seed.length > 0 ? createHash("sha256").update(seed).digest("hex") : randomBytes(4).toString("hex");
   return hex.slice(0, 8);
 }
 
@@ -22,7 +23,10 @@ export function fieldManager(inputs: ValueMap, state: ValueMap = {}): string {
  * the resource's name in the program, a dash and eight hexadecimal digits.
  * @throws Error when the stack's configuration forbids automatic names.
  */
-export function withName(inputs: ValueMap, request: Pick<CheckRequest, "name" | "olds" | "randomSeed" | "autonaming">): ValueMap {
+export function withName(
+  inputs: ValueMap,
+  request: Pick<CheckRequest, "name" | "olds" | "randomSeed" | "autonaming">,
+): ValueMap {
   const given = at(inputs, "metadata", "name");
   if (given !== undefined && given !== "") return inputs;
   if (at(inputs, "metadata", "generateName") !== undefined) {
@@ -37,7 +41,8 @@ export function withName(inputs: ValueMap, request: Pick<CheckRequest, "name" | 
 }
 
 function newName({ name, randomSeed, autonaming }: Pick<CheckRequest, "name" | "randomSeed" | "autonaming">): string {
-  if (autonaming?.mode === "disable") throw new Error(`"${name}" has no metadata.name and automatic names are switched off by pulumi:autonaming`);
+  if (autonaming?.mode === "disable")
+    throw new Error(`"${name}" has no metadata.name and automatic names are switched off by pulumi:autonaming`);
   if (autonaming) return autonaming.proposedName;
   return `${name}-${suffix(randomSeed)}`;
 }

@@ -4,21 +4,47 @@ import { gvkOf, mapAt, withMetadata } from "./objects";
 import { canonicalQuantity } from "./quantity";
 
 /** Metadata that only the API server sets. */
-const READ_ONLY_METADATA = ["creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "uid"];
+const READ_ONLY_METADATA = [
+  "creationTimestamp",
+  "deletionGracePeriodSeconds",
+  "deletionTimestamp",
+  "generation",
+  "managedFields",
+  "resourceVersion",
+  "uid",
+];
 
 /** Maps of quantities, by the name of their field. */
 const QUANTITY_MAPS = new Set(["limits", "requests", "capacity", "hard", "overhead"]);
 /** Single quantities, by the name of their field. */
 const QUANTITIES = new Set(["sizeLimit", "divisor"]);
 /** Maps that the API server leaves out when they are empty; other empty objects have a meaning (`emptyDir: {}`). */
-const OPTIONAL_MAPS = new Set(["labels", "annotations", "matchLabels", "nodeSelector", "data", "binaryData", "limits", "requests", "parameters"]);
+const OPTIONAL_MAPS = new Set([
+  "labels",
+  "annotations",
+  "matchLabels",
+  "nodeSelector",
+  "data",
+  "binaryData",
+  "limits",
+  "requests",
+  "parameters",
+]);
 /** Lists that are kept although empty. */
 const KEPT_LISTS = new Set(["rules", "containers", "verbs"]);
 
 /** A copy without `null`, which Pulumi treats as absent. */
 export function withoutNulls(map: ValueMap): ValueMap {
-  const clean = (value: Value): Value => (Array.isArray(value) ? value.filter((element) => element !== null).map(clean) : isMap(value) ? withoutNulls(value) : value);
-  return mapEntries(Object.fromEntries(Object.entries(map).filter(([, value]) => value !== null && value !== undefined)), clean);
+  const clean = (value: Value): Value =>
+    Array.isArray(value)
+      ? value.filter((element) => element !== null).map(clean)
+      : isMap(value)
+        ? withoutNulls(value)
+        : value;
+  return mapEntries(
+    Object.fromEntries(Object.entries(map).filter(([, value]) => value !== null && value !== undefined)),
+    clean,
+  );
 }
 
 /**
@@ -44,7 +70,9 @@ function foldStringData(object: ValueMap): ValueMap {
   const { stringData, ...rest } = object;
   if (stringData === undefined) return object;
   if (!isMap(stringData)) return { ...rest, data: UNKNOWN };
-  const encoded = mapEntries(stringData, (value) => (value instanceof Unknown ? UNKNOWN : Buffer.from(String(value)).toString("base64")));
+  const encoded = mapEntries(stringData, (value) =>
+    value instanceof Unknown ? UNKNOWN : Buffer.from(String(value)).toString("base64"),
+  );
   return { ...rest, data: { ...mapAt(object, "data"), ...encoded } };
 }
 
@@ -60,7 +88,8 @@ function isDropped(key: string, value: Value | undefined): boolean {
 
 function normalizeValue(value: Value, key: string): Value {
   if (QUANTITIES.has(key) && isQuantity(value)) return canonicalQuantity(value);
-  if (isMap(value) && QUANTITY_MAPS.has(key)) return mapEntries(value, (inner) => (isQuantity(inner) ? canonicalQuantity(inner) : inner));
+  if (isMap(value) && QUANTITY_MAPS.has(key))
+    return mapEntries(value, (inner) => (isQuantity(inner) ? canonicalQuantity(inner) : inner));
   if (isMap(value) && (key === "data" || key === "labels" || key === "annotations")) return value;
   if (Array.isArray(value)) return value.map((element) => normalizeValue(element, ""));
   return isMap(value) ? normalizeMap(value) : value;

@@ -2,7 +2,11 @@
 import { isMap, type Value, type ValueMap } from "../rpc/values";
 
 /** Group, version and kind of an object; the core group is "". */
-export interface Gvk { group: string; version: string; kind: string }
+export interface Gvk {
+  group: string;
+  version: string;
+  kind: string;
+}
 
 /** The value at a path of keys and indexes, or `undefined`. */
 export function at(value: Value | undefined, ...path: (string | number)[]): Value | undefined {
@@ -42,9 +46,15 @@ export function withMetadata(object: ValueMap, field: string, value: Value | und
   return { ...object, metadata: Object.fromEntries(value === undefined ? others : [...others, [field, value]]) };
 }
 
-export function nameOf(object: ValueMap): string { return textAt(object, "metadata", "name"); }
-export function namespaceOf(object: ValueMap): string { return textAt(object, "metadata", "namespace"); }
-export function kindOf(object: ValueMap): string { return textAt(object, "kind"); }
+export function nameOf(object: ValueMap): string {
+  return textAt(object, "metadata", "name");
+}
+export function namespaceOf(object: ValueMap): string {
+  return textAt(object, "metadata", "namespace");
+}
+export function kindOf(object: ValueMap): string {
+  return textAt(object, "kind");
+}
 
 /** Group, version and kind that an object states of itself. `core/v1` is an old way to write `v1`. */
 export function gvkOf(object: ValueMap): Gvk {
@@ -60,7 +70,8 @@ export function gvkOf(object: ValueMap): Gvk {
 export function gvkOfType(type: string): Gvk {
   const [pkg, module = "", kind = ""] = type.split(":");
   const [group = "", version] = module.split("/");
-  if (pkg !== "kubernetes" || !version || !kind) throw new Error(`"${type}" is not a type of the kubernetes provider with group, version and kind`);
+  if (pkg !== "kubernetes" || !version || !kind)
+    throw new Error(`"${type}" is not a type of the kubernetes provider with group, version and kind`);
   return { group: group === "core" ? "" : group, version, kind };
 }
 
@@ -84,7 +95,8 @@ export function parseId(id: string): { namespace: string; name: string } {
 /** Whether two values are the same, keys in any order. */
 export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((element, index) => sameValue(element, b[index]));
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((element, index) => sameValue(element, b[index]));
   if (!isMap(a) || !isMap(b)) return false;
   const keys = (map: ValueMap): string[] => Object.keys(map).filter((key) => map[key] !== undefined);
   return keys(a).length === keys(b).length && keys(a).every((key) => sameValue(a[key], b[key]));

@@ -7,7 +7,16 @@ import { parseCheckpoint, toObject } from "./checkpoint";
 import { Cluster } from "./cluster";
 import { checkConfig, diffConfig, parseConfig } from "./config";
 import { diffObjects } from "./diff";
-import { checkRelease, createRelease, deleteRelease, diffRelease, Helm, isRelease, readRelease, updateRelease } from "./helm";
+import {
+  checkRelease,
+  createRelease,
+  deleteRelease,
+  diffRelease,
+  Helm,
+  isRelease,
+  readRelease,
+  updateRelease,
+} from "./helm";
 import { normalize } from "./normalize";
 import { read } from "./read";
 import { remove } from "./remove";
@@ -32,11 +41,17 @@ export function kubernetesHandlers(): ProviderHandlers {
     },
     check: (request) => (isRelease(request.type) ? checkRelease(tools(), request) : check(cluster(), request)),
     diff: (request) => (isRelease(request.type) ? diffRelease(request) : diff(cluster(), request)),
-    create: (request, context) => (isRelease(request.type) ? createRelease(tools(), request, context) : create(cluster(), request, context)),
-    read: (request, context) => (isRelease(request.type) ? readRelease(tools(), request, context) : read(cluster(), request, context)),
-    update: (request, context) => (isRelease(request.type) ? updateRelease(tools(), request, context) : update(cluster(), request, context)),
-    delete: (request, context) => (isRelease(request.type) ? deleteRelease(tools(), request, context) : remove(cluster(), request, context)),
-    invoke: ({ token }) => { throw notImplemented(`the function "${token}"`); },
+    create: (request, context) =>
+      isRelease(request.type) ? createRelease(tools(), request, context) : create(cluster(), request, context),
+    read: (request, context) =>
+      isRelease(request.type) ? readRelease(tools(), request, context) : read(cluster(), request, context),
+    update: (request, context) =>
+      isRelease(request.type) ? updateRelease(tools(), request, context) : update(cluster(), request, context),
+    delete: (request, context) =>
+      isRelease(request.type) ? deleteRelease(tools(), request, context) : remove(cluster(), request, context),
+    invoke: ({ token }) => {
+      throw notImplemented(`the function "${token}"`);
+    },
   };
 }
 
@@ -44,7 +59,11 @@ async function diff(cluster: Cluster, request: DiffRequest): Promise<DiffResult>
   const { inputs, live } = parseCheckpoint(request.olds);
   const newInputs = normalize(toObject(request.news));
   return diffObjects({
-    oldInputs: normalize(inputs), live, newInputs, namespaced: await cluster.isNamespaced(newInputs),
-    ignoreChanges: request.ignoreChanges, settings: cluster.config,
+    oldInputs: normalize(inputs),
+    live,
+    newInputs,
+    namespaced: await cluster.isNamespaced(newInputs),
+    ignoreChanges: request.ignoreChanges,
+    settings: cluster.config,
   });
 }

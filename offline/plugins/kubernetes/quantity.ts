@@ -14,7 +14,8 @@ export function canonicalQuantity(value: string | number): string {
   const [, sign = "", whole = "", fraction = "", unit = ""] = match;
   const digits = BigInt(`${whole}${fraction}`);
   const minus = sign === "-" && digits !== 0n ? "-" : "";
-  if (BINARY.indexOf(unit) > 0) return `${minus}${binary(digits, fraction.length, BINARY.indexOf(unit)) ?? text.replace(/^[+-]/, "")}`;
+  if (BINARY.indexOf(unit) > 0)
+    return `${minus}${binary(digits, fraction.length, BINARY.indexOf(unit)) ?? text.replace(/^[+-]/, "")}`;
   const exponent = /^[eE][+-]?\d+$/.test(unit) ? Number(unit.slice(1)) : 3 * (DECIMAL[unit] ?? 0);
   return `${minus}${decimal(digits, exponent - fraction.length, /^[eE]\d|^[eE][+-]/.test(unit))}`;
 }
@@ -27,7 +28,10 @@ function binary(digits: bigint, decimals: number, power: number): string | undef
   let bytes = scaled / divisor;
   if (bytes < 1024n) return bytes.toString();
   let suffix = 0;
-  while (suffix < BINARY.length - 1 && bytes !== 0n && bytes % 1024n === 0n) { bytes /= 1024n; suffix += 1; }
+  while (suffix < BINARY.length - 1 && bytes !== 0n && bytes % 1024n === 0n) {
+    bytes /= 1024n;
+    suffix += 1;
+  }
   return `${bytes}${BINARY[suffix] ?? ""}`;
 }
 
@@ -35,9 +39,15 @@ function decimal(digits: bigint, exponent: number, scientific: boolean): string 
   if (digits === 0n) return "0";
   let mantissa = digits;
   let power = exponent;
-  while (mantissa % 10n === 0n) { mantissa /= 10n; power += 1; }
+  while (mantissa % 10n === 0n) {
+    mantissa /= 10n;
+    power += 1;
+  }
   // Finer than nano is rounded up, as the API server does.
-  while (power < -9) { mantissa = mantissa / 10n + (mantissa % 10n === 0n ? 0n : 1n); power += 1; }
+  while (power < -9) {
+    mantissa = mantissa / 10n + (mantissa % 10n === 0n ? 0n : 1n);
+    power += 1;
+  }
   const step = Math.floor(power / 3);
   const thousands = Math.min(step, DECIMAL.E ?? 6);
   mantissa *= 10n ** BigInt(power - 3 * thousands);

@@ -15,15 +15,21 @@ import { normalize } from "./normalize";
 import { apiVersionOf, at, gvkOfType, mapAt, parseId, textAt, withMetadata } from "./objects";
 import { prune } from "./prune";
 
-/** The live object and the inputs that lead to it; nothing when it is gone. One that is not ready comes with the reasons. */
+/**
+ * The live object and the inputs that lead to it; nothing when it is gone. One that is not ready comes with the
+ * reasons.
+ */
 export async function read(cluster: Cluster, request: ReadRequest, { log, signal }: Context): Promise<ReadResult> {
   const unreachable = await cluster.unreachable();
   if (unreachable !== undefined) {
     if (cluster.config.deleteUnreachable) {
-      log.warn(`configured Kubernetes cluster is unreachable: ${unreachable}; deleteUnreachable is set, so the resource is removed from the state`);
+      log.warn(
+        `configured Kubernetes cluster is unreachable: ${unreachable}; deleteUnreachable is set, so the resource is removed from the state`,
+      );
       return {};
     }
-    if (cluster.config.skipUpdateUnreachable) return { id: request.id, properties: request.properties, inputs: request.inputs };
+    if (cluster.config.skipUpdateUnreachable)
+      return { id: request.id, properties: request.properties, inputs: request.inputs };
     throw unreachableFailure(unreachable);
   }
   const old = parseCheckpoint(request.properties);
@@ -36,12 +42,16 @@ export async function read(cluster: Cluster, request: ReadRequest, { log, signal
 
   const liveInputs = imported ? importedInputs(live) : prune(live, known);
   const properties = checkpoint({
-    live, inputs: liveInputs, secretsOf: imported ? request.properties : request.inputs,
-    initialApiVersion: old.initialApiVersion ?? textAt(shape, "apiVersion"), fieldManager: fieldManager(known, request.properties),
+    live,
+    inputs: liveInputs,
+    secretsOf: imported ? request.properties : request.inputs,
+    initialApiVersion: old.initialApiVersion ?? textAt(shape, "apiVersion"),
+    fieldManager: fieldManager(known, request.properties),
   });
   const inputs = keepSecrets(liveInputs, request.inputs);
   const reasons = imported ? [] : await unreadyReasons(cluster, live, known);
-  if (reasons.length > 0) throw new InitFailedError(reasons.join("; "), { id: request.id, properties, inputs, reasons });
+  if (reasons.length > 0)
+    throw new InitFailedError(reasons.join("; "), { id: request.id, properties, inputs, reasons });
   return { id: request.id, properties, inputs };
 }
 
@@ -50,21 +60,27 @@ function address(request: ReadRequest, live: ValueMap): ValueMap {
   const gvk = gvkOfType(request.type);
   const { namespace, name } = parseId(request.id);
   return {
-    apiVersion: textAt(live, "apiVersion") || apiVersionOf(gvk), kind: gvk.kind,
+    apiVersion: textAt(live, "apiVersion") || apiVersionOf(gvk),
+    kind: gvk.kind,
     metadata: { name, ...(namespace === "" ? {} : { namespace }) },
   };
 }
 
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
-/** What a program would have declared to get this object: what kubectl applied, else everything but what the cluster sets. */
+/**
+ * What a program would have declared to get this object: what kubectl applied, else everything but what the cluster
+ * sets.
+ */
 function importedInputs(live: ValueMap): ValueMap {
   const applied = textAt(live, "metadata", "annotations", LAST_APPLIED);
   if (applied !== "") return prune(live, normalize(JSON.parse(applied) as ValueMap));
   const declared = normalize({ ...live, status: undefined });
   const annotations = { ...mapAt(declared, "metadata", "annotations") };
   delete annotations["deployment.kubernetes.io/revision"];
-  return at(declared, "metadata", "annotations") === undefined ? declared : withMetadata(declared, "annotations", Object.keys(annotations).length > 0 ? annotations : undefined);
+  return at(declared, "metadata", "annotations") === undefined
+    ? declared
+    : withMetadata(declared, "annotations", Object.keys(annotations).length > 0 ? annotations : undefined);
 }
 
 async function unreadyReasons(cluster: Cluster, live: ValueMap, inputs: ValueMap): Promise<string[]> {

@@ -16,7 +16,8 @@ export function replaceFields(object: ValueMap, settings: ReplaceSettings = {}):
   const fields = ["metadata.name", "metadata.namespace"];
   if (group === "" && version === "v1") {
     const immutable = at(object, "immutable") === true;
-    if (kind === "Secret") fields.push("type", ...(settings.enableSecretMutable && !immutable ? [] : ["stringData", "data"]));
+    if (kind === "Secret")
+      fields.push("type", ...(settings.enableSecretMutable && !immutable ? [] : ["stringData", "data"]));
     if (kind === "ConfigMap" && !(settings.enableConfigMapMutable && !immutable)) fields.push("binaryData", "data");
   }
   return [...fields, ...(RULES[`${group}/${kind}`] ?? [])];
@@ -26,7 +27,11 @@ export function replaceFields(object: ValueMap, settings: ReplaceSettings = {}):
  * Whether a change at `path` touches one of the fields: it lies in one, or `value`, the new value, holds one.
  * A removed value (`undefined`) touches only the fields that it lies in.
  */
-export function isReplacing(fields: readonly string[], path: readonly (string | number)[], value: Value | undefined): boolean {
+export function isReplacing(
+  fields: readonly string[],
+  path: readonly (string | number)[],
+  value: Value | undefined,
+): boolean {
   const steps = path.map((step) => (typeof step === "number" ? "*" : step));
   return fields.some((field) => {
     const wanted = field.split(".");
@@ -45,19 +50,24 @@ function holds(value: Value | undefined, path: readonly string[]): boolean {
 
 const under = (prefix: string, names: string): string[] => names.split(" ").map((name) => `${prefix}.${name}`);
 
-const CONTAINER = "args command env image imagePullPolicy lifecycle livenessProbe ports readinessProbe resources securityContext stdin stdinOnce "
-  + "terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts workingDir";
+const CONTAINER =
+  "args command env image imagePullPolicy lifecycle livenessProbe ports readinessProbe resources securityContext stdin stdinOnce " +
+  "terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts workingDir";
 
 const POD = [
-  ...under("spec", "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork hostPID hostname "
-    + "imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName readinessGates restartPolicy runtimeClassName "
-    + "schedulerName securityContext serviceAccount serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds volumes"),
+  ...under(
+    "spec",
+    "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork hostPID hostname " +
+      "imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName readinessGates restartPolicy runtimeClassName " +
+      "schedulerName securityContext serviceAccount serviceAccountName shareProcessNamespace subdomain terminationGracePeriodSeconds volumes",
+  ),
   ...under("spec.containers.*", CONTAINER),
   ...under("spec.initContainers.*", CONTAINER),
 ];
 
-const VOLUME_SOURCES = "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume flocker gcePersistentDisk glusterfs hostPath iscsi "
-  + "local nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume";
+const VOLUME_SOURCES =
+  "awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume flocker gcePersistentDisk glusterfs hostPath iscsi " +
+  "local nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume";
 
 /** By group and kind; the versions of a kind do not differ in this. */
 const RULES: Record<string, string[]> = {
@@ -68,7 +78,10 @@ const RULES: Record<string, string[]> = {
   "/Service": ["spec.clusterIP"],
   "apps/DaemonSet": ["spec.selector"],
   "apps/Deployment": ["spec.selector"],
-  "apps/StatefulSet": under("spec", "podManagementPolicy revisionHistoryLimit selector serviceName volumeClaimTemplates"),
+  "apps/StatefulSet": under(
+    "spec",
+    "podManagementPolicy revisionHistoryLimit selector serviceName volumeClaimTemplates",
+  ),
   "batch/Job": under("spec", "completions parallelism selector template"),
   "rbac.authorization.k8s.io/ClusterRoleBinding": ["roleRef"],
   "rbac.authorization.k8s.io/RoleBinding": ["roleRef"],

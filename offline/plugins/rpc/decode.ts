@@ -1,10 +1,25 @@
 /** From protobuf requests to plain ones. */
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
-import type { CheckRequest, ConfigureRequest, CreateRequest, DeleteRequest, DiffRequest, HandshakeRequest, InvokeRequest, ReadRequest, ResourceRequest, UpdateRequest } from "./requests";
+import type {
+  CheckRequest,
+  ConfigureRequest,
+  CreateRequest,
+  DeleteRequest,
+  DiffRequest,
+  HandshakeRequest,
+  InvokeRequest,
+  ReadRequest,
+  ResourceRequest,
+  UpdateRequest,
+} from "./requests";
 import { decodeStruct } from "./values";
 
 export function handshake(wire: pb.ProviderHandshakeRequest): HandshakeRequest {
-  return { engineAddress: wire.getEngineAddress(), rootDirectory: wire.getRootDirectory(), programDirectory: wire.getProgramDirectory() };
+  return {
+    engineAddress: wire.getEngineAddress(),
+    rootDirectory: wire.getRootDirectory(),
+    programDirectory: wire.getProgramDirectory(),
+  };
 }
 
 export function getSchema(wire: pb.GetSchemaRequest): { version: number } {
@@ -20,20 +35,36 @@ const AUTONAMING_MODES = ["propose", "enforce", "disable"] as const;
 export function check(wire: pb.CheckRequest): CheckRequest {
   const naming = wire.getAutonaming();
   return {
-    ...resource(wire), olds: decodeStruct(wire.getOlds()), news: decodeStruct(wire.getNews()), randomSeed: wire.getRandomseed_asU8(),
-    ...(naming ? { autonaming: { proposedName: naming.getProposedName(), mode: AUTONAMING_MODES[naming.getMode()] ?? "propose" } } : {}),
+    ...resource(wire),
+    olds: decodeStruct(wire.getOlds()),
+    news: decodeStruct(wire.getNews()),
+    randomSeed: wire.getRandomseed_asU8(),
+    ...(naming
+      ? {
+          autonaming: { proposedName: naming.getProposedName(), mode: AUTONAMING_MODES[naming.getMode()] ?? "propose" },
+        }
+      : {}),
   };
 }
 
 export function diff(wire: pb.DiffRequest | pb.UpdateRequest): DiffRequest {
   return {
-    ...resource(wire), id: wire.getId(), olds: decodeStruct(wire.getOlds()), oldInputs: decodeStruct(wire.getOldInputs()),
-    news: decodeStruct(wire.getNews()), ignoreChanges: wire.getIgnorechangesList(),
+    ...resource(wire),
+    id: wire.getId(),
+    olds: decodeStruct(wire.getOlds()),
+    oldInputs: decodeStruct(wire.getOldInputs()),
+    news: decodeStruct(wire.getNews()),
+    ignoreChanges: wire.getIgnorechangesList(),
   };
 }
 
 export function create(wire: pb.CreateRequest): CreateRequest {
-  return { ...resource(wire), properties: decodeStruct(wire.getProperties()), timeout: wire.getTimeout(), preview: wire.getPreview() };
+  return {
+    ...resource(wire),
+    properties: decodeStruct(wire.getProperties()),
+    timeout: wire.getTimeout(),
+    preview: wire.getPreview(),
+  };
 }
 
 export function update(wire: pb.UpdateRequest): UpdateRequest {
@@ -41,11 +72,23 @@ export function update(wire: pb.UpdateRequest): UpdateRequest {
 }
 
 export function read(wire: pb.ReadRequest): ReadRequest {
-  return { ...resource(wire), id: wire.getId(), properties: decodeStruct(wire.getProperties()), inputs: decodeStruct(wire.getInputs()), timeout: wire.getTimeout() };
+  return {
+    ...resource(wire),
+    id: wire.getId(),
+    properties: decodeStruct(wire.getProperties()),
+    inputs: decodeStruct(wire.getInputs()),
+    timeout: wire.getTimeout(),
+  };
 }
 
 export function remove(wire: pb.DeleteRequest): DeleteRequest {
-  return { ...resource(wire), id: wire.getId(), properties: decodeStruct(wire.getProperties()), oldInputs: decodeStruct(wire.getOldInputs()), timeout: wire.getTimeout() };
+  return {
+    ...resource(wire),
+    id: wire.getId(),
+    properties: decodeStruct(wire.getProperties()),
+    oldInputs: decodeStruct(wire.getOldInputs()),
+    timeout: wire.getTimeout(),
+  };
 }
 
 export function invoke(wire: pb.InvokeRequest): InvokeRequest {
@@ -56,5 +99,9 @@ export function invoke(wire: pb.InvokeRequest): InvokeRequest {
 function resource(wire: { getUrn(): string; getName(): string; getType(): string }): ResourceRequest {
   const urn = wire.getUrn();
   const parts = urn.split("::");
-  return { urn, name: wire.getName() || parts.slice(3).join("::"), type: wire.getType() || (parts[2] ?? "").split("$").pop() || "" };
+  return {
+    urn,
+    name: wire.getName() || parts.slice(3).join("::"),
+    type: wire.getType() || (parts[2] ?? "").split("$").pop() || "",
+  };
 }

@@ -1,6 +1,15 @@
 /** From plain answers to protobuf ones. */
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
-import type { CheckFailure, CheckResult, CreateResult, DiffKind, DiffResult, InvokeResult, ReadResult, UpdateResult } from "./requests";
+import type {
+  CheckFailure,
+  CheckResult,
+  CreateResult,
+  DiffKind,
+  DiffResult,
+  InvokeResult,
+  ReadResult,
+  UpdateResult,
+} from "./requests";
 import { encodeStruct } from "./values";
 
 /** Secrets are understood; resource references and outputs with dependencies come as plain values. */
@@ -14,7 +23,9 @@ export function configure(): pb.ConfigureResponse {
 }
 
 export function check(result: CheckResult): pb.CheckResponse {
-  return new pb.CheckResponse().setInputs(encodeStruct(result.inputs)).setFailuresList((result.failures ?? []).map(failure));
+  return new pb.CheckResponse()
+    .setInputs(encodeStruct(result.inputs))
+    .setFailuresList((result.failures ?? []).map(failure));
 }
 
 export function diff(result: DiffResult): pb.DiffResponse {
@@ -23,9 +34,13 @@ export function diff(result: DiffResult): pb.DiffResponse {
   const detailed = result.detailed ?? {};
   response.setDiffsList(result.diffs ?? [...new Set(Object.keys(detailed).map(topLevel))]);
   response.setReplacesList(result.replaces ?? []).setStablesList(result.stables ?? []);
-  response.setDeletebeforereplace(result.deleteBeforeReplace ?? false).setHasdetaileddiff(result.detailed !== undefined);
+  response
+    .setDeletebeforereplace(result.deleteBeforeReplace ?? false)
+    .setHasdetaileddiff(result.detailed !== undefined);
   for (const [path, change] of Object.entries(detailed)) {
-    response.getDetaileddiffMap().set(path, new pb.PropertyDiff().setKind(KINDS[change.kind]).setInputdiff(change.inputDiff ?? false));
+    response
+      .getDetaileddiffMap()
+      .set(path, new pb.PropertyDiff().setKind(KINDS[change.kind]).setInputdiff(change.inputDiff ?? false));
   }
   return response;
 }
@@ -41,7 +56,10 @@ export function update(result: UpdateResult): pb.UpdateResponse {
 export function read(result: ReadResult): pb.ReadResponse {
   const response = new pb.ReadResponse();
   if (result.id === undefined) return response;
-  return response.setId(result.id).setProperties(encodeStruct(result.properties)).setInputs(encodeStruct(result.inputs));
+  return response
+    .setId(result.id)
+    .setProperties(encodeStruct(result.properties))
+    .setInputs(encodeStruct(result.inputs));
 }
 
 export function invoke(result: InvokeResult): pb.InvokeResponse {
@@ -50,9 +68,12 @@ export function invoke(result: InvokeResult): pb.InvokeResponse {
 }
 
 const KINDS: Record<DiffKind, pb.PropertyDiff.Kind> = {
-  add: pb.PropertyDiff.Kind.ADD, "add-replace": pb.PropertyDiff.Kind.ADD_REPLACE,
-  delete: pb.PropertyDiff.Kind.DELETE, "delete-replace": pb.PropertyDiff.Kind.DELETE_REPLACE,
-  update: pb.PropertyDiff.Kind.UPDATE, "update-replace": pb.PropertyDiff.Kind.UPDATE_REPLACE,
+  add: pb.PropertyDiff.Kind.ADD,
+  "add-replace": pb.PropertyDiff.Kind.ADD_REPLACE,
+  delete: pb.PropertyDiff.Kind.DELETE,
+  "delete-replace": pb.PropertyDiff.Kind.DELETE_REPLACE,
+  update: pb.PropertyDiff.Kind.UPDATE,
+  "update-replace": pb.PropertyDiff.Kind.UPDATE_REPLACE,
 };
 
 function topLevel(path: string): string {

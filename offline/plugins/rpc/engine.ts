@@ -5,7 +5,9 @@ import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
 
 export type Severity = "debug" | "info" | "warning" | "error";
 
-/** Messages about one resource. They never fail and need not be awaited; the server waits for them before it answers. */
+/**
+ * Messages about one resource. They never fail and need not be awaited; the server waits for them before it answers.
+ */
 export interface ResourceLog {
   debug(message: string): void;
   info(message: string): void;
@@ -23,14 +25,23 @@ export class Engine {
   private last: Promise<void> = Promise.resolve();
 
   constructor(readonly address: string | undefined) {
-    this.client = address ? new EngineClient(address, credentials.createInsecure(), { "grpc.max_send_message_length": -1 }) : undefined;
+    this.client = address
+      ? new EngineClient(address, credentials.createInsecure(), { "grpc.max_send_message_length": -1 })
+      : undefined;
   }
 
   /** The log of a resource; without a URN that of the whole run. */
   logFor(urn = ""): ResourceLog {
-    const send = (severity: LogSeverity, ephemeral = false) => (message: string): void => { this.send({ severity, message, urn, ephemeral }); };
+    const send =
+      (severity: LogSeverity, ephemeral = false) =>
+      (message: string): void => {
+        this.send({ severity, message, urn, ephemeral });
+      };
     return {
-      debug: send(LogSeverity.DEBUG), info: send(LogSeverity.INFO), warn: send(LogSeverity.WARNING), error: send(LogSeverity.ERROR),
+      debug: send(LogSeverity.DEBUG),
+      info: send(LogSeverity.INFO),
+      warn: send(LogSeverity.WARNING),
+      error: send(LogSeverity.ERROR),
       status: send(LogSeverity.INFO, true),
     };
   }
@@ -51,11 +62,20 @@ export class Engine {
     }
     const { client } = this;
     const request = new LogRequest();
-    request.setSeverity(message.severity).setMessage(message.message).setUrn(message.urn).setEphemeral(message.ephemeral);
+    request
+      .setSeverity(message.severity)
+      .setMessage(message.message)
+      .setUrn(message.urn)
+      .setEphemeral(message.ephemeral);
     // An engine that is gone cannot be told anything; the plugin ends for that reason anyway.
-    this.last = this.last.then(() => new Promise((resolve) => {
-      client.log(request, new Metadata(), { deadline: Date.now() + SEND_DEADLINE_MS }, () => { resolve(); });
-    }));
+    this.last = this.last.then(
+      () =>
+        new Promise((resolve) => {
+          client.log(request, new Metadata(), { deadline: Date.now() + SEND_DEADLINE_MS }, () => {
+            resolve();
+          });
+        }),
+    );
   }
 }
 

@@ -7,7 +7,11 @@ import { encodeStruct, type ValueMap } from "./values";
 
 /** An error with a gRPC code. Any other error that a handler throws is sent as UNKNOWN with its message. */
 export class RpcError extends Error {
-  constructor(readonly code: status, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: status,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = "RpcError";
   }
@@ -30,7 +34,10 @@ export interface InitFailure {
  * keeps it in the state with the reasons, fails the operation, and updates it the next time.
  */
 export class InitFailedError extends Error {
-  constructor(message: string, readonly failure: InitFailure) {
+  constructor(
+    message: string,
+    readonly failure: InitFailure,
+  ) {
     super(message);
     this.name = "InitFailedError";
   }
@@ -38,17 +45,23 @@ export class InitFailedError extends Error {
 
 /** The answer to something that this plugin leaves to the official one. */
 export function notImplemented(what: string): RpcError {
-  return new RpcError(status.UNIMPLEMENTED, `${what} is not implemented by the registry-only plugin; use the official plugin for it`);
+  return new RpcError(
+    status.UNIMPLEMENTED,
+    `${what} is not implemented by the registry-only plugin; use the official plugin for it`,
+  );
 }
 
 /** The error as gRPC sends it. */
 export function toServiceError(error: unknown): Partial<ServiceError> {
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof InitFailedError) return { code: status.UNKNOWN, details: message, metadata: initFailedMetadata(message, error.failure) };
+  if (error instanceof InitFailedError)
+    return { code: status.UNKNOWN, details: message, metadata: initFailedMetadata(message, error.failure) };
   return { code: error instanceof RpcError ? error.code : status.UNKNOWN, details: message };
 }
 
-/** Structured details travel as a serialized `google.rpc.Status` under this key, as gRPC's Go implementation reads them. */
+/**
+ * Structured details travel as a serialized `google.rpc.Status` under this key, as gRPC's Go implementation reads them.
+ */
 const DETAILS_KEY = "grpc-status-details-bin";
 
 function initFailedMetadata(message: string, failure: InitFailure): Metadata {

@@ -48,7 +48,9 @@ function mark(target: Value, source: Value | undefined): Value {
     return target.map((element, index) => mark(element, inner[index]));
   }
   if (!isMap(target) || !isMap(inner)) return target;
-  return Object.fromEntries(Object.entries(target).map(([key, value]) => [key, value === undefined ? undefined : mark(value, inner[key])]));
+  return Object.fromEntries(
+    Object.entries(target).map(([key, value]) => [key, value === undefined ? undefined : mark(value, inner[key])]),
+  );
 }
 
 function bare(value: Value | undefined): Value | undefined {

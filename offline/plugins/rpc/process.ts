@@ -4,7 +4,10 @@ import type { Server, ServerCredentials } from "@grpc/grpc-js";
 /** Binds the server to a free port of 127.0.0.1 and gives the port. */
 export function bind(server: Server, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", credentials, (error, port) => { if (error) reject(error); else resolve(port); });
+    server.bindAsync("127.0.0.1:0", credentials, (error, port) => {
+      if (error) reject(error);
+      else resolve(port);
+    });
   });
 }
 
@@ -24,6 +27,11 @@ export function endWithParent(stop: AbortController): void {
     process.exit(0);
   };
   const parent = process.ppid;
-  setInterval(() => { if (process.ppid !== parent) end("the engine is gone"); }, PARENT_CHECK_MS).unref();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => { end(signal); });
+  setInterval(() => {
+    if (process.ppid !== parent) end("the engine is gone");
+  }, PARENT_CHECK_MS).unref();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => {
+      end(signal);
+    });
 }

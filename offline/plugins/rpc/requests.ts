@@ -80,12 +80,17 @@ export interface CreateRequest extends ResourceRequest, Timed {
   /** A preview: nothing may be made; answer what would be known, with `UNKNOWN` for the rest. */
   preview: boolean;
 }
-export interface CreateResult { id: string; properties: ValueMap }
+export interface CreateResult {
+  id: string;
+  properties: ValueMap;
+}
 
 export interface UpdateRequest extends DiffRequest, Timed {
   preview: boolean;
 }
-export interface UpdateResult { properties: ValueMap }
+export interface UpdateResult {
+  properties: ValueMap;
+}
 
 export interface ReadRequest extends ResourceRequest, Timed {
   id: string;
@@ -108,4 +113,7 @@ export interface InvokeRequest {
   token: string;
   args: ValueMap;
 }
-export interface InvokeResult { result?: ValueMap; failures?: CheckFailure[] }
+export interface InvokeResult {
+  result?: ValueMap;
+  failures?: CheckFailure[];
+}

@@ -20,11 +20,17 @@ export async function servePlugin(plugin: Plugin, argv: readonly string[] = proc
   let engine = new Engine(argv.filter((word) => !word.startsWith("-")).at(-1));
   const stop = new AbortController();
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-  server.addService(ResourceProviderService, implement(plugin.version, plugin.handlers, {
-    engine: () => engine,
-    attach: (address) => { engine.close(); engine = new Engine(address); },
-    stop,
-  }));
+  server.addService(
+    ResourceProviderService,
+    implement(plugin.version, plugin.handlers, {
+      engine: () => engine,
+      attach: (address) => {
+        engine.close();
+        engine = new Engine(address);
+      },
+      stop,
+    }),
+  );
   const port = await bind(server, ServerCredentials.createInsecure());
   endWithParent(stop);
   process.stdout.write(`${port}\n`);

@@ -10,8 +10,21 @@ import * as decode from "./decode";
 import * as encode from "./encode";
 import { equal } from "./values";
 import type {
-  CheckRequest, CheckResult, ConfigureRequest, CreateRequest, CreateResult, DeleteRequest, DiffRequest, DiffResult, HandshakeRequest,
-  InvokeRequest, InvokeResult, ReadRequest, ReadResult, UpdateRequest, UpdateResult,
+  CheckRequest,
+  CheckResult,
+  ConfigureRequest,
+  CreateRequest,
+  CreateResult,
+  DeleteRequest,
+  DiffRequest,
+  DiffResult,
+  HandshakeRequest,
+  InvokeRequest,
+  InvokeResult,
+  ReadRequest,
+  ReadResult,
+  UpdateRequest,
+  UpdateResult,
 } from "./requests";
 
 /** What a handler gets beside its request. */
@@ -65,10 +78,29 @@ export function implement(version: string, handlers: ProviderHandlers, host: Hos
   const empty = (): Empty => new Empty();
   const implemented = {
     handshake: call("handshake", decode.handshake, handlers.handshake ?? nothing, encode.handshake),
-    attach: call("attach", (request: { getAddress(): string }) => request.getAddress(), (address) => { host.attach(address); }, empty),
-    getPluginInfo: call("getPluginInfo", none, () => version, (text) => new PluginInfo().setVersion(text)),
-    getSchema: call("getSchema", decode.getSchema, handlers.getSchema ?? (() => "{}"), (schema) => new pb.GetSchemaResponse().setSchema(schema)),
-    checkConfig: call("checkConfig", decode.check, handlers.checkConfig ?? (({ news }) => ({ inputs: news })), encode.check),
+    attach: call(
+      "attach",
+      (request: { getAddress(): string }) => request.getAddress(),
+      (address) => {
+        host.attach(address);
+      },
+      empty,
+    ),
+    getPluginInfo: call(
+      "getPluginInfo",
+      none,
+      () => version,
+      (text) => new PluginInfo().setVersion(text),
+    ),
+    getSchema: call("getSchema", decode.getSchema, handlers.getSchema ?? (() => "{}"), (schema) =>
+      new pb.GetSchemaResponse().setSchema(schema),
+    ),
+    checkConfig: call(
+      "checkConfig",
+      decode.check,
+      handlers.checkConfig ?? (({ news }) => ({ inputs: news })),
+      encode.check,
+    ),
     diffConfig: call("diffConfig", decode.diff, handlers.diffConfig ?? shallowDiff, encode.diff),
     configure: call("configure", decode.configure, handlers.configure ?? nothing, encode.configure),
     check: call("check", decode.check, handlers.check, encode.check),
@@ -78,14 +110,26 @@ export function implement(version: string, handlers: ProviderHandlers, host: Hos
     update: call("update", decode.update, handlers.update, encode.update),
     delete: call("delete", decode.remove, handlers.delete, empty),
     invoke: call("invoke", decode.invoke, handlers.invoke, encode.invoke),
-    cancel: call("cancel", none, async () => { host.stop.abort(new Error("cancelled")); await handlers.cancel?.(); }, empty),
+    cancel: call(
+      "cancel",
+      none,
+      async () => {
+        host.stop.abort(new Error("cancelled"));
+        await handlers.cancel?.();
+      },
+      empty,
+    ),
   };
   const others = Object.keys(ResourceProviderService).filter((name) => !(name in implemented));
   return { ...implemented, ...Object.fromEntries(others.map((name) => [name, refuse(name)])) };
 }
 
-function nothing(): void { /* the default of an operation that need not do anything */ }
-function none(): undefined { return undefined; }
+function nothing(): void {
+  /* the default of an operation that need not do anything */
+}
+function none(): undefined {
+  return undefined;
+}
 
 function shallowDiff({ olds, news }: DiffRequest): DiffResult {
   const keys = [...new Set([...Object.keys(olds), ...Object.keys(news)])];
@@ -97,23 +141,40 @@ type Unary<Wire, Answer> = (call: ServerUnaryCall<Wire, Answer>, callback: sendU
 
 function caller(host: Host) {
   return <Wire, Request, Result, Answer>(
-    name: string, decodeRequest: (wire: Wire) => Request, handler: Handler<Request, Result> | undefined, encodeResult: (result: Result) => Answer,
-  ): Unary<Wire, Answer> => (call, callback) => {
-    const given = new AbortController();
-    call.on("cancelled", () => { given.abort(new Error("the engine gave up the call")); });
-    const answer = async (): Promise<Answer> => {
-      if (!handler) throw unimplemented(name);
-      const request = decodeRequest(call.request);
-      const engine = host.engine();
-      const context: Context = { engine, log: engine.logFor(urnOf(request)), signal: AbortSignal.any([host.stop.signal, given.signal]) };
-      try {
-        return encodeResult(await handler(request, context));
-      } finally {
-        await engine.flush();
-      }
+      name: string,
+      decodeRequest: (wire: Wire) => Request,
+      handler: Handler<Request, Result> | undefined,
+      encodeResult: (result: Result) => Answer,
+    ): Unary<Wire, Answer> =>
+    (call, callback) => {
+      const given = new AbortController();
+      call.on("cancelled", () => {
+        given.abort(new Error("the engine gave up the call"));
+      });
+      const answer = async (): Promise<Answer> => {
+        if (!handler) throw unimplemented(name);
+        const request = decodeRequest(call.request);
+        const engine = host.engine();
+        const context: Context = {
+          engine,
+          log: engine.logFor(urnOf(request)),
+          signal: AbortSignal.any([host.stop.signal, given.signal]),
+        };
+        try {
+          return encodeResult(await handler(request, context));
+        } finally {
+          await engine.flush();
+        }
+      };
+      answer().then(
+        (value) => {
+          callback(null, value);
+        },
+        (error: unknown) => {
+          callback(toServiceError(error));
+        },
+      );
     };
-    answer().then((value) => { callback(null, value); }, (error: unknown) => { callback(toServiceError(error)); });
-  };
 }
 
 function urnOf(request: unknown): string {
@@ -121,7 +182,9 @@ function urnOf(request: unknown): string {
 }
 
 function refuse(name: string): Unary<unknown, unknown> {
-  return (_call, callback) => { callback(toServiceError(unimplemented(name))); };
+  return (_call, callback) => {
+    callback(toServiceError(unimplemented(name)));
+  };
 }
 
 function unimplemented(name: string): RpcError {

@@ -9,9 +9,23 @@ import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
 
 /** Anything that a property can hold. */
-export type Value = null | boolean | number | string | Value[] | ValueMap | Secret | Unknown | Asset | Archive | OutputValue | ResourceReference;
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | Value[]
+  | ValueMap
+  | Secret
+  | Unknown
+  | Asset
+  | Archive
+  | OutputValue
+  | ResourceReference;
 /** The properties of a resource, or an object inside them. A key whose value is `undefined` counts as absent. */
-export interface ValueMap { [key: string]: Value | undefined }
+export interface ValueMap {
+  [key: string]: Value | undefined;
+}
 /** A value without markers, as it comes out of `unwrap` when nothing in it is unknown. */
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain | undefined };
 
@@ -19,13 +33,19 @@ export type Plain = null | boolean | number | string | Plain[] | { [key: string]
 export class Secret {
   constructor(readonly value: Value) {}
   /** Keeps a secret out of messages that print it by accident. */
-  toString(): string { return "[secret]"; }
-  toJSON(): string { return "[secret]"; }
+  toString(): string {
+    return "[secret]";
+  }
+  toJSON(): string {
+    return "[secret]";
+  }
 }
 
 /** A value that a preview does not know yet. There is one instance, `UNKNOWN`. */
 export class Unknown {
-  toString(): string { return "[unknown]"; }
+  toString(): string {
+    return "[unknown]";
+  }
 }
 export const UNKNOWN = new Unknown();
 
@@ -41,12 +61,20 @@ export class Archive {
 
 /** An output with its facts; only sent to a plugin that said `acceptOutputs`. `value === undefined` means unknown. */
 export class OutputValue {
-  constructor(readonly value: Value | undefined, readonly secret: boolean, readonly dependencies: string[]) {}
+  constructor(
+    readonly value: Value | undefined,
+    readonly secret: boolean,
+    readonly dependencies: string[],
+  ) {}
 }
 
 /** A reference to a resource; only sent to a plugin that said `acceptResources`. */
 export class ResourceReference {
-  constructor(readonly urn: string, readonly id: Value | undefined, readonly packageVersion: string) {}
+  constructor(
+    readonly urn: string,
+    readonly id: Value | undefined,
+    readonly packageVersion: string,
+  ) {}
 }
 
 /** What stands for an unknown string on the wire; also the id of a resource that a preview would create. */
@@ -83,7 +111,12 @@ export function encodeStruct(properties: ValueMap): Struct {
 
 /** Whether `value` is an object without a marker class. */
 export function isMap(value: Value | undefined): value is ValueMap {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.getPrototypeOf(value) === Object.prototype;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.getPrototypeOf(value) === Object.prototype
+  );
 }
 
 /** The value without `Secret` and known `OutputValue` wrappers, at every depth. Unknown values become `UNKNOWN`. */
@@ -100,14 +133,21 @@ export function unwrapMap(properties: ValueMap): ValueMap {
   return mapEntries(properties, unwrap);
 }
 
-/** Whether two values are the same once secrets are unwrapped. A key that is absent equals one whose value is `undefined`. */
+/**
+ * Whether two values are the same once secrets are unwrapped. A key that is absent equals one whose value is
+ * `undefined`.
+ */
 export function equal(left: Value | undefined, right: Value | undefined): boolean {
   const [a, b] = [bareOf(left), bareOf(right)];
   if (a === b) return true;
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((element, index) => equal(element, b[index]));
-  if (a instanceof Asset || a instanceof Archive) return b instanceof Object && a.constructor === b.constructor && equal(a.fields, (b as typeof a).fields);
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((element, index) => equal(element, b[index]));
+  if (a instanceof Asset || a instanceof Archive)
+    return b instanceof Object && a.constructor === b.constructor && equal(a.fields, (b as typeof a).fields);
   if (a instanceof ResourceReference) return b instanceof ResourceReference && a.urn === b.urn && equal(a.id, b.id);
-  return isMap(a) && isMap(b) && [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => equal(a[key], b[key]));
+  return (
+    isMap(a) && isMap(b) && [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => equal(a[key], b[key]))
+  );
 }
 
 function bareOf(value: Value | undefined): Value | undefined {
@@ -168,11 +208,22 @@ function decodeObject(wire: WireMap): Value {
     case SIGNATURES.asset:
       return new Asset(fields);
     case SIGNATURES.archive:
-      return new Archive({ ...fields, ...(fields.assets ? { assets: decodeMap(fields.assets as WireMap) as Record<string, Value> } : {}) });
+      return new Archive({
+        ...fields,
+        ...(fields.assets ? { assets: decodeMap(fields.assets as WireMap) as Record<string, Value> } : {}),
+      });
     case SIGNATURES.resource:
-      return new ResourceReference(text("urn"), fields.id === undefined ? undefined : decode(fields.id), text("packageVersion"));
+      return new ResourceReference(
+        text("urn"),
+        fields.id === undefined ? undefined : decode(fields.id),
+        text("packageVersion"),
+      );
     case SIGNATURES.output:
-      return new OutputValue(fields.value === undefined ? undefined : decode(fields.value), fields.secret === true, (fields.dependencies ?? []) as string[]);
+      return new OutputValue(
+        fields.value === undefined ? undefined : decode(fields.value),
+        fields.secret === true,
+        (fields.dependencies ?? []) as string[],
+      );
     default:
       throw new Error(`a property has the unknown signature ${JSON.stringify(signature)}`);
   }
@@ -191,8 +242,10 @@ function encode(value: Value): JavaScriptValue {
   if (value instanceof Secret) return signed(SIGNATURES.secret, { value: value.value });
   if (value instanceof Asset) return signed(SIGNATURES.asset, value.fields);
   if (value instanceof Archive) return signed(SIGNATURES.archive, value.fields);
-  if (value instanceof ResourceReference) return signed(SIGNATURES.resource, { urn: value.urn, id: value.id, packageVersion: value.packageVersion });
-  if (value instanceof OutputValue) return signed(SIGNATURES.output, { value: value.value, secret: value.secret, dependencies: value.dependencies });
+  if (value instanceof ResourceReference)
+    return signed(SIGNATURES.resource, { urn: value.urn, id: value.id, packageVersion: value.packageVersion });
+  if (value instanceof OutputValue)
+    return signed(SIGNATURES.output, { value: value.value, secret: value.secret, dependencies: value.dependencies });
   return encodeMap(value);
 }
 

@@ -11,7 +11,10 @@ import { openPropagator } from "./propagator";
 import type { CheckpointOutside } from "./rig";
 import { readSession } from "./session";
 
-/** Environment of the checkpoint project: gives access to cluster and propagator, and saves a failure's evidence before any cleanup. */
+/**
+ * Environment of the checkpoint project: gives access to cluster and propagator, and saves a failure's evidence before
+ * any cleanup.
+ */
 export default class CheckpointEnvironment extends SelectingEnvironment {
   readonly #file: string;
   #kube: Kube | undefined;
@@ -25,7 +28,8 @@ export default class CheckpointEnvironment extends SelectingEnvironment {
     await super.setup();
     const kube = (): Kube => (this.#kube ??= new Kube(readSession().kubeconfig));
     const outside: CheckpointOutside = {
-      kube, openForward,
+      kube,
+      openForward,
       openPropagator: async () => {
         const { url, token, clusterId, close } = await openPropagator(readSession().outputs);
         return { url, token, ...(clusterId === undefined ? {} : { clusterId }), close };
@@ -41,8 +45,18 @@ export default class CheckpointEnvironment extends SelectingEnvironment {
     if ((event.name !== "test_fn_failure" && event.name !== "hook_failure") || isLacking(event.error)) return;
     const { kubeconfig, namespace, outputs, lacking } = readSession();
     if (lacking !== undefined) return;
-    const secrets = { kubeconfig, apiKey: outputs?.apiKey ?? "", propagatorToken: outputs?.propagatorToken ?? process.env["CEDANA_AUTH_TOKEN"] ?? "" };
+    const secrets = {
+      kubeconfig,
+      apiKey: outputs?.apiKey ?? "",
+      propagatorToken: outputs?.propagatorToken ?? process.env["CEDANA_AUTH_TOKEN"] ?? "",
+    };
     this.#kube ??= new Kube(kubeconfig);
-    await saveFailure(this.#kube, { namespace, ...secrets }, `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : event.test ?? event.describeBlock)}`, event.error, partsOf(this.#kube, outputs));
+    await saveFailure(
+      this.#kube,
+      { namespace, ...secrets },
+      `${this.#file}: ${fullName(event.name === "test_fn_failure" ? event.test : (event.test ?? event.describeBlock))}`,
+      event.error,
+      partsOf(this.#kube, outputs),
+    );
   }
 }

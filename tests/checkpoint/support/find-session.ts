@@ -10,23 +10,38 @@ import type { CheckpointSession } from "./session";
 const DEFAULT_IMAGE = "docker.io/library/python:3.13-bookworm";
 
 /**
- * What is to be tested: the stack whose outputs the runner handed over; else the propagator that the environment names, on
- * the cluster of `KUBECONFIG`'s current context, with pods of `CHECKPOINT_IMAGE`; else the selected stack.
+ * What is to be tested: the stack whose outputs the runner handed over; else the propagator that the environment names,
+ * on the cluster of `KUBECONFIG`'s current context, with pods of `CHECKPOINT_IMAGE`; else the selected stack.
  * @throws Error where the environment names a propagator and no kubeconfig; OutputsError
  */
 export async function findSession(env: NodeJS.ProcessEnv = process.env): Promise<CheckpointSession> {
   const namespace = uniqueName("checkpoint-tests");
-  if (!env["BAY_E2E_OUTPUTS_FILE"] && targetOfEnvironment(env)) return { kubeconfig: kubeconfigOfUser(env), namespace, image: env["CHECKPOINT_IMAGE"]?.trim() || DEFAULT_IMAGE };
+  if (!env["BAY_E2E_OUTPUTS_FILE"] && targetOfEnvironment(env))
+    return { kubeconfig: kubeconfigOfUser(env), namespace, image: env["CHECKPOINT_IMAGE"]?.trim() || DEFAULT_IMAGE };
   const outputs = await readOutputs(env);
-  const { checkpoint: { source, reason }, backend, kubeconfig, images } = outputs;
-  return { kubeconfig, namespace, image: images.ship.reference, outputs, ...(source === "none" ? { lacking: `a propagator (backend ${backend}: ${reason})` } : {}) };
+  const {
+    checkpoint: { source, reason },
+    backend,
+    kubeconfig,
+    images,
+  } = outputs;
+  return {
+    kubeconfig,
+    namespace,
+    image: images.ship.reference,
+    outputs,
+    ...(source === "none" ? { lacking: `a propagator (backend ${backend}: ${reason})` } : {}),
+  };
 }
 
 /** All files of `KUBECONFIG`, or the user's own, as one text. They are read and never written. */
 function kubeconfigOfUser(env: NodeJS.ProcessEnv): string {
   const files = (env["KUBECONFIG"]?.split(delimiter) ?? []).filter((file) => file !== "");
   const config = new KubeConfig();
-  if (files.length === 0 && !existsSync(`${env["HOME"] ?? ""}/.kube/config`)) throw new Error("CEDANA_AUTH_TOKEN names a propagator, and no kubeconfig says where its cluster is: export KUBECONFIG=FILE");
+  if (files.length === 0 && !existsSync(`${env["HOME"] ?? ""}/.kube/config`))
+    throw new Error(
+      "CEDANA_AUTH_TOKEN names a propagator, and no kubeconfig says where its cluster is: export KUBECONFIG=FILE",
+    );
   config.loadFromDefault();
   return config.exportConfig();
 }

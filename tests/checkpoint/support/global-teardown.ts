@@ -16,15 +16,30 @@ export default async function globalTeardown(): Promise<void> {
   if (isListing() || session.lacking !== undefined) return;
   const { kubeconfig, namespace } = session;
   const kube = new Kube(kubeconfig);
-  const left = await leftovers(kube, namespace, new Map()).catch(async () => [...(await inventory(kube, namespace)).keys()]);
+  const left = await leftovers(kube, namespace, new Map()).catch(async () => [
+    ...(await inventory(kube, namespace)).keys(),
+  ]);
   const checkpoints = await checkpointsOf(namespace, session.outputs);
   await kube.remove({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
-  await waitFor(`the end of namespace ${namespace}`, async () => {
-    const found = await kube.read<KubernetesObject & { status?: { conditions?: { message?: string }[] } }>({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
-    return found === undefined || notYet(found.status?.conditions?.map(({ message }) => message).join("; ") ?? "it is still there");
-  }, { deadline: GONE_WITHIN });
+  await waitFor(
+    `the end of namespace ${namespace}`,
+    async () => {
+      const found = await kube.read<KubernetesObject & { status?: { conditions?: { message?: string }[] } }>({
+        apiVersion: "v1",
+        kind: "Namespace",
+        metadata: { name: namespace },
+      });
+      return (
+        found === undefined ||
+        notYet(found.status?.conditions?.map(({ message }) => message).join("; ") ?? "it is still there")
+      );
+    },
+    { deadline: GONE_WITHIN },
+  );
   if (left.length + checkpoints.length === 0) return;
-  const error = new Error(`The tests left in namespace ${namespace}:\n${[...left, ...checkpoints].map((name) => `  ${name}`).join("\n")}`);
+  const error = new Error(
+    `The tests left in namespace ${namespace}:\n${[...left, ...checkpoints].map((name) => `  ${name}`).join("\n")}`,
+  );
   error.stack = error.message;
   throw error;
 }
@@ -33,7 +48,9 @@ export default async function globalTeardown(): Promise<void> {
 async function checkpointsOf(namespace: string, outputs: Parameters<typeof openPropagator>[0]): Promise<string[]> {
   const { client, close } = await openPropagator(outputs);
   try {
-    return (await client.checkpoints()).filter((each) => each.namespace === namespace && each.status === "ready").map(({ id }) => `checkpoint/${id}`);
+    return (await client.checkpoints())
+      .filter((each) => each.namespace === namespace && each.status === "ready")
+      .map(({ id }) => `checkpoint/${id}`);
   } finally {
     await close();
   }

@@ -19,9 +19,16 @@ export interface Answer {
 }
 
 /** Runs a program of this host. */
-export async function commandOnHost(program: string, words: readonly string[]): Promise<{ missing: boolean; exitCode: number; stdout: string; stderr: string }> {
+export async function commandOnHost(
+  program: string,
+  words: readonly string[],
+): Promise<{ missing: boolean; exitCode: number; stdout: string; stderr: string }> {
   // execa's types leave out the code of a program that could not be started.
-  const { code, exitCode, stdout, stderr }: ExecaReturnValue & { code?: string } = await execa(program, words, { reject: false, timeout: COMMAND, stdin: "ignore" });
+  const { code, exitCode, stdout, stderr }: ExecaReturnValue & { code?: string } = await execa(program, words, {
+    reject: false,
+    timeout: COMMAND,
+    stdin: "ignore",
+  });
   return { missing: code === "ENOENT", exitCode: exitCode ?? 128, stdout: stdout ?? "", stderr: stderr ?? "" };
 }
 
@@ -31,28 +38,49 @@ export function nodeContainer(outputs: StackOutputs | undefined): string | undef
   return outputs.backend === "kind" ? `${outputs.cluster.name}-control-plane` : outputs.cluster.name;
 }
 
-/** A node of the stack under test, as a container of this host: for tests of its own program, and for breaking things there. */
+/**
+ * A node of the stack under test, as a container of this host: for tests of its own program, and for breaking things
+ * there.
+ */
 export class Node {
-  private constructor(readonly container: string, readonly pods: Pods, readonly image: string, readonly runtimeClass: string) {}
+  private constructor(
+    readonly container: string,
+    readonly pods: Pods,
+    readonly image: string,
+    readonly runtimeClass: string,
+  ) {}
 
   /** Ends the test as a named skip where no node is within reach. */
   static of(outputs: StackOutputs | undefined, pods: Pods, image: string): Node {
     const container = nodeContainer(outputs) ?? lacks("a node that is a container of this host");
     const runtimeClass = outputs!.checkpointRuntimeClass;
-    return new Node(container, pods, image, runtimeClass === "" ? lacks("a RuntimeClass for checkpoints") : runtimeClass);
+    return new Node(
+      container,
+      pods,
+      image,
+      runtimeClass === "" ? lacks("a RuntimeClass for checkpoints") : runtimeClass,
+    );
   }
 
   /** Runs a command on the node. @throws Error unless it ends well */
   async run(...argv: string[]): Promise<string> {
-    const { exitCode, stdout, stderr } = await execa("docker", ["exec", this.container, ...argv], { reject: false, timeout: COMMAND, stdin: "ignore" });
+    const { exitCode, stdout, stderr } = await execa("docker", ["exec", this.container, ...argv], {
+      reject: false,
+      timeout: COMMAND,
+      stdin: "ignore",
+    });
     if (exitCode !== 0) throw new Error(`${argv.slice(0, 6).join(" ")}: ${stderr || stdout}`);
     return stdout;
   }
 
   /** Calls the node's tool. */
   async runcCr(...words: string[]): Promise<Answer> {
-    const { exitCode, stdout, stderr } = await execa("docker", ["exec", this.container, "runc-cr", ...words], { reject: false, timeout: COMMAND, stdin: "ignore" });
-    const parsed = <T>(text: string) => (text.trim() === "" ? undefined : JSON.parse(text) as T);
+    const { exitCode, stdout, stderr } = await execa("docker", ["exec", this.container, "runc-cr", ...words], {
+      reject: false,
+      timeout: COMMAND,
+      stdin: "ignore",
+    });
+    const parsed = <T>(text: string) => (text.trim() === "" ? undefined : (JSON.parse(text) as T));
     const [value, failure] = [parsed<Record<string, unknown>>(stdout), parsed<NonNullable<Answer["failure"]>>(stderr)];
     return { exitCode, ...(value ? { value } : {}), ...(failure ? { failure } : {}) };
   }
@@ -76,7 +104,7 @@ export class Node {
   async dump(scope: Scope, pod: Pod, ...more: string[]): Promise<Answer & { id: string }> {
     const id = randomUUID();
     scope.add(`checkpoint ${id}`, () => this.runcCr("remove", id));
-    return { id, ...await this.runcCr("dump", "--container", await this.containerOf(pod), "--id", id, ...more) };
+    return { id, ...(await this.runcCr("dump", "--container", await this.containerOf(pod), "--id", id, ...more)) };
   }
 
   /** Dumps what must be possible to dump. */

@@ -18,12 +18,16 @@ export interface Way {
 }
 
 /**
- * The propagator under test: the stack's, by a port-forward where its address is none, or without a stack the one that the
- * environment names. Loads nothing later on, as Jest's environments could not.
+ * The propagator under test: the stack's, by a port-forward where its address is none, or without a stack the one that
+ * the environment names. Loads nothing later on, as Jest's environments could not.
  */
 export async function openPropagator(outputs: StackOutputs | undefined): Promise<Way> {
   if (!outputs) return wayTo(requireTarget(), () => Promise.resolve());
-  const { kubeconfig, propagatorToken: token, checkpoint: { url, forward, namespace, clusterId } } = outputs;
+  const {
+    kubeconfig,
+    propagatorToken: token,
+    checkpoint: { url, forward, namespace, clusterId },
+  } = outputs;
   if (!forward) return wayTo({ url, token, clusterId }, () => Promise.resolve());
   const pod = await servingPod(new Kube(kubeconfig), namespace, forward.selector);
   const open = await openForward({ kubeconfig, namespace, pod, port: forward.port, healthPath: "/healthz" });
@@ -32,13 +36,33 @@ export async function openPropagator(outputs: StackOutputs | undefined): Promise
 
 function wayTo(target: { url: string; token: string; clusterId?: string }, close: () => Promise<void>): Way {
   const client = new PropagatorClient(target);
-  return { ...target, client, close: async () => { client.close(); await close(); } };
+  return {
+    ...target,
+    client,
+    close: async () => {
+      client.close();
+      await close();
+    },
+  };
 }
 
 async function servingPod(kube: Kube, namespace: string, selector: string): Promise<string> {
-  return waitFor(`a ready pod of ${selector} in ${namespace}`, async () => {
-    const pods = await kube.pods(namespace, selector);
-    const ready = pods.find(({ metadata, status }) => !metadata?.deletionTimestamp && status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"));
-    return ready?.metadata?.name ?? notYet(pods.map(({ metadata, status }) => `${metadata?.name} is ${status?.phase}`).join(", ") || "there is none");
-  }, { deadline: SERVES_WITHIN });
+  return waitFor(
+    `a ready pod of ${selector} in ${namespace}`,
+    async () => {
+      const pods = await kube.pods(namespace, selector);
+      const ready = pods.find(
+        ({ metadata, status }) =>
+          !metadata?.deletionTimestamp &&
+          status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True"),
+      );
+      return (
+        ready?.metadata?.name ??
+        notYet(
+          pods.map(({ metadata, status }) => `${metadata?.name} is ${status?.phase}`).join(", ") || "there is none",
+        )
+      );
+    },
+    { deadline: SERVES_WITHIN },
+  );
 }

@@ -30,9 +30,13 @@ export interface Made {
 export function useRig(): { rig: () => Rig; scope: () => Scope } {
   let rig: Rig | undefined;
   let scope = new Scope();
-  beforeAll(async () => { rig = await Rig.open(); });
+  beforeAll(async () => {
+    rig = await Rig.open();
+  });
   afterAll(() => rig?.close());
-  beforeEach(() => { scope = new Scope(); });
+  beforeEach(() => {
+    scope = new Scope();
+  });
   afterEach(() => scope.close());
   return { rig: () => rig!, scope: () => scope };
 }
@@ -42,7 +46,13 @@ export class Rig {
   readonly pods: Pods;
   #way: Awaited<ReturnType<CheckpointOutside["openPropagator"]>>;
 
-  private constructor(readonly session: CheckpointSession, way: Awaited<ReturnType<CheckpointOutside["openPropagator"]>>, public client: PropagatorClient, readonly clusterId: string, readonly isLocal: boolean) {
+  private constructor(
+    readonly session: CheckpointSession,
+    way: Awaited<ReturnType<CheckpointOutside["openPropagator"]>>,
+    public client: PropagatorClient,
+    readonly clusterId: string,
+    readonly isLocal: boolean,
+  ) {
     this.#way = way;
     this.pods = new Pods(outside().kube(session.kubeconfig), session.namespace);
   }
@@ -55,7 +65,7 @@ export class Rig {
     const client = new PropagatorClient(way);
     const { id } = await findCluster(client, way.clusterId);
     // What only the propagator of this repository promises is asked of it alone.
-    return new Rig(session, way, client, id, await client.user() === "local");
+    return new Rig(session, way, client, id, (await client.user()) === "local");
   }
 
   get target(): { url: string; token: string } {
@@ -86,7 +96,12 @@ export class Rig {
 
   async start(pod: Pod): Promise<string> {
     const { metadata } = await this.pods.state(pod);
-    return this.client.checkpointPod({ pod_id: metadata!.uid!, pod_name: pod.metadata.name, namespace: this.pods.namespace, cluster_id: this.clusterId });
+    return this.client.checkpointPod({
+      pod_id: metadata!.uid!,
+      pod_name: pod.metadata.name,
+      namespace: this.pods.namespace,
+      cluster_id: this.clusterId,
+    });
   }
 
   /** Waits for a checkpoint, which the scope removes. */
@@ -100,13 +115,23 @@ export class Rig {
     return this.made(scope, await this.start(pod));
   }
 
-  /** Restores, and waits until the new pod is Ready; the scope removes it. @param pods of the namespace, by default the tests' own */
+  /**
+   * Restores, and waits until the new pod is Ready; the scope removes it. @param pods of the namespace, by default the
+   * tests' own
+   */
   async restore(scope: Scope, { action }: Pick<Made, "action">, from: Pod, pods = this.pods): Promise<Pod> {
     const before = new Set((await restoredFrom(pods, from)).map(({ uid }) => uid));
     const restore = await this.client.restorePod({ action_id: action, cluster_id: this.clusterId });
     const { details } = await waitForRestore(this.client, restore, PATIENCE);
     const told = (details as { restored_pod?: { name: string } } | null | undefined)?.restored_pod?.name;
-    const name = told ?? await waitFor(`a pod restored from ${from.metadata.name}`, async () => (await restoredFrom(pods, from)).find(({ uid }) => !before.has(uid))?.name ?? notYet("there is none"), PATIENCE);
+    const name =
+      told ??
+      (await waitFor(
+        `a pod restored from ${from.metadata.name}`,
+        async () =>
+          (await restoredFrom(pods, from)).find(({ uid }) => !before.has(uid))?.name ?? notYet("there is none"),
+        PATIENCE,
+      ));
     const pod: Pod = { ...from, metadata: { name } };
     scope.add(`pod ${name}`, () => pods.remove(pod));
     await pods.ready(pod);
@@ -129,19 +154,31 @@ export const WELL = Array<object>(6).fill({ ready: true, restarts: 0 });
 
 /** How a call was refused. */
 export function refusalOf(call: Promise<unknown>): Promise<string> {
-  return call.then(() => "it was not refused", ({ status, reason }: { status: number; reason?: string }) => (reason === undefined ? String(status) : `${status} ${reason}`));
+  return call.then(
+    () => "it was not refused",
+    ({ status, reason }: { status: number; reason?: string }) =>
+      reason === undefined ? String(status) : `${status} ${reason}`,
+  );
 }
 
 /** How an action failed. @throws Error when it did not */
 export function failureOf(wait: Promise<unknown>): Promise<ActionError> {
-  return wait.then(() => { throw new Error("it did not fail"); }, (error: unknown) => {
-    if (error instanceof ActionError) return error;
-    throw error;
-  });
+  return wait.then(
+    () => {
+      throw new Error("it did not fail");
+    },
+    (error: unknown) => {
+      if (error instanceof ActionError) return error;
+      throw error;
+    },
+  );
 }
 
 /** A restored pod's name contains the old one's, without what an earlier restore put there, and the word `restored`. */
-async function restoredFrom({ kube, namespace }: Pods, { metadata: { name } }: Pod): Promise<{ name: string; uid: string }[]> {
+async function restoredFrom(
+  { kube, namespace }: Pods,
+  { metadata: { name } }: Pod,
+): Promise<{ name: string; uid: string }[]> {
   const stem = name.replace(/-restored.*$/, "");
   const named = (await kube.pods(namespace)).map(({ metadata }) => ({ name: metadata!.name!, uid: metadata!.uid! }));
   return named.filter((each) => each.name !== name && each.name.includes(stem) && each.name.includes("restored"));

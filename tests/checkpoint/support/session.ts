@@ -14,4 +14,8 @@ export interface CheckpointSession {
   outputs?: StackOutputs;
 }
 
-export const { publish: publishSession, withdraw: withdrawSession, read: readSession } = handover<CheckpointSession>("BAY_E2E_CHECKPOINT_SESSION", "checkpoint");
+export const {
+  publish: publishSession,
+  withdraw: withdrawSession,
+  read: readSession,
+} = handover<CheckpointSession>("BAY_E2E_CHECKPOINT_SESSION", "checkpoint");

@@ -32,8 +32,16 @@ describe("authentication @core", () => {
 
   it("shows its profiles to anybody: those that the stack promises", async () => {
     const { items } = expectStatus(await anonymous.profiles(), 200);
-    const shown = items.map(({ id, capabilities, idle_timeout }) => ({ id, capabilities: [...capabilities].sort(), idleTimeout: idle_timeout }));
-    const promised = stack.profiles.map(({ id, capabilities, idleTimeout }) => ({ id, capabilities: [...capabilities].sort(), idleTimeout }));
+    const shown = items.map(({ id, capabilities, idle_timeout }) => ({
+      id,
+      capabilities: [...capabilities].sort(),
+      idleTimeout: idle_timeout,
+    }));
+    const promised = stack.profiles.map(({ id, capabilities, idleTimeout }) => ({
+      id,
+      capabilities: [...capabilities].sort(),
+      idleTimeout,
+    }));
     expect(shown).toEqual(promised);
   });
 });

@@ -8,7 +8,14 @@ const mine = perTest();
 async function listed(managed?: boolean): Promise<Map<string, boolean>> {
   const found = new Map<string, boolean>();
   for (let cursor: string | null | undefined; cursor !== null;) {
-    const page = expectStatus(await bay.listCargos({ limit: 200, ...(managed === undefined ? {} : { managed }), ...(cursor ? { cursor } : {}) }), 200);
+    const page = expectStatus(
+      await bay.listCargos({
+        limit: 200,
+        ...(managed === undefined ? {} : { managed }),
+        ...(cursor ? { cursor } : {}),
+      }),
+      200,
+    );
     for (const cargo of page.items) found.set(cargo.id, cargo.managed);
     cursor = page.next_cursor;
   }
@@ -19,10 +26,18 @@ describe("an external cargo @core", () => {
   it("CARGO-1 is made on its own: not managed, of nobody's sandbox, with a claim in the cluster", async () => {
     const cargo = await newCargo(mine);
     expect(cargo).toEqual({
-      id: expect.stringMatching(/^ws-[0-9a-f]{12}$/), managed: false, managed_by_sandbox_id: null, backend: "docker_volume", size_limit_mb: expect.any(Number),
-      created_at: expect.stringMatching(/^\d{4}-/), last_accessed_at: expect.stringMatching(/^\d{4}-/),
+      id: expect.stringMatching(/^ws-[0-9a-f]{12}$/),
+      managed: false,
+      managed_by_sandbox_id: null,
+      backend: "docker_volume",
+      size_limit_mb: expect.any(Number),
+      created_at: expect.stringMatching(/^\d{4}-/),
+      last_accessed_at: expect.stringMatching(/^\d{4}-/),
     });
-    expect((await cluster.claim(cargo.id))?.metadata?.labels).toMatchObject({ "bay.cargo_id": cargo.id, "bay.managed": "false" });
+    expect((await cluster.claim(cargo.id))?.metadata?.labels).toMatchObject({
+      "bay.cargo_id": cargo.id,
+      "bay.managed": "false",
+    });
   });
 
   it("CARGO-2, CARGO-8 keeps its size limit, and is found by its id", async () => {
@@ -33,7 +48,10 @@ describe("an external cargo @core", () => {
 
   it("CARGO-3 is made once for the same key and body", async () => {
     const headers = { "Idempotency-Key": uniqueName("cargo") };
-    const [first, again] = [await bay.createCargo({ size_limit_mb: 100 }, { headers }), await bay.createCargo({ size_limit_mb: 100 }, { headers })];
+    const [first, again] = [
+      await bay.createCargo({ size_limit_mb: 100 }, { headers }),
+      await bay.createCargo({ size_limit_mb: 100 }, { headers }),
+    ];
     mine.add(`cargo ${first.data.id}`, async () => expectStatus(await bay.deleteCargo(first.data.id), 204));
     expect([200, 201]).toContain(again.status);
     expect(again.data).toEqual(expectStatus(first, 201));
@@ -42,7 +60,10 @@ describe("an external cargo @core", () => {
 
   it.each([0, -1, 65537, 100000])("CARGO-4 cannot have a size limit of %i MB", async (size) => {
     const { status, data } = await bay.createCargo({ size_limit_mb: size });
-    expect({ status, where: (data as unknown as { detail: { loc: string[] }[] }).detail[0]?.loc }).toEqual({ status: 422, where: ["body", "size_limit_mb"] });
+    expect({ status, where: (data as unknown as { detail: { loc: string[] }[] }).detail[0]?.loc }).toEqual({
+      status: 422,
+      where: ["body", "size_limit_mb"],
+    });
   });
 
   it("CARGO-5, CARGO-6 stands in the list, managed ones in another", async () => {
@@ -79,7 +100,9 @@ describe("an external cargo @core", () => {
   it("CARGO-11, CARGO-12 is kept while a sandbox uses it, and can be deleted after that sandbox", async () => {
     const cargo = await newCargo(mine);
     const sandbox = await newSandbox(mine, { cargo_id: cargo.id });
-    expect(expectRefusal(await bay.deleteCargo(cargo.id), 409, "conflict").details).toMatchObject({ active_sandbox_ids: [sandbox.id] });
+    expect(expectRefusal(await bay.deleteCargo(cargo.id), 409, "conflict").details).toMatchObject({
+      active_sandbox_ids: [sandbox.id],
+    });
     expectStatus(await sandbox.delete(), 204);
     expectStatus(await bay.getCargo(cargo.id), 200);
     expectStatus(await bay.deleteCargo(cargo.id), 204);
@@ -99,8 +122,13 @@ describe("an external cargo @core", () => {
 describe("a managed cargo @core", () => {
   it("CARGO-13 cannot be deleted from under its sandbox", async () => {
     const { created } = await newSandbox(mine);
-    expect(expectRefusal(await bay.deleteCargo(created.cargo_id), 409, "conflict").details).toMatchObject({ managed_by_sandbox_id: created.id });
-    expect(expectStatus(await bay.getCargo(created.cargo_id), 200)).toMatchObject({ managed: true, managed_by_sandbox_id: created.id });
+    expect(expectRefusal(await bay.deleteCargo(created.cargo_id), 409, "conflict").details).toMatchObject({
+      managed_by_sandbox_id: created.id,
+    });
+    expect(expectStatus(await bay.getCargo(created.cargo_id), 200)).toMatchObject({
+      managed: true,
+      managed_by_sandbox_id: created.id,
+    });
   });
 
   it("cannot be lent to another sandbox, which would take it along when it is deleted @reference", async () => {

@@ -5,7 +5,9 @@ const mine = perTest();
 const shared = perFile();
 /** For tests that are not about starting. */
 let running: SandboxClient;
-beforeAll(async () => { running = await newSandbox(shared); });
+beforeAll(async () => {
+  running = await newSandbox(shared);
+});
 
 describe("calls at the same time @core", () => {
   it("CONC-1 start exactly one pod when they are a sandbox's first", async () => {
@@ -18,13 +20,17 @@ describe("calls at the same time @core", () => {
 
   it("run one after another in the same interpreter", async () => {
     expectStatus(await running.python("seen = []"), 200);
-    await Promise.all(Array.from({ length: 8 }, async (_, n) => expectStatus(await running.python(`seen.append(${n})`), 200)));
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, n) => expectStatus(await running.python(`seen.append(${n})`), 200)),
+    );
     expect(expectStatus(await running.python("print(sorted(seen))"), 200).output).toBe("[0, 1, 2, 3, 4, 5, 6, 7]");
   });
 
   it("SRV-5 work in three sandboxes side by side, and delete them @slow", async () => {
     const sandboxes = await Promise.all([1, 2, 3].map(() => newSandbox(mine)));
-    const outputs = await Promise.all(sandboxes.map(async (sandbox, n) => expectStatus(await sandbox.python(`who = ${n}; print(who)`), 200).output));
+    const outputs = await Promise.all(
+      sandboxes.map(async (sandbox, n) => expectStatus(await sandbox.python(`who = ${n}; print(who)`), 200).output),
+    );
     expect(outputs).toEqual(["0", "1", "2"]);
     const deleted = await Promise.all(sandboxes.map((sandbox) => sandbox.delete()));
     expect(deleted.map(({ status }) => status)).toEqual([204, 204, 204]);
@@ -40,8 +46,12 @@ describe("calls at the same time @core", () => {
 
   it("carry 40 answers at once through one port-forward, each to its own caller", async () => {
     const contents = Array.from({ length: 40 }, (_, n) => `${n} `.repeat(5_000));
-    await Promise.all(contents.map(async (content, n) => expectStatus(await running.writeFile(`many/${n}.txt`, content), 200)));
-    const back = await Promise.all(contents.map(async (_, n) => expectStatus(await running.readFile(`many/${n}.txt`), 200).content));
+    await Promise.all(
+      contents.map(async (content, n) => expectStatus(await running.writeFile(`many/${n}.txt`, content), 200)),
+    );
+    const back = await Promise.all(
+      contents.map(async (_, n) => expectStatus(await running.readFile(`many/${n}.txt`), 200).content),
+    );
     expect(back).toEqual(contents);
   });
 });

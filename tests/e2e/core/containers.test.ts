@@ -15,8 +15,22 @@ describe("a sandbox of two containers @core", () => {
   it("has both in one pod, healthy and with their capabilities", async () => {
     const { containers } = expectStatus(await sandbox.get(), 200);
     expect(containers).toEqual([
-      { name: "ship", runtime_type: "ship", status: "running", version: expect.any(String), capabilities: expect.arrayContaining(["python"]), healthy: true },
-      { name: "shell", runtime_type: "ship", status: "running", version: expect.any(String), capabilities: ["shell", "filesystem"], healthy: true },
+      {
+        name: "ship",
+        runtime_type: "ship",
+        status: "running",
+        version: expect.any(String),
+        capabilities: expect.arrayContaining(["python"]),
+        healthy: true,
+      },
+      {
+        name: "shell",
+        runtime_type: "ship",
+        status: "running",
+        version: expect.any(String),
+        capabilities: ["shell", "filesystem"],
+        healthy: true,
+      },
     ]);
     expect((await cluster.sessionPod(sandbox.id)).spec?.containers.map(({ name }) => name)).toEqual(["ship", "shell"]);
   });

@@ -3,7 +3,9 @@ import { bay, newSandbox, perFile } from "../../support/suite";
 
 const mine = perFile();
 let sandbox: SandboxClient;
-beforeAll(async () => { sandbox = await newSandbox(mine); });
+beforeAll(async () => {
+  sandbox = await newSandbox(mine);
+});
 
 const shell = async (command: string): Promise<string> => expectStatus(await sandbox.shell(command), 200).output;
 const python = async (code: string): Promise<string> => expectStatus(await sandbox.python(code), 200).output;
@@ -17,7 +19,9 @@ describe("the environment of a sandbox @core", () => {
   });
 
   it("ENV-4 gives them to shell and Python of one sandbox", async () => {
-    expect(await Promise.all([shell("echo $BAY_TEST_ENV_VAR"), python("import os; print(os.environ['BAY_TEST_ENV_VAR'])")])).toEqual(["test-value-12345", "test-value-12345"]);
+    expect(
+      await Promise.all([shell("echo $BAY_TEST_ENV_VAR"), python("import os; print(os.environ['BAY_TEST_ENV_VAR'])")]),
+    ).toEqual(["test-value-12345", "test-value-12345"]);
   });
 
   it("VER-1 runs in a Bay that tells its version", async () => {
@@ -39,7 +43,12 @@ describe("the environment of a sandbox @core", () => {
     const { containers } = expectStatus(await sandbox.get(), 200);
     expect(containers!.length).toBeGreaterThanOrEqual(1);
     for (const container of containers!) {
-      expect(container).toMatchObject({ name: expect.any(String), runtime_type: expect.any(String), status: expect.any(String), capabilities: expect.any(Array) });
+      expect(container).toMatchObject({
+        name: expect.any(String),
+        runtime_type: expect.any(String),
+        status: expect.any(String),
+        capabilities: expect.any(Array),
+      });
       if (container.status === "running") expect(container.version).toMatch(SEMVER);
     }
   });

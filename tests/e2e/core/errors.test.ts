@@ -7,10 +7,18 @@ const unknown = bay.sandbox("sandbox-000000000000");
 
 describe("an unknown sandbox @core", () => {
   it.each([
-    ["get", () => unknown.get()], ["stop", () => unknown.stop()], ["delete", () => unknown.delete()], ["keepalive", () => unknown.keepalive()],
-    ["python/exec", () => unknown.python("1")], ["shell/exec", () => unknown.shell("true")],
-    ["reading a file", () => unknown.readFile("a")], ["writing a file", () => unknown.writeFile("a", "")], ["deleting a file", () => unknown.deleteFile("a")],
-    ["listing", () => unknown.list()], ["upload", () => unknown.upload("a", Buffer.from("x"))], ["download", () => unknown.download("a")],
+    ["get", () => unknown.get()],
+    ["stop", () => unknown.stop()],
+    ["delete", () => unknown.delete()],
+    ["keepalive", () => unknown.keepalive()],
+    ["python/exec", () => unknown.python("1")],
+    ["shell/exec", () => unknown.shell("true")],
+    ["reading a file", () => unknown.readFile("a")],
+    ["writing a file", () => unknown.writeFile("a", "")],
+    ["deleting a file", () => unknown.deleteFile("a")],
+    ["listing", () => unknown.list()],
+    ["upload", () => unknown.upload("a", Buffer.from("x"))],
+    ["download", () => unknown.download("a")],
     ["extend_ttl", () => unknown.extendTtl(60)],
   ])("is refused by %s with 404 not_found", async (_, call) => {
     expectRefusal(await call(), 404, "not_found");
@@ -27,14 +35,21 @@ describe("a request that Bay cannot take @core", () => {
     expectRefusal(await bay.createSandbox({ cargo_id: "ws-000000000000" }), 404, "not_found");
   });
 
-  it.each([["no body at all", undefined, ["body"]], ["a profile that is no text", { profile: 7 }, ["body", "profile"]], ["a time to live that is no number", { ttl: "soon" }, ["body", "ttl"]], ["half a second", { ttl: 1.5 }, ["body", "ttl"]]])(
-    "names the place of %s with 422", async (_, data, loc) => {
-      const { detail } = expectStatus(await bay.call<SchemaProblems>("POST", "/v1/sandboxes", { data }), 422);
-      expect(detail[0]).toMatchObject({ type: expect.any(String), msg: expect.any(String), loc });
-    });
+  it.each([
+    ["no body at all", undefined, ["body"]],
+    ["a profile that is no text", { profile: 7 }, ["body", "profile"]],
+    ["a time to live that is no number", { ttl: "soon" }, ["body", "ttl"]],
+    ["half a second", { ttl: 1.5 }, ["body", "ttl"]],
+  ])("names the place of %s with 422", async (_, data, loc) => {
+    const { detail } = expectStatus(await bay.call<SchemaProblems>("POST", "/v1/sandboxes", { data }), 422);
+    expect(detail[0]).toMatchObject({ type: expect.any(String), msg: expect.any(String), loc });
+  });
 
   it("is refused with 422 json_invalid for broken JSON, even without a key", async () => {
-    const answer = await bay.call<SchemaProblems>("POST", "/v1/sandboxes", { data: Buffer.from("{broken"), headers: { "Content-Type": "application/json", Authorization: "" } });
+    const answer = await bay.call<SchemaProblems>("POST", "/v1/sandboxes", {
+      data: Buffer.from("{broken"),
+      headers: { "Content-Type": "application/json", Authorization: "" },
+    });
     expect(expectStatus(answer, 422).detail[0]).toMatchObject({ type: "json_invalid" });
   });
 

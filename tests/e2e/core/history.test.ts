@@ -3,7 +3,9 @@ import { expectRefusal, newSandbox, perTest } from "../../support/suite";
 
 const mine = perTest();
 let sandbox: SandboxClient;
-beforeEach(async () => { sandbox = await newSandbox(mine); });
+beforeEach(async () => {
+  sandbox = await newSandbox(mine);
+});
 
 describe("the history of a sandbox @core", () => {
   it("HIST-1 has every call of Python and of the shell with its code", async () => {
@@ -17,19 +19,36 @@ describe("the history of a sandbox @core", () => {
     const { entries, total } = expectStatus(await sandbox.history(), 200);
     expect(total).toBe(2);
     expect(entries.map(({ id }) => id)).toEqual([shell.execution_id, python.execution_id]);
-    expect(entries[1]).toMatchObject({ exec_type: "python", code: "print(6 * 7)", success: true, output: "42", error: null, session_id: expect.stringMatching(/^sess-/) });
+    expect(entries[1]).toMatchObject({
+      exec_type: "python",
+      code: "print(6 * 7)",
+      success: true,
+      output: "42",
+      error: null,
+      session_id: expect.stringMatching(/^sess-/),
+    });
   });
 
   it("HIST-2 is filtered by success, tags, kind and notes, and takes notes later", async () => {
     const good = expectStatus(await sandbox.python("1", { tags: "alpha, Beta", description: "works" }), 200);
     const bad = expectStatus(await sandbox.shell("exit 3", { tags: "gamma" }), 200);
-    const ids = async (params: Parameters<SandboxClient["history"]>[0]): Promise<string[]> => expectStatus(await sandbox.history(params), 200).entries.map(({ id }) => id);
+    const ids = async (params: Parameters<SandboxClient["history"]>[0]): Promise<string[]> =>
+      expectStatus(await sandbox.history(params), 200).entries.map(({ id }) => id);
     expect(await ids({ success_only: true })).toEqual([good.execution_id]);
     expect(await ids({ tags: "gamma", exec_type: "shell" })).toEqual([bad.execution_id]);
     expect(await ids({ tags: "gamma", exec_type: "python" })).toEqual([]);
     expect(await ids({ has_notes: true })).toEqual([]);
-    const noted = expectStatus(await sandbox.annotate(bad.execution_id, { notes: "look here", description: "fails" }), 200);
-    expect(noted).toMatchObject({ id: bad.execution_id, notes: "look here", description: "fails", tags: "gamma", success: false });
+    const noted = expectStatus(
+      await sandbox.annotate(bad.execution_id, { notes: "look here", description: "fails" }),
+      200,
+    );
+    expect(noted).toMatchObject({
+      id: bad.execution_id,
+      notes: "look here",
+      description: "fails",
+      tags: "gamma",
+      success: false,
+    });
     expect(await ids({ has_notes: true })).toEqual([bad.execution_id]);
     expect(expectStatus(await sandbox.execution(bad.execution_id), 200)).toEqual(noted);
   });

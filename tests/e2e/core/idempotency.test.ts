@@ -3,7 +3,9 @@ import { uniqueName } from "../../support/names";
 import { bay, cluster, expectRefusal, newSandbox, owned, perTest } from "../../support/suite";
 
 const mine = perTest();
-const keyed = (key = uniqueName("create")): { headers: Record<string, string> } => ({ headers: { "Idempotency-Key": key } });
+const keyed = (key = uniqueName("create")): { headers: Record<string, string> } => ({
+  headers: { "Idempotency-Key": key },
+});
 
 describe("Idempotency-Key @core", () => {
   it("IDEM-1 gives the same sandbox for the same key and body", async () => {
@@ -24,7 +26,11 @@ describe("Idempotency-Key @core", () => {
     expect(first.id).not.toBe(second.id);
   });
 
-  it.each([["has spaces", "two words"], ["has a forbidden character", "a/b"], ["is too long", "k".repeat(129)]])("IDEM-4 refuses a key that %s: 409 conflict", async (_, key) => {
+  it.each([
+    ["has spaces", "two words"],
+    ["has a forbidden character", "a/b"],
+    ["is too long", "k".repeat(129)],
+  ])("IDEM-4 refuses a key that %s: 409 conflict", async (_, key) => {
     expectRefusal(await bay.createSandbox({}, keyed(key)), 409, "conflict");
   });
 

@@ -7,9 +7,15 @@ describe("lifecycle of a sandbox @core", () => {
   it("LIFE-1 creates a sandbox: idle, with its own id, cargo and capabilities", async () => {
     const { created } = await newSandbox(mine, { profile: "python-default" });
     expect(created).toEqual({
-      id: expect.stringMatching(/^sandbox-[0-9a-f]{12}$/), cargo_id: expect.stringMatching(/^ws-[0-9a-f]{12}$/),
-      status: "idle", profile: "python-default", capabilities: expect.arrayContaining(["python", "shell", "filesystem"]),
-      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?$/), expires_at: null, idle_expires_at: null, containers: null,
+      id: expect.stringMatching(/^sandbox-[0-9a-f]{12}$/),
+      cargo_id: expect.stringMatching(/^ws-[0-9a-f]{12}$/),
+      status: "idle",
+      profile: "python-default",
+      capabilities: expect.arrayContaining(["python", "shell", "filesystem"]),
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?$/),
+      expires_at: null,
+      idle_expires_at: null,
+      containers: null,
     });
   });
 
@@ -19,9 +25,16 @@ describe("lifecycle of a sandbox @core", () => {
     expect(result).toMatchObject({ success: true, output: "3", error: null });
     const seen = expectStatus(await sandbox.get(), 200);
     expect(["ready", "starting"]).toContain(seen.status);
-    expect(seen.containers).toEqual([{
-      name: "ship", runtime_type: "ship", status: "running", version: expect.stringMatching(/\d/), capabilities: expect.any(Array), healthy: true,
-    }]);
+    expect(seen.containers).toEqual([
+      {
+        name: "ship",
+        runtime_type: "ship",
+        status: "running",
+        version: expect.stringMatching(/\d/),
+        capabilities: expect.any(Array),
+        healthy: true,
+      },
+    ]);
     expect(seen.idle_expires_at).toMatch(/^\d{4}-/);
   });
 
@@ -30,7 +43,12 @@ describe("lifecycle of a sandbox @core", () => {
     expectStatus(await sandbox.python("1"), 200);
     expect(expectStatus(await sandbox.stop(), 200)).toEqual({ status: "stopped" });
     expect(await cluster.sessionPods(sandbox.id)).toEqual([]);
-    expect(expectStatus(await sandbox.get(), 200)).toMatchObject({ status: "idle", cargo_id: sandbox.created.cargo_id, idle_expires_at: null, containers: null });
+    expect(expectStatus(await sandbox.get(), 200)).toMatchObject({
+      status: "idle",
+      cargo_id: sandbox.created.cargo_id,
+      idle_expires_at: null,
+      containers: null,
+    });
   });
 
   it("LIFE-4 accepts three stops in a row", async () => {
@@ -68,7 +86,8 @@ describe("lifecycle of a sandbox @core", () => {
   });
 
   it("lists a sandbox until it is deleted", async () => {
-    const listed = async (): Promise<string[]> => expectStatus(await bay.listSandboxes({ limit: 200 }), 200).items.map(({ id }) => id);
+    const listed = async (): Promise<string[]> =>
+      expectStatus(await bay.listSandboxes({ limit: 200 }), 200).items.map(({ id }) => id);
     const sandbox = await newSandbox(mine);
     expect(await listed()).toContain(sandbox.id);
     expectStatus(await sandbox.delete(), 204);

@@ -22,10 +22,15 @@ describe("time to live @core", () => {
     expect(expectStatus(await sandbox.get(), 200).expires_at).toBe(first.expires_at);
   });
 
-  it.each([["no ttl", {}], ["a ttl of 0", { ttl: 0 }]])("TTL-3 cannot be extended for a sandbox with %s: 409 sandbox_ttl_infinite", async (_, body) => {
+  it.each([
+    ["no ttl", {}],
+    ["a ttl of 0", { ttl: 0 }],
+  ])("TTL-3 cannot be extended for a sandbox with %s: 409 sandbox_ttl_infinite", async (_, body) => {
     const sandbox = await newSandbox(mine, body);
     expect(sandbox.created.expires_at).toBeNull();
-    expect(expectRefusal(await sandbox.extendTtl(60), 409, "sandbox_ttl_infinite").details).toEqual({ sandbox_id: sandbox.id });
+    expect(expectRefusal(await sandbox.extendTtl(60), 409, "sandbox_ttl_infinite").details).toEqual({
+      sandbox_id: sandbox.id,
+    });
   });
 
   it("TTL-4, LONG-2 cannot be extended once it has passed: 409 sandbox_expired; other calls still work", async () => {
@@ -52,7 +57,10 @@ describe("time to live @core", () => {
     const sandbox = await newSandbox(mine, { ttl: 120 });
     const task = sandbox.python("import time\ntime.sleep(2)\nprint('done')");
     const headers = { "Idempotency-Key": uniqueName("long") };
-    const [first, again] = [expectStatus(await sandbox.extendTtl(60, { headers }), 200), expectStatus(await sandbox.extendTtl(60, { headers }), 200)];
+    const [first, again] = [
+      expectStatus(await sandbox.extendTtl(60, { headers }), 200),
+      expectStatus(await sandbox.extendTtl(60, { headers }), 200),
+    ];
     expect(again.expires_at).toBe(first.expires_at);
     expect(expectStatus(await task, 200)).toMatchObject({ success: true, output: "done" });
   });
@@ -66,7 +74,8 @@ describe("time to live @core", () => {
   it("LONG-5 is extended twice by two keys", async () => {
     const sandbox = await newSandbox(mine, { ttl: 600 });
     const times = [sandbox.created.expires_at];
-    for (const key of [uniqueName("once"), uniqueName("twice")]) times.push(expectStatus(await sandbox.extendTtl(60, { headers: { "Idempotency-Key": key } }), 200).expires_at);
+    for (const key of [uniqueName("once"), uniqueName("twice")])
+      times.push(expectStatus(await sandbox.extendTtl(60, { headers: { "Idempotency-Key": key } }), 200).expires_at);
     expect(times.map((time) => seconds(time) - seconds(times[0]!)).map(Math.round)).toEqual([0, 60, 120]);
   });
 });

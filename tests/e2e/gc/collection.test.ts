@@ -1,9 +1,20 @@
 import { expectStatus } from "../../support/bay-client";
-import { bay, cluster, collect, expectRefusal, newCargo, newSandbox, perTest, stack, untilExpired } from "../../support/suite";
+import {
+  bay,
+  cluster,
+  collect,
+  expectRefusal,
+  newCargo,
+  newSandbox,
+  perTest,
+  stack,
+  untilExpired,
+} from "../../support/suite";
 import { notYet, waitFor } from "../../support/wait";
 
 const mine = perTest();
-const task = (name: string, { results }: Awaited<ReturnType<typeof collect>>) => results.find(({ task_name }) => task_name === name);
+const task = (name: string, { results }: Awaited<ReturnType<typeof collect>>) =>
+  results.find(({ task_name }) => task_name === name);
 const passed = (time: string | null): boolean => time !== null && Date.parse(`${time}Z`) < Date.now();
 
 // Serial: a collection takes whatever is idle or expired, of every test.
@@ -11,15 +22,22 @@ describe("the collection of idle sessions @gc @serial", () => {
   it("IGC-1 ends a session whose idle time has passed, and a new call finds the files @slow", async () => {
     const sandbox = await newSandbox(mine, { profile: "short-idle-test" });
     expectStatus(await sandbox.python("open('kept.txt', 'w').write('kept'); lost = 1"), 200);
-    await waitFor("the idle time to pass", async () => {
-      const { idle_expires_at } = expectStatus(await sandbox.get(), 200);
-      return passed(idle_expires_at) || notYet(`it is idle at ${idle_expires_at}`);
-    }, { deadline: 15_000 });
+    await waitFor(
+      "the idle time to pass",
+      async () => {
+        const { idle_expires_at } = expectStatus(await sandbox.get(), 200);
+        return passed(idle_expires_at) || notYet(`it is idle at ${idle_expires_at}`);
+      },
+      { deadline: 15_000 },
+    );
     const run = await collect();
     expect([run.total_errors, task("idle_session", run)!.cleaned_count >= 1]).toEqual([0, true]);
     expect(expectStatus(await sandbox.get(), 200)).toMatchObject({ status: "idle", idle_expires_at: null });
     await cluster.podsGone(sandbox.id);
-    expect(expectStatus(await sandbox.python("print(open('kept.txt').read())"), 200)).toMatchObject({ success: true, output: "kept" });
+    expect(expectStatus(await sandbox.python("print(open('kept.txt').read())"), 200)).toMatchObject({
+      success: true,
+      output: "kept",
+    });
   });
 
   it("leaves a session that is used or kept alive @slow", async () => {
@@ -34,10 +52,14 @@ describe("the collection of idle sessions @gc @serial", () => {
     const { idleTimeout } = stack.profiles.find(({ id }) => id === "short-idle-test")!;
     const sandbox = await newSandbox(mine, { profile: "short-idle-test" });
     const call = sandbox.python(`import time\ntime.sleep(${idleTimeout + 2})\nprint('to the end')`);
-    await waitFor("the idle time to pass under the call", async () => {
-      const { idle_expires_at } = expectStatus(await sandbox.get(), 200);
-      return passed(idle_expires_at) || notYet(`it is idle at ${idle_expires_at}`);
-    }, { deadline: 30_000 });
+    await waitFor(
+      "the idle time to pass under the call",
+      async () => {
+        const { idle_expires_at } = expectStatus(await sandbox.get(), 200);
+        return passed(idle_expires_at) || notYet(`it is idle at ${idle_expires_at}`);
+      },
+      { deadline: 30_000 },
+    );
     expect((await collect()).total_errors).toBe(0);
     expect(expectStatus(await call, 200)).toMatchObject({ success: true, output: "to the end" });
   });
@@ -79,7 +101,9 @@ describe("the collection of expired sandboxes @gc @serial", () => {
   it("lets an extension win that came before it", async () => {
     const sandbox = await newSandbox(mine, { ttl: 2 });
     expectStatus(await sandbox.extendTtl(600), 200);
-    await waitFor("the first time to pass", () => passed(sandbox.created.expires_at) || notYet("it has not passed"), { deadline: 10_000 });
+    await waitFor("the first time to pass", () => passed(sandbox.created.expires_at) || notYet("it has not passed"), {
+      deadline: 10_000,
+    });
     await collect();
     expect(expectStatus(await sandbox.get(), 200).status).toBe("idle");
   });
@@ -101,30 +125,50 @@ describe("the collection of cargos without owner @gc @serial", () => {
     const sandbox = await newSandbox(mine, { cargo_id: cargo.id });
     await collect();
     expect(expectStatus(await bay.getCargo(cargo.id), 200).id).toBe(cargo.id);
-    expect(expectRefusal(await bay.deleteCargo(cargo.id), 409, "conflict").details).toMatchObject({ active_sandbox_ids: [sandbox.id] });
+    expect(expectRefusal(await bay.deleteCargo(cargo.id), 409, "conflict").details).toMatchObject({
+      active_sandbox_ids: [sandbox.id],
+    });
   });
 });
 
 describe("the collector @gc @serial", () => {
   it("tells what it is set to do", async () => {
     const status = expectStatus(await bay.call("GET", "/v1/admin/gc/status"), 200);
-    expect(status).toMatchObject({ enabled: false, is_running: false, instance_id: "bay-k8s-e2e", tasks: { idle_session: { enabled: true }, orphan_container: { enabled: true } } });
+    expect(status).toMatchObject({
+      enabled: false,
+      is_running: false,
+      instance_id: "bay-k8s-e2e",
+      tasks: { idle_session: { enabled: true }, orphan_container: { enabled: true } },
+    });
   });
 
   it("removes a session pod that nobody knows, and only its own @slow", async () => {
     const sandbox = await newSandbox(mine);
     expectStatus(await sandbox.shell("true"), 200);
     const model = await cluster.sessionPod(sandbox.id);
-    const stray = (name: string, labels: Record<string, string>) => cluster.kube.createPod(stack.namespace, {
-      metadata: { name, labels: { ...model.metadata!.labels, "bay.sandbox_id": name, ...labels } },
-      spec: { restartPolicy: "Never", automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, securityContext: model.spec!.securityContext!, containers: [{ ...model.spec!.containers[0]!, volumeMounts: [] }] },
-    });
+    const stray = (name: string, labels: Record<string, string>) =>
+      cluster.kube.createPod(stack.namespace, {
+        metadata: { name, labels: { ...model.metadata!.labels, "bay.sandbox_id": name, ...labels } },
+        spec: {
+          restartPolicy: "Never",
+          automountServiceAccountToken: false,
+          terminationGracePeriodSeconds: 0,
+          securityContext: model.spec!.securityContext!,
+          containers: [{ ...model.spec!.containers[0]!, volumeMounts: [] }],
+        },
+      });
     const [own, foreign] = ["sess-0000000000aa", "sess-0000000000bb"];
-    for (const name of [own, foreign]) mine.add(`pod bay-session-${name}`, () => cluster.kube.deletePod(stack.namespace, `bay-session-${name}`, 0));
+    for (const name of [own, foreign])
+      mine.add(`pod bay-session-${name}`, () => cluster.kube.deletePod(stack.namespace, `bay-session-${name}`, 0));
     await stray(`bay-session-${own}`, { "bay.session_id": own! });
     await stray(`bay-session-${foreign}`, { "bay.session_id": foreign!, "bay.instance_id": "another-bay" });
     expect((await collect(["orphan_container"])).total_errors).toBe(0);
-    await waitFor("removal of the stray pod", async () => await cluster.kube.pod(stack.namespace, `bay-session-${own}`) === undefined || notYet("it is still there"), { deadline: 30_000 });
+    await waitFor(
+      "removal of the stray pod",
+      async () =>
+        (await cluster.kube.pod(stack.namespace, `bay-session-${own}`)) === undefined || notYet("it is still there"),
+      { deadline: 30_000 },
+    );
     expect(await cluster.kube.pod(stack.namespace, `bay-session-${foreign}`)).toBeDefined();
     expect(expectStatus(await sandbox.shell("echo here"), 200).output).toBe("here");
   });

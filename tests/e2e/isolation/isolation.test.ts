@@ -4,9 +4,12 @@ import { newSandbox, perFile } from "../../support/suite";
 const mine = perFile();
 let one: SandboxClient;
 let other: SandboxClient;
-beforeAll(async () => { [one, other] = await Promise.all([newSandbox(mine), newSandbox(mine)]); });
+beforeAll(async () => {
+  [one, other] = await Promise.all([newSandbox(mine), newSandbox(mine)]);
+});
 
-const shell = async (sandbox: SandboxClient, command: string): Promise<string> => expectStatus(await sandbox.shell(command), 200).output;
+const shell = async (sandbox: SandboxClient, command: string): Promise<string> =>
+  expectStatus(await sandbox.shell(command), 200).output;
 
 describe("two sandboxes @isolation", () => {
   it("do not see each other's files", async () => {
@@ -18,7 +21,10 @@ describe("two sandboxes @isolation", () => {
 
   it("do not see each other's variables", async () => {
     expectStatus(await one.python("private = 'of one'"), 200);
-    expect(expectStatus(await other.python("private"), 200)).toMatchObject({ success: false, error: expect.stringContaining("NameError") });
+    expect(expectStatus(await other.python("private"), 200)).toMatchObject({
+      success: false,
+      error: expect.stringContaining("NameError"),
+    });
   });
 
   it("do not see each other's processes", async () => {
@@ -50,7 +56,9 @@ describe("a sandbox @isolation", () => {
   });
 
   it("ISO-7 has no Docker socket", async () => {
-    expect(expectStatus(await one.python("import os; print(os.path.exists('/var/run/docker.sock'))"), 200).output).toBe("False");
+    expect(expectStatus(await one.python("import os; print(os.path.exists('/var/run/docker.sock'))"), 200).output).toBe(
+      "False",
+    );
   });
 
   it("ISO-8 cannot write to /etc from the shell", async () => {

@@ -18,7 +18,10 @@ describe("a session's pod @isolation", () => {
   it("says by its labels whose it is", () => {
     expect(pod.metadata?.name).toMatch(/^bay-session-sess-[0-9a-f]{12}$/);
     expect(pod.metadata?.labels).toMatchObject({
-      "bay.sandbox_id": sandbox.id, "bay.cargo_id": sandbox.created.cargo_id, "bay.profile_id": "python-default", "bay.managed": "true",
+      "bay.sandbox_id": sandbox.id,
+      "bay.cargo_id": sandbox.created.cargo_id,
+      "bay.profile_id": "python-default",
+      "bay.managed": "true",
       "bay.session_id": pod.metadata?.name?.replace("bay-session-", ""),
     });
   });
@@ -33,20 +36,30 @@ describe("a session's pod @isolation", () => {
   });
 
   it("has limits of processor and memory", () => {
-    expect(pod.spec?.containers[0]?.resources?.limits).toMatchObject({ cpu: expect.any(String), memory: expect.any(String) });
+    expect(pod.spec?.containers[0]?.resources?.limits).toMatchObject({
+      cpu: expect.any(String),
+      memory: expect.any(String),
+    });
   });
 
   it("has no service account token", async () => {
     expect(pod.spec?.automountServiceAccountToken).toBe(false);
     expect(await shell("ls -A /var/run/secrets/kubernetes.io/serviceaccount 2>/dev/null | wc -l")).toBe("0");
-    expect(pod.spec?.serviceAccountName).not.toBe((await cluster.kube.pod(stack.namespace, stack.pod))?.spec?.serviceAccountName);
+    expect(pod.spec?.serviceAccountName).not.toBe(
+      (await cluster.kube.pod(stack.namespace, stack.pod))?.spec?.serviceAccountName,
+    );
   });
 
   it("runs without root, without capabilities, and cannot gain them", async () => {
     const python = expectStatus(await sandbox.python("import os; print(os.getuid())"), 200).output;
     expect({ python, shell: await shell("id -u") }).toEqual({ python: "1000", shell: "1000" });
     const status = await shell("grep -E '^(CapEff|CapPrm|CapBnd|NoNewPrivs):' /proc/self/status | tr '\\t' ' '");
-    expect(status.split("\n").sort()).toEqual(["CapBnd: 0000000000000000", "CapEff: 0000000000000000", "CapPrm: 0000000000000000", "NoNewPrivs: 1"]);
+    expect(status.split("\n").sort()).toEqual([
+      "CapBnd: 0000000000000000",
+      "CapEff: 0000000000000000",
+      "CapPrm: 0000000000000000",
+      "NoNewPrivs: 1",
+    ]);
   });
 
   it("shares no namespace with its node", () => {
@@ -56,6 +69,8 @@ describe("a session's pod @isolation", () => {
 
   it("ENV-1, ENV-2 has the profile's environment in the shell and in Python", async () => {
     expect(await shell("echo $BAY_TEST_ENV_VAR")).toBe("test-value-12345");
-    expect(expectStatus(await sandbox.python("import os; print(os.environ.get('BAY_TEST_ENV_VAR'))"), 200).output).toBe("test-value-12345");
+    expect(expectStatus(await sandbox.python("import os; print(os.environ.get('BAY_TEST_ENV_VAR'))"), 200).output).toBe(
+      "test-value-12345",
+    );
   });
 });

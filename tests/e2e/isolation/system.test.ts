@@ -3,7 +3,9 @@ import { newSandbox, perFile } from "../../support/suite";
 
 const mine = perFile();
 let sandbox: SandboxClient;
-beforeAll(async () => { sandbox = await newSandbox(mine); });
+beforeAll(async () => {
+  sandbox = await newSandbox(mine);
+});
 
 const shell = async (command: string): Promise<string> => expectStatus(await sandbox.shell(command), 200).output;
 const python = async (code: string): Promise<string> => expectStatus(await sandbox.python(code), 200).output;
@@ -22,7 +24,9 @@ describe("what a sandbox knows of its system @isolation", () => {
   });
 
   it("ISO-10 lists its processes from Python", async () => {
-    const count = await python("import subprocess; print(len(subprocess.run(['ps', 'aux'], capture_output=True, text=True, check=True).stdout.splitlines()))");
+    const count = await python(
+      "import subprocess; print(len(subprocess.run(['ps', 'aux'], capture_output=True, text=True, check=True).stdout.splitlines()))",
+    );
     expect(Number(count)).toBeGreaterThan(1);
   });
 });

@@ -29,10 +29,15 @@ function client(forward: Forward): BayClient {
   return made;
 }
 
-const becomes = (forward: Forward, state: string): Promise<unknown> => waitFor(`forward ${state}`, () => {
-  const status = forward.status();
-  return status.state === state || notYet(`it is ${status.state}: ${status.why}`);
-}, { deadline: 30_000, interval: 20 });
+const becomes = (forward: Forward, state: string): Promise<unknown> =>
+  waitFor(
+    `forward ${state}`,
+    () => {
+      const status = forward.status();
+      return status.state === state || notYet(`it is ${status.state}: ${status.why}`);
+    },
+    { deadline: 30_000, interval: 20 },
+  );
 
 describe("port-forward @resilience", () => {
   it("listens on 127.0.0.1 alone and carries calls", async () => {
@@ -83,7 +88,11 @@ describe("port-forward @resilience", () => {
     const forward = await open({ pod: name, port: 8123 });
     await kube.deletePod(namespace, name, 0);
     await becomes(forward, "lost");
-    await waitFor("removal of the first pod", async () => await kube.pod(namespace, name) === undefined || notYet("still there"), { deadline: 60_000 });
+    await waitFor(
+      "removal of the first pod",
+      async () => (await kube.pod(namespace, name)) === undefined || notYet("still there"),
+      { deadline: 60_000 },
+    );
     await kube.createPod(namespace, shipPod(name));
     await becomes(forward, "ready");
     expect(expectStatus(await client(forward).health(), 200).status).toBe("healthy");
@@ -91,11 +100,15 @@ describe("port-forward @resilience", () => {
   });
 
   it("says at its deadline that its pod is missing", async () => {
-    await expect(open({ pod: "no-such-pod", readyWithin: 5_000 })).rejects.toThrow(/E_FORWARD[\s\S]*seen: +pod no-such-pod is missing/);
+    await expect(open({ pod: "no-such-pod", readyWithin: 5_000 })).rejects.toThrow(
+      /E_FORWARD[\s\S]*seen: +pod no-such-pod is missing/,
+    );
   });
 
   it("says at its deadline what the health path answered", async () => {
-    await expect(open({ healthPath: "/no-such-path", readyWithin: 5_000 })).rejects.toThrow(/seen: +GET \/no-such-path answered 404/);
+    await expect(open({ healthPath: "/no-such-path", readyWithin: 5_000 })).rejects.toThrow(
+      /seen: +GET \/no-such-path answered 404/,
+    );
   });
 
   it("says at its deadline that nothing listens on the port", async () => {
@@ -106,7 +119,9 @@ describe("port-forward @resilience", () => {
     const name = uniqueName("crashed");
     await cluster.kube.createPod(namespace, shipPod(name, ["sh", "-c", "echo the last words; exit 3"]));
     mine.add(`pod ${name}`, () => cluster.kube.deletePod(namespace, name, 0));
-    await expect(open({ pod: name, port: 8123, readyWithin: 100_000 })).rejects.toThrow(/exit code 3[\s\S]*the last words/);
+    await expect(open({ pod: name, port: 8123, readyWithin: 100_000 })).rejects.toThrow(
+      /exit code 3[\s\S]*the last words/,
+    );
   });
 
   it("leaves no listener and no connection behind when it is closed", async () => {
@@ -117,7 +132,10 @@ describe("port-forward @resilience", () => {
     expect(forward.status()).toMatchObject({ state: "closed", connections: { open: 0 } });
     const refused = await new Promise<string | undefined>((resolve) => {
       const socket = connect(Number(new URL(forward.url).port), "127.0.0.1");
-      socket.once("connect", () => { socket.destroy(); resolve("connected"); });
+      socket.once("connect", () => {
+        socket.destroy();
+        resolve("connected");
+      });
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
     });
     expect(refused).toBe("ECONNREFUSED");
@@ -128,9 +146,19 @@ function shipPod(name: string, command?: string[]): Parameters<typeof cluster.ku
   return {
     metadata: { name },
     spec: {
-      restartPolicy: "Never", automountServiceAccountToken: false, terminationGracePeriodSeconds: 0,
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 0,
       securityContext: { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000 },
-      containers: [{ name: "ship", image: stack.images.ship.reference, imagePullPolicy: "IfNotPresent", ...(command ? { command } : {}), volumeMounts: [{ name: "workspace", mountPath: "/workspace" }] }],
+      containers: [
+        {
+          name: "ship",
+          image: stack.images.ship.reference,
+          imagePullPolicy: "IfNotPresent",
+          ...(command ? { command } : {}),
+          volumeMounts: [{ name: "workspace", mountPath: "/workspace" }],
+        },
+      ],
       volumes: [{ name: "workspace", emptyDir: {} }],
     },
   };

@@ -13,10 +13,15 @@ describe("a sandbox whose memory runs out @resilience", () => {
     // What ends is the interpreter, which Ship tells, or the whole container, after which Bay has nobody to ask.
     const told = answer.status === 200 ? answer.data.error : JSON.stringify(answer.data);
     expect({ status: answer.status, success: answer.data.success === true, told }).toEqual({
-      status: expect.any(Number), success: false, told: expect.stringMatching(answer.status === 200 ? /SIGKILL|MemoryError/ : /ship_error/),
+      status: expect.any(Number),
+      success: false,
+      told: expect.stringMatching(answer.status === 200 ? /SIGKILL|MemoryError/ : /ship_error/),
     });
     expect([200, 502]).toContain(answer.status);
-    expect(expectStatus(await sandbox.python("print(open('kept.txt').read())"), 200)).toMatchObject({ success: true, output: "kept" });
+    expect(expectStatus(await sandbox.python("print(open('kept.txt').read())"), 200)).toMatchObject({
+      success: true,
+      output: "kept",
+    });
   });
 
   it("works on after a command took it all @slow", async () => {

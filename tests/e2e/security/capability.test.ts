@@ -7,8 +7,12 @@ describe("a profile without a capability @security", () => {
   it("CAP-1, CAP-2, CAP-3 runs Python and refuses the rest with 400 capability_not_supported", async () => {
     const sandbox = await newSandbox(mine, { profile: "python-only-test" });
     for (const [capability, call] of [
-      ["shell", () => sandbox.shell("true")], ["filesystem", () => sandbox.readFile("a")], ["filesystem", () => sandbox.writeFile("a", "")],
-      ["filesystem", () => sandbox.list()], ["filesystem", () => sandbox.deleteFile("a")], ["filesystem", () => sandbox.download("a")],
+      ["shell", () => sandbox.shell("true")],
+      ["filesystem", () => sandbox.readFile("a")],
+      ["filesystem", () => sandbox.writeFile("a", "")],
+      ["filesystem", () => sandbox.list()],
+      ["filesystem", () => sandbox.deleteFile("a")],
+      ["filesystem", () => sandbox.download("a")],
       ["filesystem", () => sandbox.upload("a", Buffer.from("x"))],
     ] as const) {
       const error = expectRefusal(await call(), 400, "capability_not_supported");

@@ -5,7 +5,9 @@ const mine = perFile();
 let sandbox: SandboxClient;
 /** Never runs anything that is accepted, so it must never have a pod. */
 let untouched: SandboxClient;
-beforeAll(async () => { [sandbox, untouched] = await Promise.all([newSandbox(mine), newSandbox(mine)]); });
+beforeAll(async () => {
+  [sandbox, untouched] = await Promise.all([newSandbox(mine), newSandbox(mine)]);
+});
 
 type Call = (path: string) => Promise<Answer<unknown>>;
 const read: Call = (path) => untouched.readFile(path);
@@ -18,20 +20,33 @@ const shell: Call = (cwd) => untouched.shell("pwd", { cwd });
 
 describe("a path that leaves the workspace @security", () => {
   it.each([
-    ["PATH-1", "read", read, "/etc/passwd", "absolute_path"], ["PATH-1", "read", read, "../secret.txt", "path_traversal"],
-    ["PATH-1", "read", read, "a/../../etc/passwd", "path_traversal"], ["", "read", read, "/workspace/inside.txt", "absolute_path"],
-    ["", "read", read, "", "empty_path"], ["", "read", read, "a\0b", "null_byte"],
-    ["PATH-2", "write", write, "/tmp/evil.sh", "absolute_path"], ["PATH-2", "write", write, "../secret.txt", "path_traversal"],
-    ["", "write", write, "", "empty_path"], ["", "write", write, "a\0b", "null_byte"],
-    ["PATH-3", "list", list, "/etc/passwd", "absolute_path"], ["PATH-3", "list", list, "../", "path_traversal"],
-    ["PATH-4", "delete", remove, "/etc/passwd", "absolute_path"], ["", "delete", remove, "a/../..", "path_traversal"],
-    ["PATH-5", "download", download, "/etc/passwd", "absolute_path"], ["", "download", download, "../../etc/shadow", "path_traversal"],
-    ["PATH-6", "upload", upload, "/tmp/evil.txt", "absolute_path"], ["PATH-6", "upload", upload, "../../evil.txt", "path_traversal"],
-    ["PATH-7", "shell", shell, "/etc", "absolute_path"], ["PATH-7", "shell", shell, "../", "path_traversal"],
-  ] as [string, string, Call, string, string][])("%s %s %j is refused with 400 invalid_path (%j, %s)", async (_, __, call, path, reason) => {
-    const error = expectRefusal(await call(path), 400, "invalid_path");
-    expect(error.details).toEqual({ field: call === shell ? "cwd" : "path", reason });
-  });
+    ["PATH-1", "read", read, "/etc/passwd", "absolute_path"],
+    ["PATH-1", "read", read, "../secret.txt", "path_traversal"],
+    ["PATH-1", "read", read, "a/../../etc/passwd", "path_traversal"],
+    ["", "read", read, "/workspace/inside.txt", "absolute_path"],
+    ["", "read", read, "", "empty_path"],
+    ["", "read", read, "a\0b", "null_byte"],
+    ["PATH-2", "write", write, "/tmp/evil.sh", "absolute_path"],
+    ["PATH-2", "write", write, "../secret.txt", "path_traversal"],
+    ["", "write", write, "", "empty_path"],
+    ["", "write", write, "a\0b", "null_byte"],
+    ["PATH-3", "list", list, "/etc/passwd", "absolute_path"],
+    ["PATH-3", "list", list, "../", "path_traversal"],
+    ["PATH-4", "delete", remove, "/etc/passwd", "absolute_path"],
+    ["", "delete", remove, "a/../..", "path_traversal"],
+    ["PATH-5", "download", download, "/etc/passwd", "absolute_path"],
+    ["", "download", download, "../../etc/shadow", "path_traversal"],
+    ["PATH-6", "upload", upload, "/tmp/evil.txt", "absolute_path"],
+    ["PATH-6", "upload", upload, "../../evil.txt", "path_traversal"],
+    ["PATH-7", "shell", shell, "/etc", "absolute_path"],
+    ["PATH-7", "shell", shell, "../", "path_traversal"],
+  ] as [string, string, Call, string, string][])(
+    "%s %s %j is refused with 400 invalid_path (%j, %s)",
+    async (_, __, call, path, reason) => {
+      const error = expectRefusal(await call(path), 400, "invalid_path");
+      expect(error.details).toEqual({ field: call === shell ? "cwd" : "path", reason });
+    },
+  );
 
   it("starts no pod", async () => {
     expect(await cluster.sessionPods(untouched.id)).toEqual([]);
@@ -39,7 +54,11 @@ describe("a path that leaves the workspace @security", () => {
 
   it("is refused when a link leads out of the workspace, and shows nothing of what is there", async () => {
     expectStatus(await sandbox.shell("ln -s /etc/passwd sly.txt && ln -s /tmp outside"), 200);
-    for (const answer of [await sandbox.readFile("sly.txt"), await sandbox.download("sly.txt"), await sandbox.writeFile("outside/x", "x")]) {
+    for (const answer of [
+      await sandbox.readFile("sly.txt"),
+      await sandbox.download("sly.txt"),
+      await sandbox.writeFile("outside/x", "x"),
+    ]) {
       expectRefusal(answer, 502, "ship_error");
       expect(JSON.stringify(answer.data)).not.toContain("root:");
     }
@@ -48,13 +67,20 @@ describe("a path that leaves the workspace @security", () => {
 
 describe("a path inside the workspace @security", () => {
   it.each([
-    ["PATH-8", "nowhere/../normal.txt"], ["", "./normal.txt"], ["", "x//..//normal.txt"],
+    ["PATH-8", "nowhere/../normal.txt"],
+    ["", "./normal.txt"],
+    ["", "x//..//normal.txt"],
   ])("%s is found however it is written: %s", async (_, path) => {
     expectStatus(await sandbox.writeFile("normal.txt", "found"), 200);
     expect(expectStatus(await sandbox.readFile(path), 200)).toEqual({ content: "found" });
   });
 
-  it.each([["PATH-9", ".gitignore"], ["", "...dots"], ["", "two..dots"], ["", "with space é漢.txt"]])("%s may be called %s", async (_, path) => {
+  it.each([
+    ["PATH-9", ".gitignore"],
+    ["", "...dots"],
+    ["", "two..dots"],
+    ["", "with space é漢.txt"],
+  ])("%s may be called %s", async (_, path) => {
     expectStatus(await sandbox.writeFile(path, "named"), 200);
     expect(expectStatus(await sandbox.readFile(path), 200)).toEqual({ content: "named" });
   });

@@ -4,9 +4,12 @@ import { newSandbox, perFile } from "../../support/suite";
 
 const mine = perFile();
 let sandbox: SandboxClient;
-beforeAll(async () => { sandbox = await newSandbox(mine); });
+beforeAll(async () => {
+  sandbox = await newSandbox(mine);
+});
 
-const shell = async (command: string, cwd?: string): Promise<ShellResult> => expectStatus(await sandbox.shell(command, cwd === undefined ? {} : { cwd }), 200);
+const shell = async (command: string, cwd?: string): Promise<ShellResult> =>
+  expectStatus(await sandbox.shell(command, cwd === undefined ? {} : { cwd }), 200);
 
 describe("shell @shell", () => {
   it("SH-1 gives what a command prints", async () => {
@@ -27,12 +30,21 @@ describe("shell @shell", () => {
     expect((await shell("cat from-api.txt")).output).toBe("from the API");
   });
 
-  it.each([["exit 1", 1], ["exit 42", 42], ["no-such-command-here", 127]])("SH-5, SH-6 tells the exit code of `%s`: %i", async (command, code) => {
+  it.each([
+    ["exit 1", 1],
+    ["exit 42", 42],
+    ["no-such-command-here", 127],
+  ])("SH-5, SH-6 tells the exit code of `%s`: %i", async (command, code) => {
     expect(await shell(command)).toMatchObject({ success: false, exit_code: code });
   });
 
   it("gives what a failing command wrote to standard error", async () => {
-    expect(await shell("echo reason >&2; exit 3")).toMatchObject({ success: false, exit_code: 3, output: "", error: "reason" });
+    expect(await shell("echo reason >&2; exit 3")).toMatchObject({
+      success: false,
+      exit_code: 3,
+      output: "",
+      error: "reason",
+    });
   });
 
   it("SH-7, SH-8 runs pipes and gives every line", async () => {

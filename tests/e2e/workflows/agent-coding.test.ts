@@ -4,7 +4,8 @@ import { uniqueName } from "../../support/names";
 import { bay, newSandbox, owned, perTest } from "../../support/suite";
 
 const mine = perTest();
-const run = async (sandbox: SandboxClient, code: string): Promise<PythonResult> => expectStatus(await sandbox.python(code), 200);
+const run = async (sandbox: SandboxClient, code: string): Promise<PythonResult> =>
+  expectStatus(await sandbox.python(code), 200);
 
 describe("an agent that writes code @workflows", () => {
   it("AGT-1 makes a keyed sandbox, runs a file with a typo, mends it, and goes on with what is defined", async () => {
@@ -13,7 +14,10 @@ describe("an agent that writes code @workflows", () => {
     const sandbox = owned(mine, id);
     expectStatus(await sandbox.writeFile("main.py", "def area(r):\n    return 3 * rr * r\n"), 200);
     const execute = "exec(open('main.py').read()); print(area(2))";
-    expect(await run(sandbox, execute)).toMatchObject({ success: false, error: expect.stringMatching(/NameError[\s\S]*rr/) });
+    expect(await run(sandbox, execute)).toMatchObject({
+      success: false,
+      error: expect.stringMatching(/NameError[\s\S]*rr/),
+    });
     expectStatus(await sandbox.writeFile("main.py", "def area(r):\n    return 3 * r * r\n"), 200);
     expect(await run(sandbox, execute)).toMatchObject({ success: true, output: "12" });
     const extend = { headers: { "Idempotency-Key": uniqueName("extend") } };
@@ -29,7 +33,9 @@ describe("an agent that writes code @workflows", () => {
     expectStatus(await sandbox.writeFile("app.py", "import lib\n\ndef show():\n    return lib.value() + 1\n"), 200);
     expect(await run(sandbox, "import app; print(app.show())")).toMatchObject({ output: "2" });
     expectStatus(await sandbox.writeFile("lib.py", "def value():\n    return 40 + 1\n"), 200);
-    expect(await run(sandbox, "import importlib, lib; importlib.reload(lib); print(app.show())")).toMatchObject({ output: "42" });
+    expect(await run(sandbox, "import importlib, lib; importlib.reload(lib); print(app.show())")).toMatchObject({
+      output: "42",
+    });
   });
 
   it("AGT-5 keeps functions and lists over three calls", async () => {
@@ -45,7 +51,10 @@ describe("a script under development @workflows", () => {
     const sandbox = await newSandbox(mine);
     const execute = "exec(open('work.py').read())";
     expectStatus(await sandbox.writeFile("work.py", "print(10 / 0)"), 200);
-    expect(await run(sandbox, execute)).toMatchObject({ success: false, error: expect.stringContaining("ZeroDivisionError") });
+    expect(await run(sandbox, execute)).toMatchObject({
+      success: false,
+      error: expect.stringContaining("ZeroDivisionError"),
+    });
     expectStatus(await sandbox.writeFile("work.py", "print(10 / 2)"), 200);
     expect(expectStatus(await sandbox.readFile("work.py"), 200).content).toBe("print(10 / 2)");
     expect(await run(sandbox, execute)).toMatchObject({ success: true, output: "5.0" });
@@ -55,6 +64,9 @@ describe("a script under development @workflows", () => {
     const sandbox = await newSandbox(mine);
     expectStatus(await sandbox.writeFile("helper.py", "def add(a, b):\n    return a + b\n"), 200);
     expectStatus(await sandbox.writeFile("main.py", "from helper import add\nprint(add(20, 3))\n"), 200);
-    expect(await run(sandbox, "import runpy; _ = runpy.run_path('main.py')")).toMatchObject({ success: true, output: "23" });
+    expect(await run(sandbox, "import runpy; _ = runpy.run_path('main.py')")).toMatchObject({
+      success: true,
+      output: "23",
+    });
   });
 });

@@ -11,12 +11,16 @@ describe("a whole day of one sandbox @workflows", () => {
     const key = { "Idempotency-Key": uniqueName("mega") };
     const sandbox = owned(mine, expectStatus(await bay.createSandbox({ ttl: 600 }, { headers: key }), 201).id);
     const python = async (code: string): Promise<PythonResult> => expectStatus(await sandbox.python(code), 200);
-    const shell = async (command: string, cwd?: string): Promise<ShellResult> => expectStatus(await sandbox.shell(command, cwd === undefined ? {} : { cwd }), 200);
+    const shell = async (command: string, cwd?: string): Promise<ShellResult> =>
+      expectStatus(await sandbox.shell(command, cwd === undefined ? {} : { cwd }), 200);
 
     // MEGA-1: is idle when it was made, is the same for the same key, and wakes with the first call
     const again = expectStatus(await bay.createSandbox({ ttl: 600 }, { headers: key }), 201);
     expect(again).toMatchObject({ id: sandbox.id, status: "idle" });
-    expect(await python("def square(n):\n    return n * n\nprint(square(4))")).toMatchObject({ success: true, output: "16" });
+    expect(await python("def square(n):\n    return n * n\nprint(square(4))")).toMatchObject({
+      success: true,
+      output: "16",
+    });
     expect(await python("print(square(5))")).toMatchObject({ output: "25" });
 
     // MEGA-2: runs commands and works with files
@@ -45,7 +49,9 @@ describe("a whole day of one sandbox @workflows", () => {
     expect(await shell("ls data")).toMatchObject({ output: "random.bin" });
     expectStatus(await sandbox.stop(), 200);
     expectRefusal(await sandbox.readFile("/etc/passwd"), 400, "invalid_path");
-    expect(expectStatus(await sandbox.list(), 200).entries.map(({ name }) => name)).toEqual(expect.arrayContaining(["data", "tools"]));
+    expect(expectStatus(await sandbox.list(), 200).entries.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["data", "tools"]),
+    );
     for (const answer of [await sandbox.stop(), await sandbox.stop()]) expectStatus(answer, 200);
     expect(await python("print('awake')")).toMatchObject({ output: "awake" });
 

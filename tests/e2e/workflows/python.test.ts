@@ -3,7 +3,9 @@ import { newSandbox, perFile } from "../../support/suite";
 
 const mine = perFile();
 let sandbox: SandboxClient;
-beforeAll(async () => { sandbox = await newSandbox(mine); });
+beforeAll(async () => {
+  sandbox = await newSandbox(mine);
+});
 
 const python = async (code: string): ReturnType<typeof run> => run(code);
 const run = async (code: string) => expectStatus(await sandbox.python(code), 200);
@@ -24,7 +26,7 @@ describe("python @workflows", () => {
   });
 
   it("returns text of every script and control character unchanged", async () => {
-    const text = "æøå 漢字 🚀 \t\"quoted\" \\n";
+    const text = 'æøå 漢字 🚀 \t"quoted" \\n';
     expect((await python(`print(${JSON.stringify(text)})`)).output).toBe(text);
   });
 
@@ -60,7 +62,9 @@ describe("python @workflows", () => {
   });
 
   it("SRV-7 prints JSON that parses from the output alone", async () => {
-    const { output } = await python("import json; print(json.dumps({'primes': [n for n in range(2, 30) if all(n % d for d in range(2, n))]}))");
+    const { output } = await python(
+      "import json; print(json.dumps({'primes': [n for n in range(2, 30) if all(n % d for d in range(2, n))]}))",
+    );
     expect(JSON.parse(output)).toEqual({ primes: [2, 3, 5, 7, 11, 13, 17, 19, 23, 29] });
   });
 });

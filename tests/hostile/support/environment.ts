@@ -3,7 +3,10 @@ import E2EEnvironment from "../../support/environment";
 import { OUTSIDE, type Outside } from "../../support/outside";
 import { readSession } from "../../support/session";
 
-/** What a hostile test gets from outside its module registry: the cluster as E2E tests do, and the way to the propagator. */
+/**
+ * What a hostile test gets from outside its module registry: the cluster as E2E tests do, and the way to the
+ * propagator.
+ */
 export interface HostileOutside extends Outside {
   openPropagator(): Promise<{ url: string; token: string; clusterId?: string; close(): Promise<void> }>;
 }

@@ -17,7 +17,10 @@ import type { HostileOutside } from "./environment";
 /** Milliseconds; long, for busy hosts. */
 const PATIENCE = { deadline: 60_000 };
 
-/** What attacks on a node work with: pods in a namespace of the file's own, the node that they run on, and the propagator. */
+/**
+ * What attacks on a node work with: pods in a namespace of the file's own, the node that they run on, and the
+ * propagator.
+ */
 export interface NodeRig {
   pods: Pods;
   node: Node;
@@ -34,8 +37,12 @@ export function useNodeRig(): () => NodeRig {
   const file = new Scope();
   let test = new Scope();
   let rig: NodeRig | undefined;
-  beforeAll(async () => { rig = await open(file, { add: (name, cleanup) => test.add(name, cleanup) }); });
-  beforeEach(() => { test = new Scope(); });
+  beforeAll(async () => {
+    rig = await open(file, { add: (name, cleanup) => test.add(name, cleanup) });
+  });
+  beforeEach(() => {
+    test = new Scope();
+  });
   afterEach(() => test.close());
   afterAll(() => file.close());
   return () => rig!;
@@ -43,28 +50,42 @@ export function useNodeRig(): () => NodeRig {
 
 async function open(file: Scope, scope: Pick<Scope, "add">): Promise<NodeRig> {
   const { outputs } = readSession();
-  if (outputs.checkpoint.source !== "propagator") lacks(`the propagator of this repository (${outputs.checkpoint.reason})`);
+  if (outputs.checkpoint.source !== "propagator")
+    lacks(`the propagator of this repository (${outputs.checkpoint.reason})`);
   const kube = outside().kube(outputs.kubeconfig);
   const namespace = uniqueName("checkpoint-tests");
   file.add(`namespace ${namespace}`, async () => {
     const header = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
     await kube.remove(header);
-    await waitFor(`the end of namespace ${namespace}`, async () => await kube.read(header) === undefined || notYet("it is still there"), PATIENCE);
+    await waitFor(
+      `the end of namespace ${namespace}`,
+      async () => (await kube.read(header)) === undefined || notYet("it is still there"),
+      PATIENCE,
+    );
   });
   await makeNamespace(kube, namespace, process.env["BAY_E2E_STACK"]);
   await admitPropagators(kube, namespace, outputs.checkpoint.namespace);
   const way = await (outside() as HostileOutside).openPropagator();
   file.add("the way to the propagator", () => way.close());
   const client = new PropagatorClient(way);
-  file.add("the propagator's client", () => { client.close(); return Promise.resolve(); });
+  file.add("the propagator's client", () => {
+    client.close();
+    return Promise.resolve();
+  });
   const pods = new Pods(kube, namespace);
   const image = outputs.images.ship.reference;
   return {
-    pods, node: Node.of(outputs, pods, image),
+    pods,
+    node: Node.of(outputs, pods, image),
     make: (make) => pods.make(scope, make(image)),
     checkpoint: async (pod) => {
       const { metadata } = await pods.state(pod);
-      const action = await client.checkpointPod({ pod_id: metadata!.uid!, pod_name: pod.metadata.name, namespace, cluster_id: way.clusterId });
+      const action = await client.checkpointPod({
+        pod_id: metadata!.uid!,
+        pod_name: pod.metadata.name,
+        namespace,
+        cluster_id: way.clusterId,
+      });
       const id = await waitForCheckpoint(client, action, PATIENCE);
       scope.add(`checkpoint ${id}`, () => client.deprecateCheckpoint(id));
       return { id, action };

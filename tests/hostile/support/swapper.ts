@@ -31,7 +31,10 @@ print("ready", flush=True)
 time.sleep(1e6)
 `;
 
-/** Exchanges the two of each pair until \`/stop\` is there, or for some seconds: renameat2 with RENAME_EXCHANGE, by its number. */
+/**
+ * Exchanges the two of each pair until \`/stop\` is there, or for some seconds: renameat2 with RENAME_EXCHANGE, by its
+ * number.
+ */
 export const exchange = ({ folder }: Pick<Swap, "folder">, seconds: number): string => `
 import ctypes, os, platform, time
 call = {"x86_64": 316, "aarch64": 276}[platform.machine()]
@@ -60,12 +63,25 @@ print(bad, good > 0)
 `;
 
 /** A pod whose own processes are honest, and whose probe or exec'd process is not. @param file of the node */
-export const swapper = (swap: Swap, file: string): Make => (image, runtimeClass) => {
-  const pod = python(prepare(swap, file), {
-    ...(swap.by === "probe" ? { livenessProbe: { exec: { command: ["python3", "-c", exchange(swap, 4)] }, periodSeconds: 1, timeoutSeconds: 30, failureThreshold: 100 } } : {}),
-    ...(swap.folder === "/scratch" ? { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] } : {}),
-    // A container's ordinary rights.
-    securityContext: { runAsUser: 0 },
-  })(image, runtimeClass);
-  return swap.folder === "/scratch" ? { ...pod, spec: { ...pod.spec, volumes: [{ name: "scratch", emptyDir: {} }] } } : pod;
-};
+export const swapper =
+  (swap: Swap, file: string): Make =>
+  (image, runtimeClass) => {
+    const pod = python(prepare(swap, file), {
+      ...(swap.by === "probe"
+        ? {
+            livenessProbe: {
+              exec: { command: ["python3", "-c", exchange(swap, 4)] },
+              periodSeconds: 1,
+              timeoutSeconds: 30,
+              failureThreshold: 100,
+            },
+          }
+        : {}),
+      ...(swap.folder === "/scratch" ? { volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] } : {}),
+      // A container's ordinary rights.
+      securityContext: { runAsUser: 0 },
+    })(image, runtimeClass);
+    return swap.folder === "/scratch"
+      ? { ...pod, spec: { ...pod.spec, volumes: [{ name: "scratch", emptyDir: {} }] } }
+      : pod;
+  };

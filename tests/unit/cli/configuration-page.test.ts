@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIGURATION_PAGE, configurationPage } from "../../../cli/configuration-page";
@@ -9,7 +10,12 @@ const row = (key: string) => page.split("\n").find((line) => line.startsWith(`| 
 
 describe("docs/configuration.md", () => {
   test("is what npm run docs would write", () => {
-    expect(readFileSync(CONFIGURATION_PAGE, "utf8")).toBe(page);
+    const prettier = join(ROOT, "node_modules/.bin/prettier");
+    const formatted = execFileSync(prettier, ["--stdin-filepath", CONFIGURATION_PAGE], {
+      input: page,
+      encoding: "utf8",
+    });
+    expect(readFileSync(CONFIGURATION_PAGE, "utf8")).toBe(formatted);
   });
 
   test.each([
@@ -28,12 +34,17 @@ describe("docs/configuration.md", () => {
 });
 
 // Whole words of a backend's files, so that the table of keys cannot outlive what it tells of.
-const sources = new Map(readdirSync(join(ROOT, "infra"), { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts") && name !== "config.ts").map((name) => [name, readFileSync(join(ROOT, "infra", name), "utf8")]));
+const sources = new Map(
+  readdirSync(join(ROOT, "infra"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && name !== "config.ts")
+    .map((name) => [name, readFileSync(join(ROOT, "infra", name), "utf8")]),
+);
 
 test.each(Object.keys(KEYS_OF_BACKENDS))("%s is a key, and only backends read it", (key) => {
   expect(CONFIG_KEYS).toContain(key);
-  const readers = [...sources].filter(([, text]) => new RegExp(`\\bsettings\\.${key}\\b|[{ ]${key}\\b[^}]*\\}: Settings`).test(text)).map(([name]) => name);
+  const readers = [...sources]
+    .filter(([, text]) => new RegExp(`\\bsettings\\.${key}\\b|[{ ]${key}\\b[^}]*\\}: Settings`).test(text))
+    .map(([name]) => name);
   expect(readers.length).toBeGreaterThan(0);
   expect(readers.filter((name) => !name.startsWith("backends/"))).toEqual([]);
 });

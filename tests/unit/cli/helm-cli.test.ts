@@ -29,11 +29,14 @@ describe("the helm of a run", () => {
     chmodSync(file, 0o755);
   }
 
-  test.each(["v3.14.0", "v3.22.0+g123", "v4.1.1"])("is the user's own where that is new enough: %s", async (version) => {
-    put("bin", version);
-    expect(await hasHelm((line) => said.push(line))).toBe(true);
-    expect(said).toEqual([]);
-  });
+  test.each(["v3.14.0", "v3.22.0+g123", "v4.1.1"])(
+    "is the user's own where that is new enough: %s",
+    async (version) => {
+      put("bin", version);
+      expect(await hasHelm((line) => said.push(line))).toBe(true);
+      expect(said).toEqual([]);
+    },
+  );
 
   test("is not one that is too old, which is named", async () => {
     put("bin", "v3.13.3");

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,7 +24,9 @@ describe("the kind CLI of a run", () => {
   let url: string;
   let said: string[];
   const before = { PATH: process.env["PATH"], BAY_E2E_CACHE: process.env["BAY_E2E_CACHE"] };
-  const tell = (line: string) => { said.push(line); };
+  const tell = (line: string) => {
+    said.push(line);
+  };
 
   beforeEach(async () => {
     said = [];

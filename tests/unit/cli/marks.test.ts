@@ -1,7 +1,20 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { cutOffRuns, deadRuns, enterPhase, forgetDeadRuns, isOver, markFile, markTests, processMark, RUN_FOLDER, runsOf, testsWithoutRun, underMark } from "../../../cli/clean-up/marks";
+import {
+  cutOffRuns,
+  deadRuns,
+  enterPhase,
+  forgetDeadRuns,
+  isOver,
+  markFile,
+  markTests,
+  processMark,
+  RUN_FOLDER,
+  runsOf,
+  testsWithoutRun,
+  underMark,
+} from "../../../cli/clean-up/marks";
 import { startOf } from "../../../cli/clean-up/procfs";
 import { waitFor } from "../../../infra/support/wait";
 
@@ -9,12 +22,31 @@ import { waitFor } from "../../../infra/support/wait";
 const stack = `marks-${process.pid}`;
 const marksLeft = () => (existsSync(RUN_FOLDER) ? readdirSync(RUN_FOLDER).filter((name) => name.includes(stack)) : []);
 
-afterEach(() => { for (const pid of [...runsOf(stack), ...deadRuns(stack)].map((mark) => mark.pid)) rmSync(markFile({ stack, pid }), { force: true }); });
+afterEach(() => {
+  for (const pid of [...runsOf(stack), ...deadRuns(stack)].map((mark) => mark.pid))
+    rmSync(markFile({ stack, pid }), { force: true });
+});
 
 /** The mark that another process would have written. */
-function otherMark(pid: number, facts: { started?: string; host?: string; exclusive?: boolean; tests?: { pid: number; started: string } } = {}): void {
+function otherMark(
+  pid: number,
+  facts: { started?: string; host?: string; exclusive?: boolean; tests?: { pid: number; started: string } } = {},
+): void {
   mkdirSync(RUN_FOLDER, { recursive: true });
-  writeFileSync(markFile({ stack, pid }), JSON.stringify({ stack, pid, started: startOf(pid), host: hostname(), command: "e2e", phase: "test", since: "2026-01-01T00:00:00Z", exclusive: true, ...facts }));
+  writeFileSync(
+    markFile({ stack, pid }),
+    JSON.stringify({
+      stack,
+      pid,
+      started: startOf(pid),
+      host: hostname(),
+      command: "e2e",
+      phase: "test",
+      since: "2026-01-01T00:00:00Z",
+      exclusive: true,
+      ...facts,
+    }),
+  );
 }
 
 async function alive(work: (pid: number) => Promise<void>): Promise<void> {
@@ -43,7 +75,10 @@ describe("the mark of a run", () => {
     await alive(async (pid) => {
       otherMark(pid);
       const work = jest.fn(() => Promise.resolve());
-      await expect(underMark(stack, "up", "up", work)).rejects.toMatchObject({ code: "E_STACK_LOCKED", seen: expect.stringMatching(new RegExp(`e2e \\(pid ${pid}\\).*at test since 2026-01-01`)) });
+      await expect(underMark(stack, "up", "up", work)).rejects.toMatchObject({
+        code: "E_STACK_LOCKED",
+        seen: expect.stringMatching(new RegExp(`e2e \\(pid ${pid}\\).*at test since 2026-01-01`)),
+      });
       expect(work).not.toHaveBeenCalled();
       expect(marksLeft()).toHaveLength(1);
     });
@@ -52,8 +87,12 @@ describe("the mark of a run", () => {
   test("of tests that only use the stack keeps out who would change it, and nobody else", async () => {
     await alive(async (pid) => {
       otherMark(pid, { exclusive: false });
-      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({ code: "E_STACK_LOCKED" });
-      await expect(underMark(stack, "test", "test", () => Promise.resolve("ran"), { exclusive: false })).resolves.toBe("ran");
+      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({
+        code: "E_STACK_LOCKED",
+      });
+      await expect(underMark(stack, "test", "test", () => Promise.resolve("ran"), { exclusive: false })).resolves.toBe(
+        "ran",
+      );
     });
   });
 
@@ -64,7 +103,11 @@ describe("the mark of a run", () => {
       expect(runsOf(stack)).toMatchObject([{ pid: gone, tests: { pid } }]);
       expect(testsWithoutRun(stack)).toMatchObject([{ stack, tests: { pid } }]);
       expect(deadRuns(stack)).toEqual([]);
-      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({ code: "E_STACK_LOCKED", seen: expect.stringContaining(`(pid ${pid}) go on`), next: expect.stringContaining(`kill -TERM -- -${pid}`) });
+      await expect(underMark(stack, "down", "destroy", () => Promise.resolve())).rejects.toMatchObject({
+        code: "E_STACK_LOCKED",
+        seen: expect.stringContaining(`(pid ${pid}) go on`),
+        next: expect.stringContaining(`kill -TERM -- -${pid}`),
+      });
       otherMark(gone, { started: "1", exclusive: true, tests: { pid, started: startOf(pid) } });
       expect([runsOf(stack), testsWithoutRun(stack), deadRuns(stack).length]).toEqual([[], [], 1]);
       rmSync(markFile({ stack, pid: gone }));
@@ -74,13 +117,19 @@ describe("the mark of a run", () => {
   });
 
   test("names the process of its tests while they run", async () => {
-    await underMark(stack, "test", "test", () => {
-      markTests(stack, process.ppid);
-      expect(runsOf(stack)).toMatchObject([{ tests: { pid: process.ppid, started: startOf(process.ppid) } }]);
-      markTests(stack, undefined);
-      expect(runsOf(stack)[0]).not.toHaveProperty("tests");
-      return Promise.resolve();
-    }, { exclusive: false });
+    await underMark(
+      stack,
+      "test",
+      "test",
+      () => {
+        markTests(stack, process.ppid);
+        expect(runsOf(stack)).toMatchObject([{ tests: { pid: process.ppid, started: startOf(process.ppid) } }]);
+        markTests(stack, undefined);
+        expect(runsOf(stack)[0]).not.toHaveProperty("tests");
+        return Promise.resolve();
+      },
+      { exclusive: false },
+    );
   });
 
   test("of a process that is gone is that of a killed run, also when its id is used again", async () => {
@@ -114,18 +163,30 @@ describe("the mark on a thing that a run made for itself", () => {
   test("tells that the run goes on, and that it is over", async () => {
     expect(isOver(processMark())).toBe(false);
     let mark = "";
-    await alive((pid) => { mark = processMark(pid); expect(isOver(mark)).toBe(false); return Promise.resolve(); });
+    await alive((pid) => {
+      mark = processMark(pid);
+      expect(isOver(mark)).toBe(false);
+      return Promise.resolve();
+    });
     await waitUntilOver(mark);
     // Another process has the id by now.
     expect(isOver(`${hostname()} ${process.pid} 1`)).toBe(true);
   });
 
-  test.each([["of another host", `elsewhere ${2 ** 22 - 1} 1`], ["that says nothing", ""], ["of somebody else's", "some words"]])("%s is left alone", (_, mark) => {
+  test.each([
+    ["of another host", `elsewhere ${2 ** 22 - 1} 1`],
+    ["that says nothing", ""],
+    ["of somebody else's", "some words"],
+  ])("%s is left alone", (_, mark) => {
     expect(isOver(mark)).toBe(false);
   });
 });
 
 /** A process that was killed is there until its parent has seen it. */
 async function waitUntilOver(mark: string): Promise<void> {
-  await waitFor(() => Promise.resolve(isOver(mark) ? { value: true } : { reason: "it is still there" }), { deadline: 10_000, interval: 10 }, (reason) => new Error(reason));
+  await waitFor(
+    () => Promise.resolve(isOver(mark) ? { value: true } : { reason: "it is still there" }),
+    { deadline: 10_000, interval: 10 },
+    (reason) => new Error(reason),
+  );
 }

@@ -3,10 +3,15 @@ import { type ApiNamespace, beginRemoval, isOfThisHost, ownedNamespace } from ".
 import { LABELS } from "../../../infra/naming";
 
 const OWN = { [LABELS.owner]: "0123456789ab" };
-const namespace = (more: Partial<ApiNamespace["metadata"]> = {}): ApiNamespace => ({ metadata: { name: "ns", uid: "u1", resourceVersion: "7", labels: OWN, ...more } });
+const namespace = (more: Partial<ApiNamespace["metadata"]> = {}): ApiNamespace => ({
+  metadata: { name: "ns", uid: "u1", resourceVersion: "7", labels: OWN, ...more },
+});
 
 /** A cluster whose namespace is, at each look, the next of these; a deletion of any but the last version is refused. */
-function cluster(...states: (ApiNamespace | undefined)[]): { access: ClusterAccess; deleted: [string, DeleteOptions | undefined][] } {
+function cluster(...states: (ApiNamespace | undefined)[]): {
+  access: ClusterAccess;
+  deleted: [string, DeleteOptions | undefined][];
+} {
   const deleted: [string, DeleteOptions | undefined][] = [];
   const left = [...states];
   const get = (path: string) => {
@@ -16,9 +21,22 @@ function cluster(...states: (ApiNamespace | undefined)[]): { access: ClusterAcce
   };
   const remove = (path: string, options?: DeleteOptions) => {
     deleted.push([path, options]);
-    return Promise.resolve(path !== "/api/v1/namespaces/ns" || options?.preconditions?.resourceVersion === states.at(-1)?.metadata.resourceVersion);
+    return Promise.resolve(
+      path !== "/api/v1/namespaces/ns" ||
+        options?.preconditions?.resourceVersion === states.at(-1)?.metadata.resourceVersion,
+    );
   };
-  return { deleted, access: { server: "", get, remove, text: () => Promise.resolve(""), merge: () => Promise.resolve(), close: () => undefined } as unknown as ClusterAccess };
+  return {
+    deleted,
+    access: {
+      server: "",
+      get,
+      remove,
+      text: () => Promise.resolve(""),
+      merge: () => Promise.resolve(),
+      close: () => undefined,
+    } as unknown as ClusterAccess,
+  };
 }
 
 describe("a namespace is deleted", () => {
@@ -38,7 +56,9 @@ describe("a namespace is deleted", () => {
   });
 
   test.each([
-    ["it is another one of the name", namespace({ uid: "u2" })], ["its label was taken off", namespace({ labels: {} })], ["its label is another owner's", namespace({ labels: { [LABELS.owner]: "ba9876543210" } })],
+    ["it is another one of the name", namespace({ uid: "u2" })],
+    ["its label was taken off", namespace({ labels: {} })],
+    ["its label is another owner's", namespace({ labels: { [LABELS.owner]: "ba9876543210" } })],
   ])("never where %s", async (_, now) => {
     const { access, deleted } = cluster(now);
     expect(await beginRemoval(access, ownedNamespace(namespace()))).toBe(false);
@@ -47,6 +67,11 @@ describe("a namespace is deleted", () => {
 });
 
 test("the same folder on another host made a namespace of that host, but for previews, whose owner is no folder", () => {
-  const made = (host?: string, labels = {}) => isOfThisHost({ labels, annotations: host === undefined ? {} : { [LABELS.host]: host } });
-  expect([made(), made("elsewhere"), made("elsewhere", { "bay-e2e.dev/preview": "pr-1" })]).toEqual([true, false, true]);
+  const made = (host?: string, labels = {}) =>
+    isOfThisHost({ labels, annotations: host === undefined ? {} : { [LABELS.host]: host } });
+  expect([made(), made("elsewhere"), made("elsewhere", { "bay-e2e.dev/preview": "pr-1" })]).toEqual([
+    true,
+    false,
+    true,
+  ]);
 });

@@ -13,8 +13,12 @@ import { reach } from "../../../cli/probe/server";
 import { onPath } from "../../../cli/probe/tools";
 
 let folder: string;
-beforeAll(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-probe-")); });
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "bay-e2e-probe-"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 function write(name: string, content: unknown): string {
   const file = join(folder, name);
@@ -27,36 +31,81 @@ const context = (name: string, of: string) => ({ name, context: { cluster: of, u
 
 describe("the current context", () => {
   test("is that of the one file", () => {
-    const file = write("one", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://127.0.0.1:1")] });
-    expect(findContext({ KUBECONFIG: file })).toEqual({ files: [file], context: { name: "a", server: "https://127.0.0.1:1", cluster: { server: "https://127.0.0.1:1" } } });
+    const file = write("one", {
+      "current-context": "a",
+      contexts: [context("a", "c")],
+      clusters: [cluster("c", "https://127.0.0.1:1")],
+    });
+    expect(findContext({ KUBECONFIG: file })).toEqual({
+      files: [file],
+      context: { name: "a", server: "https://127.0.0.1:1", cluster: { server: "https://127.0.0.1:1" } },
+    });
   });
 
   test("is put together from several files, of which the first that says a thing wins", () => {
     const first = write("first", { "current-context": "a", clusters: [cluster("c", "https://first")] });
-    const second = write("second", { "current-context": "b", contexts: [context("a", "c"), context("b", "c")], clusters: [cluster("c", "https://second")] });
+    const second = write("second", {
+      "current-context": "b",
+      contexts: [context("a", "c"), context("b", "c")],
+      clusters: [cluster("c", "https://second")],
+    });
     const missing = join(folder, "missing");
-    expect(findContext({ KUBECONFIG: [missing, first, second].join(delimiter) }).context).toMatchObject({ name: "a", server: "https://first" });
+    expect(findContext({ KUBECONFIG: [missing, first, second].join(delimiter) }).context).toMatchObject({
+      name: "a",
+      server: "https://first",
+    });
   });
 
   test("is that of the file which the configuration names, whatever KUBECONFIG says", () => {
-    const other = write("other", { "current-context": "o", contexts: [context("o", "c")], clusters: [cluster("c", "https://other")] });
-    expect(findContext({ KUBECONFIG: join(folder, "one") }, { file: other })).toMatchObject({ files: [other], context: { name: "o" } });
+    const other = write("other", {
+      "current-context": "o",
+      contexts: [context("o", "c")],
+      clusters: [cluster("c", "https://other")],
+    });
+    expect(findContext({ KUBECONFIG: join(folder, "one") }, { file: other })).toMatchObject({
+      files: [other],
+      context: { name: "o" },
+    });
   });
 
   test("gives way to the one that the configuration names", () => {
-    const file = write("two", { "current-context": "a", contexts: [context("a", "c"), context("b", "d")], clusters: [cluster("c", "https://c"), cluster("d", "https://d")] });
-    expect(findContext({ KUBECONFIG: file }, { context: "b" }).context).toMatchObject({ name: "b", server: "https://d" });
+    const file = write("two", {
+      "current-context": "a",
+      contexts: [context("a", "c"), context("b", "d")],
+      clusters: [cluster("c", "https://c"), cluster("d", "https://d")],
+    });
+    expect(findContext({ KUBECONFIG: file }, { context: "b" }).context).toMatchObject({
+      name: "b",
+      server: "https://d",
+    });
   });
 
   test("comes with its proxy and its authority, whose path starts at the file's folder", () => {
     write("ca.pem", "-----BEGIN CERTIFICATE-----");
-    const file = write("with-ca", { "current-context": "a", contexts: [context("a", "c")], clusters: [cluster("c", "https://x", { "certificate-authority": "ca.pem", "proxy-url": "http://me:secret@p", "tls-server-name": "name" })] });
-    expect(findContext({ KUBECONFIG: file }).context).toMatchObject({ proxy: "http://p", cluster: { "certificate-authority": join(folder, "ca.pem"), "tls-server-name": "name" } });
+    const file = write("with-ca", {
+      "current-context": "a",
+      contexts: [context("a", "c")],
+      clusters: [
+        cluster("c", "https://x", {
+          "certificate-authority": "ca.pem",
+          "proxy-url": "http://me:secret@p",
+          "tls-server-name": "name",
+        }),
+      ],
+    });
+    expect(findContext({ KUBECONFIG: file }).context).toMatchObject({
+      proxy: "http://p",
+      cluster: { "certificate-authority": join(folder, "ca.pem"), "tls-server-name": "name" },
+    });
   });
 
   test("that no file describes, and a file that is no YAML, are problems and no crash", () => {
-    expect(findContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe("context gone, or its cluster, is in no kubeconfig file");
-    expect(findContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(/^the kubeconfig cannot be used: .*broken: /);
+    expect(findContext({ KUBECONFIG: write("dangling", { "current-context": "gone" }) }).problem).toBe(
+      "context gone, or its cluster, is in no kubeconfig file",
+    );
+    expect(findContext({ KUBECONFIG: write("broken", "{ a: [") }).problem).toMatch(
+      /^the kubeconfig cannot be used: .*broken: /,
+    );
   });
 
   test("is nothing in an empty file", () => {
@@ -69,16 +118,50 @@ describe("an API server", () => {
   let plain: Server;
   const silent = createSocketServer();
   const sockets = new Set<Socket>();
-  const at = (server: { address(): AddressInfo | string | null }, scheme = "https") => `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const at = (server: { address(): AddressInfo | string | null }, scheme = "https") =>
+    `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let certificate: Buffer;
 
   beforeAll(async () => {
-    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem"), "-days", "1", "-subj", "/CN=probe", "-addext", "subjectAltName=IP:127.0.0.1"], { stdio: "ignore" });
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        join(folder, "key.pem"),
+        "-out",
+        join(folder, "cert.pem"),
+        "-days",
+        "1",
+        "-subj",
+        "/CN=probe",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+      ],
+      { stdio: "ignore" },
+    );
     certificate = readFileSync(join(folder, "cert.pem"));
-    secure = createServer({ key: readFileSync(join(folder, "key.pem")), cert: certificate }, (request, response) => { response.writeHead(request.url === "/version" ? 401 : 404).end(); });
-    plain = createPlainServer((_, response) => { response.end(); });
-    silent.on("connection", (socket) => { sockets.add(socket); });
-    await Promise.all([secure, plain, silent].map((server) => new Promise<void>((done) => { server.listen(0, "127.0.0.1", done); })));
+    secure = createServer({ key: readFileSync(join(folder, "key.pem")), cert: certificate }, (request, response) => {
+      response.writeHead(request.url === "/version" ? 401 : 404).end();
+    });
+    plain = createPlainServer((_, response) => {
+      response.end();
+    });
+    silent.on("connection", (socket) => {
+      sockets.add(socket);
+    });
+    await Promise.all(
+      [secure, plain, silent].map(
+        (server) =>
+          new Promise<void>((done) => {
+            server.listen(0, "127.0.0.1", done);
+          }),
+      ),
+    );
   });
   afterAll(() => {
     for (const socket of sockets) socket.destroy();
@@ -86,15 +169,22 @@ describe("an API server", () => {
   });
 
   test("answers when it refuses", async () => {
-    await expect(reach({ server: at(secure), "certificate-authority-data": certificate.toString("base64") })).resolves.toEqual({ reachable: true, answer: "HTTP 401" });
+    await expect(
+      reach({ server: at(secure), "certificate-authority-data": certificate.toString("base64") }),
+    ).resolves.toEqual({ reachable: true, answer: "HTTP 401" });
   });
 
   test("is not there when somebody else's certificate answers", async () => {
-    await expect(reach({ server: at(secure) })).resolves.toMatchObject({ reachable: false, answer: expect.stringContaining("SELF_SIGNED") });
+    await expect(reach({ server: at(secure) })).resolves.toMatchObject({
+      reachable: false,
+      answer: expect.stringContaining("SELF_SIGNED"),
+    });
   });
 
   test("is taken with any certificate where the kubeconfig says so", async () => {
-    await expect(reach({ server: at(secure), "insecure-skip-tls-verify": true })).resolves.toMatchObject({ reachable: true });
+    await expect(reach({ server: at(secure), "insecure-skip-tls-verify": true })).resolves.toMatchObject({
+      reachable: true,
+    });
   });
 
   test("may speak plain HTTP", async () => {
@@ -102,23 +192,45 @@ describe("an API server", () => {
   });
 
   test("that refuses the connection, or has no address, is not there", async () => {
-    await expect(reach({ server: "https://127.0.0.1:1" })).resolves.toEqual({ reachable: false, answer: "ECONNREFUSED" });
+    await expect(reach({ server: "https://127.0.0.1:1" })).resolves.toEqual({
+      reachable: false,
+      answer: "ECONNREFUSED",
+    });
     await expect(reach({ server: "" })).resolves.toEqual({ reachable: false, answer: "no server is named" });
   });
 
   test("that takes the connection and says nothing is given up at the deadline", async () => {
-    await expect(reach({ server: at(silent), "insecure-skip-tls-verify": true }, 200)).resolves.toEqual({ reachable: false, answer: "no answer within 0.2 s" });
+    await expect(reach({ server: at(silent), "insecure-skip-tls-verify": true }, 200)).resolves.toEqual({
+      reachable: false,
+      answer: "no answer within 0.2 s",
+    });
   });
 });
 
 describe("the facts of a host", () => {
   test("hold no answer of a server that may not be used, because it was not asked", async () => {
     let asked = 0;
-    const server = createPlainServer((_, response) => { asked += 1; response.end(); });
-    await new Promise<void>((done) => { server.listen(0, "127.0.0.1", done); });
+    const server = createPlainServer((_, response) => {
+      asked += 1;
+      response.end();
+    });
+    await new Promise<void>((done) => {
+      server.listen(0, "127.0.0.1", done);
+    });
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const of = (name: string) => probeBackends({ KUBECONFIG: write(`of-${name}`, { "current-context": name, contexts: [context(name, "c")], clusters: [cluster("c", url)] }), PATH: "" });
-    expect((await of("prod")).context).toMatchObject({ reachable: false, answer: "not asked, because it may not be used" });
+    const of = (name: string) =>
+      probeBackends({
+        KUBECONFIG: write(`of-${name}`, {
+          "current-context": name,
+          contexts: [context(name, "c")],
+          clusters: [cluster("c", url)],
+        }),
+        PATH: "",
+      });
+    expect((await of("prod")).context).toMatchObject({
+      reachable: false,
+      answer: "not asked, because it may not be used",
+    });
     expect(asked).toBe(0);
     expect((await of("kind-dev")).context).toMatchObject({ reachable: true, server: url });
     expect(asked).toBe(1);
@@ -135,10 +247,22 @@ describe("a Docker daemon", () => {
   });
 
   test.each([
-    ["rootless", { SecurityOptions: ["name=seccomp,profile=builtin", "name=rootless"] }, { rootless: true, remapped: false }],
+    [
+      "rootless",
+      { SecurityOptions: ["name=seccomp,profile=builtin", "name=rootless"] },
+      { rootless: true, remapped: false },
+    ],
     ["with remapped users", { SecurityOptions: ["name=userns"] }, { rootless: false, remapped: true }],
-    ["with containerd's image store", { Driver: "overlayfs", DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]] }, { store: { driver: "overlayfs", containerd: true } }],
-    ["with a graph driver", { Driver: "overlay2", DriverStatus: [["Backing Filesystem", "extfs"]] }, { store: { driver: "overlay2", containerd: false } }],
+    [
+      "with containerd's image store",
+      { Driver: "overlayfs", DriverStatus: [["driver-type", "io.containerd.snapshotter.v1"]] },
+      { store: { driver: "overlayfs", containerd: true } },
+    ],
+    [
+      "with a graph driver",
+      { Driver: "overlay2", DriverStatus: [["Backing Filesystem", "extfs"]] },
+      { store: { driver: "overlay2", containerd: false } },
+    ],
     ["on another machine", { KernelVersion: "1.0-other" }, { here: false }],
     ["whose clock is ahead", { SystemTime: "1970-01-01T00:01:00Z" }, { clockAhead: 60_000 }],
   ])("%s is told by what it says of itself", (_, raw, facts) => {
@@ -149,7 +273,9 @@ describe("a Docker daemon", () => {
 describe("a program", () => {
   test("is found on PATH when it can be run, and not otherwise", async () => {
     write("notes", "text");
-    expect(await onPath("node", { PATH: `${folder}${delimiter}${process.execPath.replace(/\/node$/, "")}` })).toBe(process.execPath);
+    expect(await onPath("node", { PATH: `${folder}${delimiter}${process.execPath.replace(/\/node$/, "")}` })).toBe(
+      process.execPath,
+    );
     expect(await onPath("notes", { PATH: folder })).toBeUndefined();
     expect(await onPath("node", {})).toBeUndefined();
   });

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { tryRun } from "../../../infra/support/exec";
@@ -15,21 +24,34 @@ beforeEach(() => {
   writeFileSync(join(folder, "cli/words.ts"), `export const words = "started" as string;`);
   writeFileSync(join(folder, "cli/main.ts"), `import { words } from "./words"; console.log(words);`);
   // Stands for npm: says that it was called, and fails.
-  writeFileSync(join(folder, "bin/npm"), "#!/bin/sh\necho \"npm $1 was called\"\nexit 3\n");
+  writeFileSync(join(folder, "bin/npm"), '#!/bin/sh\necho "npm $1 was called"\nexit 3\n');
   chmodSync(join(folder, "bin/npm"), 0o755);
 });
-afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
-const wanted = { "": { version: "1.0.0" }, "node_modules/a": { version: "1.2.3", integrity: "sha512-a" }, "node_modules/b": { version: "1.0.0", integrity: "sha512-b", optional: true } };
+const wanted = {
+  "": { version: "1.0.0" },
+  "node_modules/a": { version: "1.2.3", integrity: "sha512-a" },
+  "node_modules/b": { version: "1.0.0", integrity: "sha512-b", optional: true },
+};
 
 const start = (installed?: object) => {
   writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ packages: wanted }));
-  if (installed) writeFileSync(join(folder, "node_modules/.package-lock.json"), JSON.stringify({ packages: installed }));
-  return tryRun([process.execPath, join(folder, "cli/start.mjs")], { cwd: folder, env: { PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` } });
+  if (installed)
+    writeFileSync(join(folder, "node_modules/.package-lock.json"), JSON.stringify({ packages: installed }));
+  return tryRun([process.execPath, join(folder, "cli/start.mjs")], {
+    cwd: folder,
+    env: { PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}` },
+  });
 };
 
 test("packages that npm ci installed by hand are not installed again", async () => {
-  expect(await start({ "node_modules/a": { version: "1.2.3", integrity: "sha512-a" } })).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("started") });
+  expect(await start({ "node_modules/a": { version: "1.2.3", integrity: "sha512-a" } })).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("started"),
+  });
 });
 
 test("a source that changed is what the next start runs, and one that cannot be read is told by its place", async () => {
@@ -47,7 +69,10 @@ test.each([
   ["another version", { "node_modules/a": { version: "1.2.2", integrity: "sha512-a" } }],
   ["another content", { "node_modules/a": { version: "1.2.3", integrity: "sha512-z" } }],
 ])("%s lead to an installation, whose failure is told with npm's own words", async (_, installed) => {
-  expect(await start(installed)).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/E_TOOL_MISSING[\s\S]*seen: +npm ci ended with 3[\s\S]*npm ci was called/) });
+  expect(await start(installed)).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/E_TOOL_MISSING[\s\S]*seen: +npm ci ended with 3[\s\S]*npm ci was called/),
+  });
 });
 
 test("an installation asks for all packages, whatever the user's environment leaves out, and one that left some out is not taken for done", async () => {
@@ -61,6 +86,11 @@ test("an installation asks for all packages, whatever the user's environment lea
 
 test("what an earlier version remembered of an installation without development packages does not count", async () => {
   writeFileSync(join(folder, "package-lock.json"), JSON.stringify({ packages: wanted }));
-  writeFileSync(join(folder, "node_modules/.lock-digest"), createHash("sha256").update(JSON.stringify({ packages: wanted })).digest("hex"));
+  writeFileSync(
+    join(folder, "node_modules/.lock-digest"),
+    createHash("sha256")
+      .update(JSON.stringify({ packages: wanted }))
+      .digest("hex"),
+  );
   expect(await start({})).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("npm ci was called") });
 });

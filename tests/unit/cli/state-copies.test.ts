@@ -11,9 +11,13 @@ const inState = (...words: string[]) => join(folder, ".pulumi", ...words);
 /** The files of a local backend after a few operations on a stack. */
 function plant(stack: string, removed: boolean): void {
   const files = [
-    ...(removed ? [] : [inState("stacks", "bay-e2e", `${stack}.json`), inState("stacks", "bay-e2e", `${stack}.json.attrs`)]),
-    inState("stacks", "bay-e2e", `${stack}.json.bak`), inState("stacks", "bay-e2e", `${stack}.json.bak.attrs`),
-    inState("backups", "bay-e2e", stack, `${stack}.1795635821534078767.json`), inState("history", "bay-e2e", stack, `${stack}-1.checkpoint.json`),
+    ...(removed
+      ? []
+      : [inState("stacks", "bay-e2e", `${stack}.json`), inState("stacks", "bay-e2e", `${stack}.json.attrs`)]),
+    inState("stacks", "bay-e2e", `${stack}.json.bak`),
+    inState("stacks", "bay-e2e", `${stack}.json.bak.attrs`),
+    inState("backups", "bay-e2e", stack, `${stack}.1795635821534078767.json`),
+    inState("history", "bay-e2e", stack, `${stack}-1.checkpoint.json`),
   ];
   for (const file of files) {
     mkdirSync(dirname(file), { recursive: true });
@@ -21,13 +25,18 @@ function plant(stack: string, removed: boolean): void {
   }
 }
 
-const all = () => readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => /\.(json|bak|attrs)$/.test(path)).sort();
+const all = () =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => /\.(json|bak|attrs)$/.test(path))
+    .sort();
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "state-"));
   url = pathToFileURL(folder).href;
 });
-afterEach(() => { rmSync(folder, { recursive: true }); });
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
 
 describe("the copies of a stack in a local backend", () => {
   test("go with the stack, and those of stacks with like names stay", () => {

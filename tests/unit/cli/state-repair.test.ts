@@ -24,11 +24,27 @@ afterEach(() => {
 
 describe("a kill in the middle of a write of the local backend", () => {
   test("leaves empty attributes and a temporary file: they go, what is whole and what is another stack's stays", () => {
-    const files = { "s.json": "{}", "s.json.attrs": "", "s.json.18ea.tmp": "{", "s.json.bak": "{}", "s.json.bak.attrs": "{}", "s2.json": "{}", "s2.json.attrs": "" };
+    const files = {
+      "s.json": "{}",
+      "s.json.attrs": "",
+      "s.json.18ea.tmp": "{",
+      "s.json.bak": "{}",
+      "s.json.bak.attrs": "{}",
+      "s2.json": "{}",
+      "s2.json.attrs": "",
+    };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(dirname(file), name), text);
     const told: string[] = [];
-    repairState("s", (line) => { told.push(line); });
-    expect(readdirSync(dirname(file)).sort()).toEqual(["s.json", "s.json.bak", "s.json.bak.attrs", "s2.json", "s2.json.attrs"]);
+    repairState("s", (line) => {
+      told.push(line);
+    });
+    expect(readdirSync(dirname(file)).sort()).toEqual([
+      "s.json",
+      "s.json.bak",
+      "s.json.bak.attrs",
+      "s2.json",
+      "s2.json.attrs",
+    ]);
     expect(told).toHaveLength(2);
   });
 

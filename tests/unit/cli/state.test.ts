@@ -9,7 +9,11 @@ const { PULUMI_BACKEND_URL: backend } = process.env;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "bay-e2e-state-"));
   await jest.isolateModulesAsync(async () => {
-    jest.doMock("../../../cli/paths", () => ({ ROOT: folder, STATE: join(folder, ".state"), ARTIFACTS: join(folder, "artifacts") }));
+    jest.doMock("../../../cli/paths", () => ({
+      ROOT: folder,
+      STATE: join(folder, ".state"),
+      ARTIFACTS: join(folder, "artifacts"),
+    }));
     loaded = { state: await import("../../../cli/stack/state"), locks: await import("../../../cli/clean-up/locks") };
   });
 });
@@ -29,12 +33,17 @@ describe("the state", () => {
   });
 
   test("keeps its passphrase", () => {
-    const read = () => readFileSync(loaded.state.stateEnvironment({ PULUMI_HOME: folder })["PULUMI_CONFIG_PASSPHRASE_FILE"]!, "utf8");
+    const read = () =>
+      readFileSync(loaded.state.stateEnvironment({ PULUMI_HOME: folder })["PULUMI_CONFIG_PASSPHRASE_FILE"]!, "utf8");
     expect(read()).toBe(read());
   });
 
   test("is where the user's own backend is, and opened by the user's own passphrase", () => {
-    const env = loaded.state.stateEnvironment({ PULUMI_HOME: folder, PULUMI_BACKEND_URL: "s3://mine", PULUMI_CONFIG_PASSPHRASE: "" });
+    const env = loaded.state.stateEnvironment({
+      PULUMI_HOME: folder,
+      PULUMI_BACKEND_URL: "s3://mine",
+      PULUMI_CONFIG_PASSPHRASE: "",
+    });
     expect(env).toEqual({ PULUMI_SKIP_UPDATE_CHECK: "true" });
     expect(existsSync(join(folder, ".state"))).toBe(false);
   });

@@ -7,15 +7,29 @@ import { ROOT } from "../../../cli/paths";
 import { claimsOf, type Mark } from "../../../cli/clean-up/claims";
 import { ownerOf } from "../../../infra/naming";
 
-const known: KnownStack[] = (["up", "interrupted", "not up"] as const).map((condition) => ({ name: `sweep-${condition.replace(" ", "-")}`, condition, inState: true, images: [] }));
+const known: KnownStack[] = (["up", "interrupted", "not up"] as const).map((condition) => ({
+  name: `sweep-${condition.replace(" ", "-")}`,
+  condition,
+  inState: true,
+  images: [],
+}));
 const names = known.map(({ name }) => name);
-const claims = (all = false, checkout?: string) => claimsOf(names, known, [{ stack: "sweep-interrupted", why: "killed" }], { all, ...(checkout === undefined ? {} : { checkout }) });
+const claims = (all = false, checkout?: string) =>
+  claimsOf(names, known, [{ stack: "sweep-interrupted", why: "killed" }], {
+    all,
+    ...(checkout === undefined ? {} : { checkout }),
+  });
 const other = (checkout: string): Mark => ({ id: "aaaabbbbcccc", stack: "k3s", checkout });
 const ours = (stack: string): Mark => ({ id: ownerOf(ROOT, stack).id, stack, checkout: ROOT });
 
 let elsewhere: string;
-beforeAll(() => { elsewhere = mkdtempSync(join(tmpdir(), "bay-e2e-checkout-")); writeFileSync(join(elsewhere, "Pulumi.yaml"), "name: bay-e2e\n"); });
-afterAll(() => { rmSync(elsewhere, { recursive: true, force: true }); });
+beforeAll(() => {
+  elsewhere = mkdtempSync(join(tmpdir(), "bay-e2e-checkout-"));
+  writeFileSync(join(elsewhere, "Pulumi.yaml"), "name: bay-e2e\n");
+});
+afterAll(() => {
+  rmSync(elsewhere, { recursive: true, force: true });
+});
 
 describe("a sweep", () => {
   test.each([
@@ -58,12 +72,20 @@ describe("a sweep", () => {
   });
 
   test("leaves what another checkout made that still exists, and what does not tell whose it is", () => {
-    for (const checkout of [elsewhere, ""]) expect(claims(true).whyOf({ id: "aaaabbbbcccc", stack: "k3s", checkout })).toBeUndefined();
+    for (const checkout of [elsewhere, ""])
+      expect(claims(true).whyOf({ id: "aaaabbbbcccc", stack: "k3s", checkout })).toBeUndefined();
   });
 
   test("shows each thing with its age and why it may go", () => {
     const now = Date.parse("2026-01-02T00:00:00Z");
-    const shown = overview([{ kind: "volume", name: "v", stack: "s", checkout: ROOT, created: "2026-01-01T21:00:00Z", why: "killed" }, { kind: "file", name: join(ROOT, "x"), stack: "", checkout: ROOT, created: "", why: "old" }], undefined, now);
+    const shown = overview(
+      [
+        { kind: "volume", name: "v", stack: "s", checkout: ROOT, created: "2026-01-01T21:00:00Z", why: "killed" },
+        { kind: "file", name: join(ROOT, "x"), stack: "", checkout: ROOT, created: "", why: "old" },
+      ],
+      undefined,
+      now,
+    );
     expect(shown).toMatch(/^volume +v +s +this one +3 h +killed$/m);
     expect(shown).toMatch(/^file +x +this one +old$/m);
   });

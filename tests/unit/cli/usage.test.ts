@@ -4,9 +4,23 @@ import { refuseSwallowedFlags, usageErrorOf } from "../../../cli/usage";
 
 /** A command line like the runner's. */
 function line(): Command {
-  const program = new Command("npm run").exitOverride().showSuggestionAfterError().configureOutput({ outputError: () => undefined, writeErr: () => undefined, writeOut: () => undefined });
-  program.command("test").option("--no-parallel").option("--parallel").option("--seed <n>").option("-m <markers>").option("--keep-on-failure").action(() => undefined);
-  program.command("preview").command("up <name>").option("--ttl <time>").action(() => undefined);
+  const program = new Command("npm run")
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: () => undefined, writeErr: () => undefined, writeOut: () => undefined });
+  program
+    .command("test")
+    .option("--no-parallel")
+    .option("--parallel")
+    .option("--seed <n>")
+    .option("-m <markers>")
+    .option("--keep-on-failure")
+    .action(() => undefined);
+  program
+    .command("preview")
+    .command("up <name>")
+    .option("--ttl <time>")
+    .action(() => undefined);
   return program;
 }
 
@@ -33,7 +47,10 @@ describe("a command line that is not understood", () => {
     expect(refusal(["test", "--help"])).toBeUndefined();
     const other = new UserError("E_CONFIG", { seen: "", wanted: "", next: "" });
     expect(usageErrorOf(other, [])).toBe(other);
-    expect(usageErrorOf(new CommanderError(1, "commander.other", "error: odd"), [])).toMatchObject({ code: "E_USAGE", seen: "odd" });
+    expect(usageErrorOf(new CommanderError(1, "commander.other", "error: odd"), [])).toMatchObject({
+      code: "E_USAGE",
+      seen: "odd",
+    });
   });
 });
 
@@ -42,13 +59,21 @@ describe("options before --, which npm takes for its own", () => {
     [{ npm_config_seed: "7" }, [], "npm test -- --seed 7"],
     [{ npm_config_seed: "true" }, ["7"], "npm test -- --seed 7"],
     [{ npm_config_parallel: "" }, [], "npm test -- --no-parallel"],
-    [{ npm_config_keep_on_failure: "true", npm_config_parallel: "true" }, [], "npm test -- --parallel --keep-on-failure"],
+    [
+      { npm_config_keep_on_failure: "true", npm_config_parallel: "true" },
+      [],
+      "npm test -- --parallel --keep-on-failure",
+    ],
     [{ npm_config_message: "not serial" }, [], `npm test -- -m "not serial"`],
   ])("%j are seen in the environment, and the right order is told", (env, words, next) => {
-    expect(() => { refuseSwallowedFlags(line(), ["test", ...words], env); }).toThrow(expect.objectContaining({ code: "E_USAGE", next }) as Error);
+    expect(() => {
+      refuseSwallowedFlags(line(), ["test", ...words], env);
+    }).toThrow(expect.objectContaining({ code: "E_USAGE", next }) as Error);
   });
 
   test.each([[{ npm_config_message: "Release %s" }], [{ npm_config_fund: "" }], [{}]])("%j is npm's own", (env) => {
-    expect(() => { refuseSwallowedFlags(line(), ["test"], env); }).not.toThrow();
+    expect(() => {
+      refuseSwallowedFlags(line(), ["test"], env);
+    }).not.toThrow();
   });
 });

@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../../infra/support/bundle";
@@ -11,7 +22,9 @@ beforeEach(() => {
   context = mkdtempSync(join(tmpdir(), "bay-e2e-bundle-"));
   mkdirSync(join(context, "src"));
 });
-afterEach(() => { rmSync(context, { recursive: true, force: true }); });
+afterEach(() => {
+  rmSync(context, { recursive: true, force: true });
+});
 
 describe("a service's bundle", () => {
   test("is one file with all that the service imports, made anew when an import changes", () => {
@@ -40,7 +53,14 @@ describe("a service's bundle", () => {
     mkdirSync(join(root, "native"), { recursive: true });
     mkdirSync(join(root, name), { recursive: true });
     const target = `${process.arch === "arm64" ? "aarch64" : "x86_64"}-unknown-linux-gnu`;
-    writeFileSync(join(root, "native", "package.json"), JSON.stringify({ main: "index.js", optionalDependencies: { [name]: "1.2.3" }, neon: { targets: { [target]: name, "wasm32-none": "@some/other" } } }));
+    writeFileSync(
+      join(root, "native", "package.json"),
+      JSON.stringify({
+        main: "index.js",
+        optionalDependencies: { [name]: "1.2.3" },
+        neon: { targets: { [target]: name, "wasm32-none": "@some/other" } },
+      }),
+    );
     writeFileSync(join(root, "native", "index.js"), "module.exports = require(`@some/linux-${process.arch}`);");
     writeFileSync(join(root, name, "package.json"), JSON.stringify({ main: "index.js" }));
     writeFileSync(join(root, name, "index.js"), "module.exports = 'native code';");

@@ -18,16 +18,24 @@ interface Inputs {
 const declared: { type: string; name: string; inputs: Inputs }[] = [];
 
 beforeAll(async () => {
-  await pulumi.runtime.setMocks({
-    newResource: (args) => {
-      if (!args.type.startsWith("bay-e2e:")) declared.push({ type: args.type, name: args.name, inputs: args.inputs as Inputs });
-      return { id: `${args.name}-id`, state: args.inputs as Record<string, unknown> };
+  await pulumi.runtime.setMocks(
+    {
+      newResource: (args) => {
+        if (!args.type.startsWith("bay-e2e:"))
+          declared.push({ type: args.type, name: args.name, inputs: args.inputs as Inputs });
+        return { id: `${args.name}-id`, state: args.inputs as Record<string, unknown> };
+      },
+      call: () => ({}),
     },
-    call: () => ({}),
-  }, "others", "dev", false);
+    "others",
+    "dev",
+    false,
+  );
 });
 
-beforeEach(() => { declared.length = 0; });
+beforeEach(() => {
+  declared.length = 0;
+});
 
 const IMAGES = { bayImage: "bay@sha256:1", shipImage: "ship@sha256:2" };
 
@@ -42,8 +50,23 @@ const configuration = () => parse(one("ConfigMap").data["config.yaml"]!) as unkn
 describe("a Bay in a program of somebody else", () => {
   test("needs a name, a namespace and two images", async () => {
     await environment("blue");
-    expect(declared.map(({ type }) => type.split(":").pop()).sort()).toEqual(["ConfigMap", "Namespace", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "Role", "RoleBinding", "Secret", "Secret", "ServiceAccount"]);
-    expect(new Set(declared.map(({ inputs }) => inputs.metadata.namespace ?? inputs.metadata.name))).toEqual(new Set(["blue"]));
+    expect(declared.map(({ type }) => type.split(":").pop()).sort()).toEqual([
+      "ConfigMap",
+      "Namespace",
+      "NetworkPolicy",
+      "NetworkPolicy",
+      "NetworkPolicy",
+      "PersistentVolumeClaim",
+      "Pod",
+      "Role",
+      "RoleBinding",
+      "Secret",
+      "Secret",
+      "ServiceAccount",
+    ]);
+    expect(new Set(declared.map(({ inputs }) => inputs.metadata.namespace ?? inputs.metadata.name))).toEqual(
+      new Set(["blue"]),
+    );
   });
 
   test("can be there twice: no resource of one has the name of another's", async () => {
@@ -65,18 +88,44 @@ describe("a Bay in a program of somebody else", () => {
     expect(declared.filter(({ inputs }) => inputs.metadata.labels?.["team"] !== "blue")).toEqual([]);
     declared.length = 0;
     await environment("green");
-    expect(declared.filter(({ inputs }) => inputs.metadata.labels !== undefined).map(({ type }) => type)).toEqual(["kubernetes:core/v1:Pod"]);
+    expect(declared.filter(({ inputs }) => inputs.metadata.labels !== undefined).map(({ type }) => type)).toEqual([
+      "kubernetes:core/v1:Pod",
+    ]);
   });
 
   test("lets each object be changed before it is declared: a container more, another rule, another key of Bay's configuration", async () => {
     await environment("blue", {
       parts: {
-        access: { transform: { role: ({ rules }) => { rules.push({ apiGroups: [""], resources: ["events"], verbs: ["list"] }); } } },
-        config: { transform: { config: (config) => { config["idempotency"] = { enabled: false }; } } },
-        bay: { transform: { pod: ({ metadata, spec }) => { metadata.annotations["seen"] = "yes"; spec.containers.push({ name: "sidecar", image: "sidecar@sha256:3" }); } } },
+        access: {
+          transform: {
+            role: ({ rules }) => {
+              rules.push({ apiGroups: [""], resources: ["events"], verbs: ["list"] });
+            },
+          },
+        },
+        config: {
+          transform: {
+            config: (config) => {
+              config["idempotency"] = { enabled: false };
+            },
+          },
+        },
+        bay: {
+          transform: {
+            pod: ({ metadata, spec }) => {
+              metadata.annotations["seen"] = "yes";
+              spec.containers.push({ name: "sidecar", image: "sidecar@sha256:3" });
+            },
+          },
+        },
       },
     });
-    expect(one("Role").rules.map(({ resources }) => resources[0])).toEqual(["pods", "pods/log", "persistentvolumeclaims", "events"]);
+    expect(one("Role").rules.map(({ resources }) => resources[0])).toEqual([
+      "pods",
+      "pods/log",
+      "persistentvolumeclaims",
+      "events",
+    ]);
     expect(configuration()).toMatchObject({ idempotency: { enabled: false } });
     const pod = one("Pod");
     expect(pod.spec?.containers.map(({ name }) => name)).toEqual(["bay", "sidecar"]);
@@ -101,5 +150,10 @@ test("every object of this project's own program has its former name, so that a 
   new Bay("bay", { namespace, image: "bay", serviceAccount: "bay", configMap: "bay-config", configDigest: "d" });
   await pulumi.runtime.disconnect();
   // The namespace's name was always its component's; the sessions' key is newer than the new names.
-  expect(declared.map(({ name }) => name).filter((name) => !(name in FORMER_NAMES)).sort()).toEqual(["bay-session-key", "namespace"]);
+  expect(
+    declared
+      .map(({ name }) => name)
+      .filter((name) => !(name in FORMER_NAMES))
+      .sort(),
+  ).toEqual(["bay-session-key", "namespace"]);
 });

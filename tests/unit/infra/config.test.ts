@@ -1,11 +1,23 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { canonical, checkpointMode, CONFIG_KEYS, configDefaults, imageSources, readConfig, substitute } from "../../../infra/config";
+import {
+  canonical,
+  checkpointMode,
+  CONFIG_KEYS,
+  configDefaults,
+  imageSources,
+  readConfig,
+  substitute,
+} from "../../../infra/config";
 import { fromEnvironment } from "../../../infra/program-config";
 import { UserError } from "../../../infra/support/errors";
 
-const schema = (parse(readFileSync(join(__dirname, "../../../Pulumi.yaml"), "utf8")) as { config: Record<string, { type: string; description: string; default: unknown }> }).config;
+const schema = (
+  parse(readFileSync(join(__dirname, "../../../Pulumi.yaml"), "utf8")) as {
+    config: Record<string, { type: string; description: string; default: unknown }>;
+  }
+).config;
 
 function problemsOf(raw: Record<string, string>, stack = "k3s"): string {
   try {
@@ -52,15 +64,25 @@ describe("the configuration", () => {
   });
 
   test.each([
-    ["k3s", "", true], ["kind", "auto", true], ["existing", "", "auto"], ["docker-desktop", "auto", "auto"], ["existing", "true", true], ["k3s", "false", false],
+    ["k3s", "", true],
+    ["kind", "auto", true],
+    ["existing", "", "auto"],
+    ["docker-desktop", "auto", "auto"],
+    ["existing", "true", true],
+    ["k3s", "false", false],
   ])("on %s with checkpoint=%j gives checkpoints: %j", (stack, checkpoint, wanted) => {
-    expect(checkpointMode(readConfig({ ...(checkpoint === "" ? {} : { checkpoint }), backend: stack }, stack))).toBe(wanted);
+    expect(checkpointMode(readConfig({ ...(checkpoint === "" ? {} : { checkpoint }), backend: stack }, stack))).toBe(
+      wanted,
+    );
   });
 
   test("wants a cluster's id with a token of Cedana, and never shows the token", () => {
     expect(problemsOf({ cedanaToken: "planted-token" })).toMatch(/^cedanaClusterId: no value, and cedanaToken is set/);
     expect(problemsOf({ cedanaToken: "planted-token", checkpoint: "maybe" })).not.toContain("planted-token");
-    expect(readConfig({ cedanaToken: "t", cedanaClusterId: "c", checkpointResources: '{"limits":{"cpu":1}}' }, "k3s").checkpointResources).toEqual({ limits: { cpu: 1 } });
+    expect(
+      readConfig({ cedanaToken: "t", cedanaClusterId: "c", checkpointResources: '{"limits":{"cpu":1}}' }, "k3s")
+        .checkpointResources,
+    ).toEqual({ limits: { cpu: 1 } });
   });
 
   test("reports what is missing beside another key together with what is wrong", () => {
@@ -80,7 +102,9 @@ describe("Cedana's variables", () => {
 
   test("fill what the configuration leaves at its default", () => {
     expect(fromEnvironment(env, defaults)).toEqual({ cedanaToken: "t", cedanaUrl: "host/v1", cedanaClusterId: "c" });
-    expect(fromEnvironment(env, { ...defaults, cedanaUrl: "other/v1", cedanaToken: "own" })).toEqual({ cedanaClusterId: "c" });
+    expect(fromEnvironment(env, { ...defaults, cedanaUrl: "other/v1", cedanaToken: "own" })).toEqual({
+      cedanaClusterId: "c",
+    });
   });
 
   test("mean nothing without a token", () => {
@@ -107,7 +131,10 @@ describe("image references", () => {
   });
 
   test("of the base images go through the substitutes, a ready reference does not", () => {
-    const settings = { ...readConfig({ shipImage: "ship:1" }, "k3s"), imageSubstitutes: { "node:24-bookworm-slim": "base:1", "ship:1": "other" } };
+    const settings = {
+      ...readConfig({ shipImage: "ship:1" }, "k3s"),
+      imageSubstitutes: { "node:24-bookworm-slim": "base:1", "ship:1": "other" },
+    };
     expect(imageSources(settings).bay.baseImage).toBe("base:1");
     expect(imageSources(settings).ship.reference).toBe("ship:1");
   });

@@ -13,18 +13,37 @@ import { contextOf, kubeconfigFiles, readKubeconfigs } from "../../../infra/supp
 const AUTHORITY = "-----BEGIN CERTIFICATE-----\n";
 
 let folder: string;
-beforeEach(() => { folder = mkdtempSync(join(tmpdir(), "bay-e2e-contexts-")); });
-afterEach(() => { rmSync(folder, { recursive: true }); });
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bay-e2e-contexts-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
 
 /** A kubeconfig file with one context and one cluster for each entry, the first being the current one. */
-function kubeconfig(name: string, contexts: Record<string, string>, user: object = { token: `token-of-${name}` }): string {
+function kubeconfig(
+  name: string,
+  contexts: Record<string, string>,
+  user: object = { token: `token-of-${name}` },
+): string {
   const file = join(folder, name);
-  writeFileSync(file, stringify({
-    apiVersion: "v1", kind: "Config", "current-context": Object.keys(contexts)[0] ?? "",
-    contexts: Object.keys(contexts).map((context) => ({ name: context, context: { cluster: `cluster-${context}`, user: `user-of-${name}` } })),
-    clusters: Object.entries(contexts).map(([context, server]) => ({ name: `cluster-${context}`, cluster: { server, "certificate-authority": "ca.crt" } })),
-    users: [{ name: `user-of-${name}`, user }],
-  }));
+  writeFileSync(
+    file,
+    stringify({
+      apiVersion: "v1",
+      kind: "Config",
+      "current-context": Object.keys(contexts)[0] ?? "",
+      contexts: Object.keys(contexts).map((context) => ({
+        name: context,
+        context: { cluster: `cluster-${context}`, user: `user-of-${name}` },
+      })),
+      clusters: Object.entries(contexts).map(([context, server]) => ({
+        name: `cluster-${context}`,
+        cluster: { server, "certificate-authority": "ca.crt" },
+      })),
+      users: [{ name: `user-of-${name}`, user }],
+    }),
+  );
   writeFileSync(join(folder, "ca.crt"), AUTHORITY);
   return file;
 }
@@ -44,7 +63,10 @@ function refusal(choose: () => unknown): { code: ErrorCode; seen: string; next: 
 describe("the context of a stack", () => {
   test("is the current one where none is named, if it is a local one on a local address", () => {
     kubeconfig("config", { "kind-dev": "https://127.0.0.1:6443", other: "https://10.0.0.1:6443" });
-    expect(chooseContext(settingsOf({ kubeconfig: "config" }))).toMatchObject({ name: "kind-dev", server: "https://127.0.0.1:6443" });
+    expect(chooseContext(settingsOf({ kubeconfig: "config" }))).toMatchObject({
+      name: "kind-dev",
+      server: "https://127.0.0.1:6443",
+    });
   });
 
   test.each([
@@ -60,38 +82,71 @@ describe("the context of a stack", () => {
 
   test("is refused behind a proxy, its own or the environment's: the proxy decides what a local address leads to", () => {
     kubeconfig("config", { "kind-dev": "https://127.0.0.1:6443" });
-    writeFileSync(join(folder, "config"), readFileSync(join(folder, "config"), "utf8").replace("server:", "proxy-url: http://bastion:8080\n      server:"));
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })))).toMatchObject({ code: "E_CONTEXT_NOT_ALLOWED", seen: expect.stringContaining("through the proxy http://bastion:8080") });
-    expect(chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "kind-dev" }))).toMatchObject({ proxy: "http://bastion:8080" });
-    expect(objectionTo({ name: "kind-dev", server: "https://127.0.0.1:6443", proxy: "http://bastion:8080" }, [])).toContain("proxy");
+    writeFileSync(
+      join(folder, "config"),
+      readFileSync(join(folder, "config"), "utf8").replace("server:", "proxy-url: http://bastion:8080\n      server:"),
+    );
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })))).toMatchObject({
+      code: "E_CONTEXT_NOT_ALLOWED",
+      seen: expect.stringContaining("through the proxy http://bastion:8080"),
+    });
+    expect(chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "kind-dev" }))).toMatchObject({
+      proxy: "http://bastion:8080",
+    });
+    expect(
+      objectionTo({ name: "kind-dev", server: "https://127.0.0.1:6443", proxy: "http://bastion:8080" }, []),
+    ).toContain("proxy");
   });
 
   test("that is not allowed is not looked into: a slip in its user is not told, and no file of it is read", () => {
     kubeconfig("config", { production: "https://api.example.com" }, { "client-key": "nowhere" });
     expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" }))).code).toBe("E_CONTEXT_NOT_ALLOWED");
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "production" })))).toMatchObject({ code: "E_KUBECONFIG", seen: expect.stringContaining('users["user-of-config"].client-key: there is no file') });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "production" })))).toMatchObject(
+      { code: "E_KUBECONFIG", seen: expect.stringContaining('users["user-of-config"].client-key: there is no file') },
+    );
   });
 
-  test.each([["is named itself", { kubeContext: "production" }], ["is on the stack's own list", { allowedContexts: '["production"]' }]])("may be any that %s", (_, config) => {
+  test.each([
+    ["is named itself", { kubeContext: "production" }],
+    ["is on the stack's own list", { allowedContexts: '["production"]' }],
+  ])("may be any that %s", (_, config) => {
     kubeconfig("config", { production: "https://api.example.com" });
     expect(chooseContext(settingsOf({ kubeconfig: "config", ...config })).name).toBe("production");
   });
 
   test("that does not exist is an error that lists those that do", () => {
     kubeconfig("config", { "kind-dev": "https://127.0.0.1:6443" });
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "kind-old" })))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringMatching(/"kind-old".*config/), wanted: expect.stringContaining("kind-dev") });
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "nowhere" })))).toMatchObject({ code: "E_KUBECONFIG", seen: expect.stringContaining("nowhere: there is no such file") });
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop"]))).toMatchObject({ code: "E_CONTEXT_MISSING", seen: expect.stringContaining("docker-desktop") });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config", kubeContext: "kind-old" })))).toMatchObject({
+      code: "E_CONTEXT_MISSING",
+      seen: expect.stringMatching(/"kind-old".*config/),
+      wanted: expect.stringContaining("kind-dev"),
+    });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "nowhere" })))).toMatchObject({
+      code: "E_KUBECONFIG",
+      seen: expect.stringContaining("nowhere: there is no such file"),
+    });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop"]))).toMatchObject({
+      code: "E_CONTEXT_MISSING",
+      seen: expect.stringContaining("docker-desktop"),
+    });
   });
 
   test("in a file that is no kubeconfig is an error that names the file", () => {
     writeFileSync(join(folder, "config"), "a: b: c");
-    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })))).toMatchObject({ code: "E_KUBECONFIG", seen: expect.stringMatching(/config: /) });
+    expect(refusal(() => chooseContext(settingsOf({ kubeconfig: "config" })))).toMatchObject({
+      code: "E_KUBECONFIG",
+      seen: expect.stringMatching(/config: /),
+    });
   });
 
   test("of Docker Desktop is the one of its names that there is, whatever the current one is", () => {
-    kubeconfig("config", { other: "https://127.0.0.1:1", "docker-for-desktop": "https://kubernetes.docker.internal:6443" });
-    expect(chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop", "docker-for-desktop"]).name).toBe("docker-for-desktop");
+    kubeconfig("config", {
+      other: "https://127.0.0.1:1",
+      "docker-for-desktop": "https://kubernetes.docker.internal:6443",
+    });
+    expect(chooseContext(settingsOf({ kubeconfig: "config" }), ["docker-desktop", "docker-for-desktop"]).name).toBe(
+      "docker-for-desktop",
+    );
   });
 });
 
@@ -104,7 +159,11 @@ describe("kubeconfig files", () => {
   });
 
   test("are merged: the first entry of a name counts, and a missing file is empty", () => {
-    const files = [kubeconfig("a", { one: "https://127.0.0.1:1" }), join(folder, "none"), kubeconfig("b", { one: "https://127.0.0.1:2", two: "https://127.0.0.1:3" })];
+    const files = [
+      kubeconfig("a", { one: "https://127.0.0.1:1" }),
+      join(folder, "none"),
+      kubeconfig("b", { one: "https://127.0.0.1:2", two: "https://127.0.0.1:3" }),
+    ];
     const merged = readKubeconfigs(files);
     expect(merged["current-context"]).toBe("one");
     expect(contextOf(merged, "one")!.server).toBe("https://127.0.0.1:1");
@@ -113,13 +172,46 @@ describe("kubeconfig files", () => {
 
   test("give a context that stands alone: nobody else's credentials, and files' contents in place of paths", () => {
     mkdirSync(join(folder, "keys"));
-    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", join(folder, "keys", "me.key"), "-out", join(folder, "keys", "me.crt"), "-days", "1", "-subj", "/CN=me"], { stdio: "ignore" });
-    const files = [kubeconfig("a", { one: "https://127.0.0.1:1" }, { "client-key": "keys/me.key", "client-certificate": "keys/me.crt" }), kubeconfig("b", { two: "https://127.0.0.1:2" })];
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        join(folder, "keys", "me.key"),
+        "-out",
+        join(folder, "keys", "me.crt"),
+        "-days",
+        "1",
+        "-subj",
+        "/CN=me",
+      ],
+      { stdio: "ignore" },
+    );
+    const files = [
+      kubeconfig(
+        "a",
+        { one: "https://127.0.0.1:1" },
+        { "client-key": "keys/me.key", "client-certificate": "keys/me.crt" },
+      ),
+      kubeconfig("b", { two: "https://127.0.0.1:2" }),
+    ];
     const alone = parse(contextOf(readKubeconfigs(files), "one")!.kubeconfig) as Record<string, unknown>;
     const base64 = (text: string) => Buffer.from(text).toString("base64");
     expect(alone).toMatchObject({
-      "current-context": "one", clusters: [{ cluster: { "certificate-authority-data": base64(AUTHORITY) } }],
-      users: [{ user: { "client-key-data": base64(readFileSync(join(folder, "keys", "me.key"), "utf8")), "client-certificate-data": base64(readFileSync(join(folder, "keys", "me.crt"), "utf8")) } }],
+      "current-context": "one",
+      clusters: [{ cluster: { "certificate-authority-data": base64(AUTHORITY) } }],
+      users: [
+        {
+          user: {
+            "client-key-data": base64(readFileSync(join(folder, "keys", "me.key"), "utf8")),
+            "client-certificate-data": base64(readFileSync(join(folder, "keys", "me.crt"), "utf8")),
+          },
+        },
+      ],
     });
     expect(JSON.stringify(alone)).not.toContain("token-of-b");
   });

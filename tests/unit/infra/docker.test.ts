@@ -26,10 +26,17 @@ describe("images piped into a node", () => {
   });
 
   test("are there too when the importer had enough before the archive's padding", async () => {
-    await expect(withDocker(save, "head -c 100 > /dev/null", () => saveInto(["image"], "node", ["import"]))).resolves.toBeGreaterThan(0);
+    await expect(
+      withDocker(save, "head -c 100 > /dev/null", () => saveInto(["image"], "node", ["import"])),
+    ).resolves.toBeGreaterThan(0);
   });
 
-  test.each([["save", "exit 3", "cat > /dev/null"], ["the import", save, "cat > /dev/null; echo no space >&2; exit 1"]])("are an error when %s fails", async (_, saving, importing) => {
-    await expect(withDocker(saving, importing, () => saveInto(["image"], "node", ["import"]))).rejects.toThrow(/E_COMMAND[\s\S]*docker save image \| docker exec -i node import/);
+  test.each([
+    ["save", "exit 3", "cat > /dev/null"],
+    ["the import", save, "cat > /dev/null; echo no space >&2; exit 1"],
+  ])("are an error when %s fails", async (_, saving, importing) => {
+    await expect(withDocker(saving, importing, () => saveInto(["image"], "node", ["import"]))).rejects.toThrow(
+      /E_COMMAND[\s\S]*docker save image \| docker exec -i node import/,
+    );
   });
 });

@@ -10,7 +10,9 @@ let connections: Socket[];
 
 async function serve(answer: RequestListener): Promise<void> {
   connections = [];
-  server = createServer(answer).on("connection", (socket) => { connections.push(socket); });
+  server = createServer(answer).on("connection", (socket) => {
+    connections.push(socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   agent = limitIdle(new Agent({ keepAlive: true }), IDLE);
@@ -25,9 +27,15 @@ afterEach(() => {
 /** A call that hears of every time limit; `meanwhile` happens while it connects. */
 async function call(meanwhile = () => {}): Promise<string> {
   const request = get({ host: "127.0.0.1", port: (server.address() as AddressInfo).port, agent });
-  const late = new Promise<never>((_, reject) => { request.setTimeout(60_000, () => { reject(new Error("a time limit of another request")); }); });
+  const late = new Promise<never>((_, reject) => {
+    request.setTimeout(60_000, () => {
+      reject(new Error("a time limit of another request"));
+    });
+  });
   const answered = once(request, "response") as Promise<[IncomingMessage]>;
-  await new Promise<void>((resolve) => { process.nextTick(resolve); });
+  await new Promise<void>((resolve) => {
+    process.nextTick(resolve);
+  });
   meanwhile();
   const [response] = await Promise.race([answered, late]);
   const chunks: Buffer[] = [];
@@ -37,19 +45,33 @@ async function call(meanwhile = () => {}): Promise<string> {
 
 describe("connections with a limit of idleness", () => {
   test("are closed by the client once they have waited so long", async () => {
-    await serve((_, response) => { response.end("here"); });
+    await serve((_, response) => {
+      response.end("here");
+    });
     await expect(call()).resolves.toBe("here");
     if (!connections[0]!.closed) await once(connections[0]!, "close");
     expect(connections).toHaveLength(1);
   });
 
   test("have none while they connect, however long the host is busy", async () => {
-    await serve((_, response) => { response.end("here"); });
-    await expect(call(() => { for (const start = Date.now(); Date.now() - start < 4 * IDLE;); })).resolves.toBe("here");
+    await serve((_, response) => {
+      response.end("here");
+    });
+    await expect(
+      call(() => {
+        for (const start = Date.now(); Date.now() - start < 4 * IDLE;);
+      }),
+    ).resolves.toBe("here");
   });
 
   test("have none while they are used again for an answer that takes longer", async () => {
-    await serve((request, response) => { if (connections.length === 1 && request.socket.bytesWritten > 0) setTimeout(() => { response.end("late"); }, 4 * IDLE); else response.end("here"); });
+    await serve((request, response) => {
+      if (connections.length === 1 && request.socket.bytesWritten > 0)
+        setTimeout(() => {
+          response.end("late");
+        }, 4 * IDLE);
+      else response.end("here");
+    });
     await call();
     await expect(call()).resolves.toBe("late");
     expect(connections).toHaveLength(1);

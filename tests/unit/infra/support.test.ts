@@ -15,8 +15,15 @@ describe("a command", () => {
   });
 
   test("that fails is an error with its code, its last words and a line to paste", async () => {
-    const error = await run(["sh", "-c", "echo last words >&2; exit 3"]).catch((thrown: unknown) => thrown as UserError);
-    expect(error).toMatchObject({ code: "E_COMMAND", seen: "exit code 3", next: "sh -c 'echo last words >&2; exit 3'", detail: "last words" });
+    const error = await run(["sh", "-c", "echo last words >&2; exit 3"]).catch(
+      (thrown: unknown) => thrown as UserError,
+    );
+    expect(error).toMatchObject({
+      code: "E_COMMAND",
+      seen: "exit code 3",
+      next: "sh -c 'echo last words >&2; exit 3'",
+      detail: "last words",
+    });
   });
 
   test("that does not exist is a missing tool", async () => {
@@ -28,7 +35,9 @@ describe("a command", () => {
   });
 
   test("never shows its secrets", async () => {
-    const error = await run(["sh", "-c", "echo token-123; exit 1"], { secrets: ["token-123"] }).catch((thrown: unknown) => thrown as UserError);
+    const error = await run(["sh", "-c", "echo token-123; exit 1"], { secrets: ["token-123"] }).catch(
+      (thrown: unknown) => thrown as UserError,
+    );
     expect((error as UserError).message).not.toContain("token-123");
     expect(mask("a token-123 b", ["token-123", ""])).toBe("a [secret] b");
   });
@@ -66,7 +75,11 @@ describe("a file written whole", () => {
       expect([statSync(file).mode & 0o777, statSync(join(folder, "inner")).mode & 0o777]).toEqual([0o600, 0o700]);
       const reader = openSync(file, "r");
       writeWhole(file, "new and longer", 0o600);
-      expect([readFileSync(reader, "utf8"), readFileSync(file, "utf8"), readdirSync(join(folder, "inner"))]).toEqual(["old", "new and longer", ["mark.json"]]);
+      expect([readFileSync(reader, "utf8"), readFileSync(file, "utf8"), readdirSync(join(folder, "inner"))]).toEqual([
+        "old",
+        "new and longer",
+        ["mark.json"],
+      ]);
       closeSync(reader);
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -76,27 +89,52 @@ describe("a file written whole", () => {
 
 describe("a port", () => {
   let server: Server;
-  afterEach(() => { server?.close(); });
+  afterEach(() => {
+    server?.close();
+  });
 
   test("that is taken is an error with the key that named it", async () => {
     server = createServer();
     const port = await freePort();
-    await new Promise<void>((resolve) => { server.listen(port, "127.0.0.1", resolve); });
-    await expect(requirePort(port, "k3sApiPort")).rejects.toMatchObject({ code: "E_PORT_IN_USE", seen: expect.stringContaining(`127.0.0.1:${port} (config key k3sApiPort)`) });
+    await new Promise<void>((resolve) => {
+      server.listen(port, "127.0.0.1", resolve);
+    });
+    await expect(requirePort(port, "k3sApiPort")).rejects.toMatchObject({
+      code: "E_PORT_IN_USE",
+      seen: expect.stringContaining(`127.0.0.1:${port} (config key k3sApiPort)`),
+    });
   });
 });
 
 describe("a wait", () => {
   test("gives the value once there is one", async () => {
     let looks = 0;
-    await expect(waitFor(() => Promise.resolve(++looks < 3 ? { reason: "not yet" } : { value: looks }), { deadline: 1000, interval: 1 }, () => new Error())).resolves.toBe(3);
+    await expect(
+      waitFor(
+        () => Promise.resolve(++looks < 3 ? { reason: "not yet" } : { value: looks }),
+        { deadline: 1000, interval: 1 },
+        () => new Error(),
+      ),
+    ).resolves.toBe(3);
   });
 
   test("that is given up says why", async () => {
-    await expect(waitFor(() => Promise.resolve({ reason: "the node is not ready" }), { deadline: 5, interval: 1 }, (reason) => new Error(reason))).rejects.toThrow("the node is not ready");
+    await expect(
+      waitFor(
+        () => Promise.resolve({ reason: "the node is not ready" }),
+        { deadline: 5, interval: 1 },
+        (reason) => new Error(reason),
+      ),
+    ).rejects.toThrow("the node is not ready");
   });
 
   test("ends at once when the look throws", async () => {
-    await expect(waitFor(() => Promise.reject(new Error("dead")), { deadline: 60_000 }, () => new Error("late"))).rejects.toThrow("dead");
+    await expect(
+      waitFor(
+        () => Promise.reject(new Error("dead")),
+        { deadline: 60_000 },
+        () => new Error("late"),
+      ),
+    ).rejects.toThrow("dead");
   });
 });

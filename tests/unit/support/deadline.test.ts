@@ -10,17 +10,30 @@ const collect = runInNewContext("gc") as () => void;
 async function collectGarbage(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) {
     collect();
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
   }
 }
 
 /** With what a signal that only its listener knows fires, once garbage was collected; a text where it never does. */
 async function firesWith(signal: () => AbortSignal): Promise<unknown> {
-  const fired = new Promise((resolve) => { const made = signal(); made.addEventListener("abort", () => { resolve((made.reason as Error).name); }); });
+  const fired = new Promise((resolve) => {
+    const made = signal();
+    made.addEventListener("abort", () => {
+      resolve((made.reason as Error).name);
+    });
+  });
   await collectGarbage();
   let tooLate: NodeJS.Timeout | undefined;
-  const never = new Promise((resolve) => { tooLate = setTimeout(() => { resolve("it never fired"); }, 20_000); });
-  return Promise.race([fired, never]).finally(() => { clearTimeout(tooLate); });
+  const never = new Promise((resolve) => {
+    tooLate = setTimeout(() => {
+      resolve("it never fired");
+    }, 20_000);
+  });
+  return Promise.race([fired, never]).finally(() => {
+    clearTimeout(tooLate);
+  });
 }
 
 describe("a signal with a deadline", () => {

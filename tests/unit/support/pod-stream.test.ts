@@ -8,14 +8,17 @@ import { BrokenWayError, openPodStream, PORT_FORWARD_PROTOCOL, type PodStream } 
 let server: WebSocketServer;
 let stream: PodStream;
 let kubelet: WebSocket;
-const frame = (channel: number, payload: Uint8Array | string): Buffer => Buffer.concat([Buffer.from([channel]), Buffer.from(payload as string)]);
+const frame = (channel: number, payload: Uint8Array | string): Buffer =>
+  Buffer.concat([Buffer.from([channel]), Buffer.from(payload as string)]);
 const PORT = Buffer.from([0xb2, 0x1f]);
 
 beforeEach(async () => {
   server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: () => PORT_FORWARD_PROTOCOL });
   await once(server, "listening");
   const connected = once(server, "connection") as Promise<[WebSocket]>;
-  const ws = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, [PORT_FORWARD_PROTOCOL], { perMessageDeflate: false });
+  const ws = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, [PORT_FORWARD_PROTOCOL], {
+    perMessageDeflate: false,
+  });
   stream = await openPodStream(Promise.resolve(ws), new AbortController().signal);
   [kubelet] = await connected;
   kubelet.send(frame(0, PORT));
@@ -23,7 +26,9 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   stream.destroy();
-  await new Promise((resolve) => { server.close(resolve); });
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
 });
 
 const read = async (): Promise<Buffer> => {
@@ -46,7 +51,7 @@ describe("a connection into a pod", () => {
     kubelet.on("message", (data: Buffer) => got.push(data));
     for (let at = 0; at < content.length; at += 10_000) stream.write(content.subarray(at, at + 10_000));
     stream.end();
-    const [code] = await once(kubelet, "close") as [number];
+    const [code] = (await once(kubelet, "close")) as [number];
     expect(code).toBe(1000);
     expect(got.every((message) => message[0] === 0)).toBe(true);
     expect(Buffer.concat(got.map((message) => message.subarray(1))).equals(content)).toBe(true);
@@ -75,7 +80,10 @@ describe("a connection into a pod", () => {
     let sent = 0;
     let taken = 0;
     // 64 MB offered, nothing read: what the sockets do not hold stays with the sender.
-    for (; sent < 1_000; sent += 1) kubelet.send(frame(0, chunk), () => { taken += 1; });
+    for (; sent < 1_000; sent += 1)
+      kubelet.send(frame(0, chunk), () => {
+        taken += 1;
+      });
     await once(stream, "readable");
     expect(kubelet.bufferedAmount).toBeGreaterThan(32 * 1024 * 1024);
     expect(stream.readableLength).toBeLessThan(1024 * 1024);
@@ -87,10 +95,18 @@ describe("a connection into a pod", () => {
 
 describe("a refused port-forward", () => {
   it("tells the API server's message", async () => {
-    const refusing = new WebSocketServer({ host: "127.0.0.1", port: 0, verifyClient: (_, done) => done(false, 404, JSON.stringify({ message: "pods \"bay\" not found" })) });
+    const refusing = new WebSocketServer({
+      host: "127.0.0.1",
+      port: 0,
+      verifyClient: (_, done) => done(false, 404, JSON.stringify({ message: 'pods "bay" not found' })),
+    });
     await once(refusing, "listening");
     const ws = new WebSocket(`ws://127.0.0.1:${(refusing.address() as AddressInfo).port}/`);
-    await expect(openPodStream(Promise.resolve(ws), new AbortController().signal)).rejects.toThrow("the API server refused the port-forward with 404: pods \"bay\" not found");
-    await new Promise((resolve) => { refusing.close(resolve); });
+    await expect(openPodStream(Promise.resolve(ws), new AbortController().signal)).rejects.toThrow(
+      'the API server refused the port-forward with 404: pods "bay" not found',
+    );
+    await new Promise((resolve) => {
+      refusing.close(resolve);
+    });
   });
 });

@@ -27,7 +27,11 @@ describe("Scope", () => {
     let closed = false;
     scope.add("outer", async () => undefined);
     await scope.close();
-    expect(() => scope.add("late", async () => { closed = true; })).toThrow(/late was made after its scope was closed/);
+    expect(() =>
+      scope.add("late", async () => {
+        closed = true;
+      }),
+    ).toThrow(/late was made after its scope was closed/);
     expect(closed).toBe(false);
   });
 });

@@ -4,8 +4,8 @@ export type DatabaseLocation = { kind: "memory" } | { kind: "file"; path: string
 const SCHEME = /^(?:file:|sqlite(?:\+\w+)?:\/\/)/i;
 
 /**
- * Reads `database.url`. As in the contract three slashes are followed by a relative path (`sqlite:///./bay.db`) and four
- * by an absolute one; a driver's name (`sqlite+aiosqlite`) is ignored. A bare path and `:memory:` are taken too.
+ * Reads `database.url`. As in the contract three slashes are followed by a relative path (`sqlite:///./bay.db`) and
+ * four by an absolute one; a driver's name (`sqlite+aiosqlite`) is ignored. A bare path and `:memory:` are taken too.
  * Undefined for a database of another kind.
  */
 export function readDatabaseUrl(url: string): DatabaseLocation | undefined {

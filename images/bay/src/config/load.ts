@@ -5,8 +5,13 @@ import { configSchema, type Config } from "./schema";
 
 /** The configuration cannot be used; `problems` names each key, what was found and what is wanted. */
 export class ConfigError extends Error {
-  constructor(readonly file: string | null, readonly problems: string[]) {
-    super(`${file ?? "the environment"}: ${problems.length} problem${problems.length === 1 ? "" : "s"}\n${problems.map((each) => `  - ${each}`).join("\n")}`);
+  constructor(
+    readonly file: string | null,
+    readonly problems: string[],
+  ) {
+    super(
+      `${file ?? "the environment"}: ${problems.length} problem${problems.length === 1 ? "" : "s"}\n${problems.map((each) => `  - ${each}`).join("\n")}`,
+    );
   }
 }
 
@@ -25,10 +30,16 @@ export function loadConfig(env: NodeJS.ProcessEnv): { config: Config; file: stri
   const merged = merge(configFromEnv(env), fromFile);
   const result = configSchema.safeParse(merged);
   if (result.success) return { config: result.data, file };
-  throw new ConfigError(file, result.error.issues.flatMap((issue) => describe(issue, merged)));
+  throw new ConfigError(
+    file,
+    result.error.issues.flatMap((issue) => describe(issue, merged)),
+  );
 }
 
-/** The part of the configuration that `BAY_` variables give; names are case-blind, `__` nests, JSON gives lists and objects. */
+/**
+ * The part of the configuration that `BAY_` variables give; names are case-blind, `__` nests, JSON gives lists and
+ * objects.
+ */
 export function configFromEnv(env: NodeJS.ProcessEnv): Record<string, unknown> {
   const known = new Set(Object.keys(configSchema.shape));
   const result: Record<string, unknown> = {};
@@ -81,7 +92,9 @@ function describe(issue: z.core.$ZodIssue, given: unknown): string[] {
   }
   const seen = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], given);
   const secret = /key|secret|password/i.test(where);
-  return [`${where}: ${issue.message}${seen === undefined ? "" : `; seen ${secret ? "a value" : JSON.stringify(seen).slice(0, 100)}`}`];
+  return [
+    `${where}: ${issue.message}${seen === undefined ? "" : `; seen ${secret ? "a value" : JSON.stringify(seen).slice(0, 100)}`}`,
+  ];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -9,7 +9,10 @@ export interface ContainerSpec {
   resources: { cpus: number; memory: string };
   /** What the pod asks for; by default half the processor time and all of the memory. */
   requests: { cpus: number; memory: string };
-  /** What the container may write outside of its volumes, and to its log; the kubelet evicts a pod that has written more. */
+  /**
+   * What the container may write outside of its volumes, and to its log; the kubelet evicts a pod that has written
+   * more.
+   */
   ephemeralStorage: string;
   capabilities: string[];
   primaryFor: string[];
@@ -46,12 +49,17 @@ export function profilesOf(config: Config): Map<string, Profile> {
 
 /** The container that answers for a capability: a declared one first, else the first that has it. */
 export function containerFor(profile: Profile, capability: string): ContainerSpec {
-  return profile.containers.find(({ primaryFor }) => primaryFor.includes(capability))
-    ?? profile.containers.find(({ capabilities }) => capabilities.includes(capability))
-    ?? profile.primary;
+  return (
+    profile.containers.find(({ primaryFor }) => primaryFor.includes(capability)) ??
+    profile.containers.find(({ capabilities }) => capabilities.includes(capability)) ??
+    profile.primary
+  );
 }
 
-function requestsOf({ resources, resource_requests }: Pick<ProfileConfig, "resources" | "resource_requests">): ContainerSpec["requests"] {
+function requestsOf({
+  resources,
+  resource_requests,
+}: Pick<ProfileConfig, "resources" | "resource_requests">): ContainerSpec["requests"] {
   return resource_requests ?? { cpus: resources.cpus / 2, memory: resources.memory };
 }
 
@@ -59,27 +67,70 @@ function profileOf(given: ProfileConfig, config: Config): Profile {
   const multi = given.containers !== null;
   const containers: ContainerSpec[] = given.containers
     ? given.containers.map((each) => ({
-        name: each.name, image: each.image, runtimeType: each.runtime_type, port: each.runtime_port, resources: each.resources, requests: requestsOf(each), ephemeralStorage: each.ephemeral_storage,
-        capabilities: each.capabilities, primaryFor: each.primary_for, env: { ...given.env, ...each.env, ...proxyEnv(config.proxy, given.proxy, each.proxy) },
+        name: each.name,
+        image: each.image,
+        runtimeType: each.runtime_type,
+        port: each.runtime_port,
+        resources: each.resources,
+        requests: requestsOf(each),
+        ephemeralStorage: each.ephemeral_storage,
+        capabilities: each.capabilities,
+        primaryFor: each.primary_for,
+        env: { ...given.env, ...each.env, ...proxyEnv(config.proxy, given.proxy, each.proxy) },
       }))
-    : [{
-        name: "ship", image: given.image, runtimeType: given.runtime_type, port: given.runtime_port, resources: given.resources, requests: requestsOf(given), ephemeralStorage: given.ephemeral_storage,
-        capabilities: given.capabilities ?? SINGLE_CAPABILITIES, primaryFor: [], env: { ...given.env, ...proxyEnv(config.proxy, given.proxy) },
-      }];
+    : [
+        {
+          name: "ship",
+          image: given.image,
+          runtimeType: given.runtime_type,
+          port: given.runtime_port,
+          resources: given.resources,
+          requests: requestsOf(given),
+          ephemeralStorage: given.ephemeral_storage,
+          capabilities: given.capabilities ?? SINGLE_CAPABILITIES,
+          primaryFor: [],
+          env: { ...given.env, ...proxyEnv(config.proxy, given.proxy) },
+        },
+      ];
   const union = [...new Set(containers.flatMap(({ capabilities }) => capabilities))].sort();
   return {
-    id: given.id, description: given.description, idleTimeout: given.idle_timeout, root: given.run_as_root, multi, containers, env: given.env,
+    id: given.id,
+    description: given.description,
+    idleTimeout: given.idle_timeout,
+    root: given.run_as_root,
+    multi,
+    containers,
+    env: given.env,
     capabilities: given.capabilities ?? (multi ? union : SINGLE_CAPABILITIES),
     primary: containers.find(({ name }) => name === "primary" || name === "ship") ?? containers[0]!,
   };
 }
 
-type Proxy = { enabled: boolean | null; http_proxy: string | null; https_proxy: string | null; no_proxy: string | null } | null;
+type Proxy = {
+  enabled: boolean | null;
+  http_proxy: string | null;
+  https_proxy: string | null;
+  no_proxy: string | null;
+} | null;
 
 /** Proxy variables in both spellings; a later layer wins over an earlier one. */
 function proxyEnv(...layers: Proxy[]): Record<string, string> {
-  const pick = <K extends keyof NonNullable<Proxy>>(key: K) => layers.reduce<NonNullable<Proxy>[K] | null>((found, layer) => layer?.[key] ?? found, null);
+  const pick = <K extends keyof NonNullable<Proxy>>(key: K) =>
+    layers.reduce<NonNullable<Proxy>[K] | null>((found, layer) => layer?.[key] ?? found, null);
   if (!pick("enabled")) return {};
-  const values = { http_proxy: pick("http_proxy"), https_proxy: pick("https_proxy"), no_proxy: pick("no_proxy") ?? NO_PROXY };
-  return Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (value ? [[name, value], [name.toUpperCase(), value]] : [])));
+  const values = {
+    http_proxy: pick("http_proxy"),
+    https_proxy: pick("https_proxy"),
+    no_proxy: pick("no_proxy") ?? NO_PROXY,
+  };
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value
+        ? [
+            [name, value],
+            [name.toUpperCase(), value],
+          ]
+        : [],
+    ),
+  );
 }

@@ -16,7 +16,10 @@ export type DriverFailure =
 
 /** A failure of the compute or storage behind a sandbox; the message says what was seen. */
 export class DriverError extends Error {
-  constructor(readonly failure: DriverFailure, message: string) {
+  constructor(
+    readonly failure: DriverFailure,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -70,8 +73,11 @@ export interface SessionSpec {
 
 /** What the driver knows of a session's compute now. */
 export type SessionCondition =
-  /** `moved` when the compute is not the one that `startSession` made, but one that was restored from its checkpoint: its address is another. */
-  | { alive: true; moved?: boolean } | { alive: false; failure: DriverFailure; message: string };
+  /**
+   * `moved` when the compute is not the one that `startSession` made, but one that was restored from its checkpoint:
+   * its address is another.
+   */
+  { alive: true; moved?: boolean } | { alive: false; failure: DriverFailure; message: string };
 
 /** A session's compute as the cluster lists it. */
 export interface ListedSession {
@@ -98,7 +104,9 @@ export interface Driver {
    * Compute of the same session that is still alive is taken over; what is dead is replaced.
    */
   startSession(spec: SessionSpec): Promise<Record<string, string>>;
-  /** The base URLs of a session that runs already, as `startSession` gave them; undefined when it does not, or not yet. */
+  /**
+   * The base URLs of a session that runs already, as `startSession` gave them; undefined when it does not, or not yet.
+   */
   locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined>;
   /** The session's compute now. Never throws: when the cluster cannot be asked, the session is taken as alive. */
   inspectSession(sessionId: string): Promise<SessionCondition>;
@@ -110,7 +118,10 @@ export interface Driver {
   listSessions(): Promise<ListedSession[]>;
   /** All volumes of this Bay instance which are not being deleted, those of clients included. */
   listCargos(): Promise<ListedCargo[]>;
-  /** Marks a volume as set aside, for people who look at the cluster, or takes the mark away. False without the right to. */
+  /**
+   * Marks a volume as set aside, for people who look at the cluster, or takes the mark away. False without the right
+   * to.
+   */
   markCargo(id: string, setAside: boolean): Promise<boolean>;
 
   /** Releases connections; nothing in the cluster is touched. */

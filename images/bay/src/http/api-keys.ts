@@ -16,10 +16,15 @@ export type KeySource = "environment" | "configuration" | "database" | "generate
  * @returns where the API key came from, it itself where this start knows it, and the digests of keys that were given
  * @throws Error when the two keys are one, or a new one cannot be written
  */
-export function apiKey(config: Config, env: NodeJS.ProcessEnv, store: Store): { key: string | null; source: KeySource; configured: ReadonlySet<string> } {
+export function apiKey(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  store: Store,
+): { key: string | null; source: KeySource; configured: ReadonlySet<string> } {
   const admin = env["BAY_ADMIN_KEY"] || config.security.admin_key;
   const found = findKey(config, env, store);
-  if (admin && admin === found.key) throw new Error("the admin key (BAY_ADMIN_KEY, security.admin_key) is the API key too; wanted another one");
+  if (admin && admin === found.key)
+    throw new Error("the admin key (BAY_ADMIN_KEY, security.admin_key) is the API key too; wanted another one");
   const given = found.source === "environment" || found.source === "configuration" ? found.key : null;
   store.atomically(() => {
     if (found.key !== null) save(store, found.key, false);
@@ -34,7 +39,8 @@ const hashOf = (key: string): string => digest(key).toString("hex");
 function save(store: Store, key: string, admin: boolean): void {
   const hash = hashOf(key);
   const known = store.apiKeys().find((each) => each.hash === hash);
-  if (!known) store.saveKey({ hash, prefix: key.slice(0, 12), owner: "default", createdAt: now(), admin, lastUsedAt: null });
+  if (!known)
+    store.saveKey({ hash, prefix: key.slice(0, 12), owner: "default", createdAt: now(), admin, lastUsedAt: null });
   else if (known.admin !== admin) store.updateKey(hash, { admin });
 }
 
@@ -56,12 +62,19 @@ function findKey(config: Config, env: NodeJS.ProcessEnv, store: Store): { key: s
 function generateKey(config: Config, env: NodeJS.ProcessEnv): string {
   const key = `sk-bay-${randomBytes(32).toString("hex")}`;
   const directory = env["BAY_DATA_DIR"] ?? process.cwd();
-  const content = { api_key: key, endpoint: `http://127.0.0.1:${config.server.port}`, generated_at: new Date().toISOString() };
+  const content = {
+    api_key: key,
+    endpoint: `http://127.0.0.1:${config.server.port}`,
+    generated_at: new Date().toISOString(),
+  };
   try {
     mkdirSync(directory, { recursive: true });
     writeFileSync(path.join(directory, "credentials.json"), JSON.stringify(content, null, 2), { mode: 0o600 });
   } catch (error) {
-    throw new Error(`no API key is configured and a new one cannot be written to ${directory}: ${(error as Error).message}; set BAY_API_KEY, security.api_key or a writable BAY_DATA_DIR`, { cause: error });
+    throw new Error(
+      `no API key is configured and a new one cannot be written to ${directory}: ${(error as Error).message}; set BAY_API_KEY, security.api_key or a writable BAY_DATA_DIR`,
+      { cause: error },
+    );
   }
   return key;
 }

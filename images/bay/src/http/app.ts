@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import multipart from "@fastify/multipart";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
 import { type Hold, OverBudget } from "../../../common/src/budget";
 import { BayError, envelope, overLimit } from "../errors";
 import { adminRoutes } from "../routes/admin";
@@ -69,10 +75,19 @@ const LOGGED_PATH = 300;
 export async function buildBay(services: Services, auth: Auth, logger: FastifyBaseLogger): Promise<FastifyInstance> {
   const { config } = services.context;
   const app = Fastify({
-    loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }), exposeHeadRoutes: false, bodyLimit: config.server.max_json_bytes,
-    genReqId: (request) => requestId(request.headers) ?? randomUUID(), connectionTimeout: SILENCE_MS, http: { headersTimeout: HEADERS_MS },
-    routerOptions: { maxParamLength: 500 }, forceCloseConnections: "idle", return503OnClosing: false,
-    frameworkErrors: (error, _request, reply) => { void (reply as unknown as FastifyReply).code(400).send({ detail: error.message.slice(0, 500) }); },
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: false,
+    bodyLimit: config.server.max_json_bytes,
+    genReqId: (request) => requestId(request.headers) ?? randomUUID(),
+    connectionTimeout: SILENCE_MS,
+    http: { headersTimeout: HEADERS_MS },
+    routerOptions: { maxParamLength: 500 },
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => {
+      void (reply as unknown as FastifyReply).code(400).send({ detail: error.message.slice(0, 500) });
+    },
   }) as unknown as FastifyInstance;
   app.decorateRequest("owner", "");
   app.decorateRequest("denied", undefined);
@@ -83,8 +98,32 @@ export async function buildBay(services: Services, auth: Auth, logger: FastifyBa
   describeApi(app);
   addRequestHooks(app, auth, services);
   addErrorHandler(app);
-  await app.register(multipart, { limits: { files: 1, fields: 10, parts: 11, fieldNameSize: 100, fieldSize: 64 * 1024, headerPairs: 20, fileSize: config.server.max_upload_bytes }, throwFileSizeLimit: true });
-  for (const routes of [infoRoutes, sandboxRoutes, execRoutes, fileRoutes, transferRoutes, historyRoutes, cargoRoutes, browserRoutes, skillRoutes, adminRoutes, recoveryRoutes]) routes(app, services);
+  await app.register(multipart, {
+    limits: {
+      files: 1,
+      fields: 10,
+      parts: 11,
+      fieldNameSize: 100,
+      fieldSize: 64 * 1024,
+      headerPairs: 20,
+      fileSize: config.server.max_upload_bytes,
+    },
+    throwFileSizeLimit: true,
+  });
+  for (const routes of [
+    infoRoutes,
+    sandboxRoutes,
+    execRoutes,
+    fileRoutes,
+    transferRoutes,
+    historyRoutes,
+    cargoRoutes,
+    browserRoutes,
+    skillRoutes,
+    adminRoutes,
+    recoveryRoutes,
+  ])
+    routes(app, services);
   keyRoutes(app, auth);
   return app;
 }
@@ -104,7 +143,11 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
       if (size > STRANGERS_BYTES) throw error;
     }
   });
-  app.addHook("onRequest", async (request, reply) => { reply.raw.once("close", () => { request.hold.release(); }); });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.raw.once("close", () => {
+      request.hold.release();
+    });
+  });
   app.addHook("preHandler", async (request) => {
     if (request.routeOptions.config.json) parseJsonBody(request, config);
     if (request.denied) throw request.denied;
@@ -120,20 +163,33 @@ function addRequestHooks(app: FastifyInstance, auth: Auth, { metrics, context: {
   });
   app.addHook("onResponse", async (request, reply) => {
     const path = request.url.split("?")[0]!.slice(0, LOGGED_PATH); // queries name users' files
-    metrics.request(request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"), METHODS.includes(request.method) ? request.method : "other", reply.statusCode, reply.elapsedTime);
+    metrics.request(
+      request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"),
+      METHODS.includes(request.method) ? request.method : "other",
+      reply.statusCode,
+      reply.elapsedTime,
+    );
     const quiet = request.routeOptions.url === "/health" && reply.statusCode === 200;
-    request.log[quiet ? "debug" : "info"]({ method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+    request.log[quiet ? "debug" : "info"](
+      { method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      "request",
+    );
   });
 }
 
 /**
- * Lets a client that still sends read its answer: a connection that is closed with unread bytes is reset, and a port-forward
- * breaks all of its connections for one that was reset. Whoever still sends after `DISCARD_MS` is cut off.
+ * Lets a client that still sends read its answer: a connection that is closed with unread bytes is reset, and a
+ * port-forward breaks all of its connections for one that was reset. Whoever still sends after `DISCARD_MS` is cut off.
  */
 function discard({ raw }: FastifyRequest, reply: FastifyReply): void {
   const { socket } = raw;
-  const late = setTimeout(() => { socket.destroy(); }, DISCARD_MS);
-  for (const end of ["end", "close"]) raw.once(end, () => { clearTimeout(late); });
+  const late = setTimeout(() => {
+    socket.destroy();
+  }, DISCARD_MS);
+  for (const end of ["end", "close"])
+    raw.once(end, () => {
+      clearTimeout(late);
+    });
   raw.unpipe().resume();
   // Fastify asks for the end of the connection when a body was not read.
   reply.removeHeader("connection");
@@ -145,7 +201,8 @@ function addErrorHandler(app: FastifyInstance): void {
     if (error instanceof UnreadableBody) return reply.code(400).send({ detail: error.message });
     const known = toBayError(error, request);
     if (!known) return reply.code(error.statusCode ?? 400).send({ detail: error.message.slice(0, 500) });
-    if (known.status >= 500) request.log.warn({ code: known.code, error: known.message, details: known.details }, "the request failed");
+    if (known.status >= 500)
+      request.log.warn({ code: known.code, error: known.message, details: known.details }, "the request failed");
     if (known.code === "unauthorized") reply.header("www-authenticate", "Bearer");
     const { retry_after_ms: wait } = known.details;
     if (typeof wait === "number") reply.header("retry-after", Math.ceil(wait / 1000));
@@ -154,7 +211,10 @@ function addErrorHandler(app: FastifyInstance): void {
 }
 
 /** What the client is told; undefined for a request that the framework refused. */
-function toBayError(error: Error & { statusCode?: number; code?: string }, request: FastifyRequest): BayError | undefined {
+function toBayError(
+  error: Error & { statusCode?: number; code?: string },
+  request: FastifyRequest,
+): BayError | undefined {
   if (error instanceof BayError) return error;
   if (error instanceof OverBudget) return overLimit(`too much is under way: ${error.message}`, { reason: "in_flight" });
   if (error.statusCode === 413) return new BayError("payload_too_large", error.message);

@@ -31,15 +31,21 @@ export class Auth {
   private keys: { row: KeyRow; hash: Buffer }[] = [];
 
   /** @param configured Digests of the keys that this Bay was started with. */
-  constructor(private readonly store: Store, private readonly allowAnonymous: boolean, private readonly configured: ReadonlySet<string> = new Set()) {
+  constructor(
+    private readonly store: Store,
+    private readonly allowAnonymous: boolean,
+    private readonly configured: ReadonlySet<string> = new Set(),
+  ) {
     this.read();
   }
 
   /** The owner that a request acts for. @throws BayError unauthorized, forbidden */
   admit(headers: IncomingHttpHeaders, { admin = false, keyed = false }: RouteAccess): string {
     const key = this.keyOf(headers);
-    if (!key && (keyed || !this.allowAnonymous)) throw new BayError("unauthorized", "wanted the header Authorization: Bearer KEY");
-    if (admin && !key?.admin && this.keys.some(({ row }) => row.admin)) throw new BayError("forbidden", "this route needs the admin key");
+    if (!key && (keyed || !this.allowAnonymous))
+      throw new BayError("unauthorized", "wanted the header Authorization: Bearer KEY");
+    if (admin && !key?.admin && this.keys.some(({ row }) => row.admin))
+      throw new BayError("forbidden", "this route needs the admin key");
     if (key) return key.owner;
     const owner = headers["x-owner"];
     return (Array.isArray(owner) ? owner[0] : owner) || "default";
@@ -48,7 +54,10 @@ export class Auth {
   /** All keys, oldest first. */
   list(): KeyView[] {
     return this.store.apiKeys().map(({ hash, prefix, ...row }) => ({
-      ...row, id: hash.slice(0, 12), prefix: prefix.startsWith("sk-bay-") ? prefix : null, configured: this.configured.has(hash),
+      ...row,
+      id: hash.slice(0, 12),
+      prefix: prefix.startsWith("sk-bay-") ? prefix : null,
+      configured: this.configured.has(hash),
     }));
   }
 

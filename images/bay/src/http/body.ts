@@ -31,7 +31,11 @@ export function takeBodies(app: FastifyInstance, config: Config): void {
       payload.resume();
       return undefined;
     }
-    return readBytes(request, payload, { kind, limit: bodyLimit(kind, config), withinMs: config.limits.body_seconds * 1000 });
+    return readBytes(request, payload, {
+      kind,
+      limit: bodyLimit(kind, config),
+      withinMs: config.limits.body_seconds * 1000,
+    });
   });
 }
 
@@ -57,7 +61,11 @@ export function parseJsonBody(request: FastifyRequest, { limits }: Config): void
     return;
   }
   try {
-    const { value, values } = parseJson(raw, { depth: limits.json_depth, values: limits.json_values, bytes: limits.json_bytes });
+    const { value, values } = parseJson(raw, {
+      depth: limits.json_depth,
+      values: limits.json_values,
+      bytes: limits.json_bytes,
+    });
     request.hold.grow(values * VALUE_BYTES);
     request.body = value;
   } catch (error) {
@@ -67,27 +75,44 @@ export function parseJsonBody(request: FastifyRequest, { limits }: Config): void
 
 function refusalOf({ problem, message, position }: JsonError): Error {
   if (problem === "utf8") return new UnreadableBody("There was an error parsing the body");
-  if (problem === "values" || problem === "bytes") return new BayError("payload_too_large", `the JSON body has ${message}`);
-  return new SchemaError([{ type: "json_invalid", loc: ["body", position], msg: "JSON decode error", input: {}, ctx: { error: message } }]);
+  if (problem === "values" || problem === "bytes")
+    return new BayError("payload_too_large", `the JSON body has ${message}`);
+  return new SchemaError([
+    { type: "json_invalid", loc: ["body", position], msg: "JSON decode error", input: {}, ctx: { error: message } },
+  ]);
 }
 
-interface ReadOptions { kind: BodyKind; limit: number; withinMs: number }
+interface ReadOptions {
+  kind: BodyKind;
+  limit: number;
+  withinMs: number;
+}
 
 /**
  * Reads a body. One whose length is told is held at once, so that of several large ones the first is read whole.
  * @throws BayError payload_too_large, OverBudget
  */
-async function readBytes(request: FastifyRequest, payload: NodeJS.ReadableStream, { kind, limit, withinMs }: ReadOptions): Promise<Buffer> {
-  const { hold, raw: { socket } } = request;
+async function readBytes(
+  request: FastifyRequest,
+  payload: NodeJS.ReadableStream,
+  { kind, limit, withinMs }: ReadOptions,
+): Promise<Buffer> {
+  const {
+    hold,
+    raw: { socket },
+  } = request;
   const told = Number(request.headers["content-length"] ?? 0);
   if (told > limit) throw tooLarge(limit);
   let held = claim(hold, told, 0, kind);
   const chunks: Buffer[] = [];
   let size = 0;
   // Whoever sends a body byte by byte holds room for all of it.
-  const late = setTimeout(() => { socket.destroy(); }, withinMs);
+  const late = setTimeout(() => {
+    socket.destroy();
+  }, withinMs);
   try {
-    // What is refused is discarded by a hook: a stream that is destroyed here would reset the connection under the answer.
+    // What is refused is discarded by a hook: a stream that is destroyed here would reset the connection under the
+    // answer.
     for await (const chunk of (payload as Readable).iterator({ destroyOnReturn: false })) {
       size += (chunk as Buffer).length;
       if (size > limit) throw tooLarge(limit);
@@ -104,12 +129,14 @@ async function readBytes(request: FastifyRequest, payload: NodeJS.ReadableStream
 function claim(hold: Hold, size: number, held: number, kind: BodyKind): number {
   const wanted = size <= FREE_BYTES ? 0 : size * COPIES[kind];
   if (wanted <= held) return held;
-  if (!hold.fits(wanted)) throw new BayError("payload_too_large", "the body takes more memory than this server has for all calls together");
+  if (!hold.fits(wanted))
+    throw new BayError("payload_too_large", "the body takes more memory than this server has for all calls together");
   hold.grow(wanted - held);
   return wanted;
 }
 
-const tooLarge = (limit: number): BayError => new BayError("payload_too_large", `the body is larger than ${limit} bytes`);
+const tooLarge = (limit: number): BayError =>
+  new BayError("payload_too_large", `the body is larger than ${limit} bytes`);
 
 function isJson(type: string | undefined): boolean {
   return type === undefined || /^application\/(json|[\w.+-]+\+json)\s*(;|$)/i.test(type.trim());

@@ -9,7 +9,9 @@ export function limitConnections(server: Server, limit: number): void {
   let open = 0;
   server.on("connection", (socket) => {
     open += 1;
-    socket.once("close", () => { open -= 1; });
+    socket.once("close", () => {
+      open -= 1;
+    });
     if (open >= limit * FULL) server.closeIdleConnections();
   });
 }

@@ -20,13 +20,21 @@ export function requestId(headers: IncomingHttpHeaders): string | undefined {
 export function checkOwner(owner: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (owner.length <= OWNER_LENGTH && !/[\u0000-\u001f\u007f]/.test(owner)) return owner;
-  throw new SchemaError([{
-    type: "string_too_long", loc: ["header", "x-owner"], msg: `String should have at most ${OWNER_LENGTH} characters, and no control characters`, input: owner.slice(0, OWNER_LENGTH),
-    ctx: { max_length: OWNER_LENGTH },
-  }]);
+  throw new SchemaError([
+    {
+      type: "string_too_long",
+      loc: ["header", "x-owner"],
+      msg: `String should have at most ${OWNER_LENGTH} characters, and no control characters`,
+      input: owner.slice(0, OWNER_LENGTH),
+      ctx: { max_length: OWNER_LENGTH },
+    },
+  ]);
 }
 
-/** Names in a path that nothing has are not looked for: the database reads text up to a NUL only. @throws BayError not_found */
+/**
+ * Names in a path that nothing has are not looked for: the database reads text up to a NUL only. @throws BayError
+ * not_found
+ */
 export function checkPath({ params }: FastifyRequest): void {
   for (const value of Object.values((params ?? {}) as Record<string, string>)) {
     if (value !== "" && !ID.test(value)) throw notFound("resource", JSON.stringify(value));

@@ -10,7 +10,10 @@ import { type SandboxParams, targetOf } from "./target";
 export function browserRoutes(app: FastifyInstance, services: Services): void {
   const refuse = (request: FastifyRequest<SandboxParams>): never => {
     const { profile } = targetOf(services, request, "browser");
-    throw new BayError("capability_not_supported", "this Bay does not drive browsers", { capability: "browser", available: profile.capabilities.filter((each) => each !== "browser") });
+    throw new BayError("capability_not_supported", "this Bay does not drive browsers", {
+      capability: "browser",
+      available: profile.capabilities.filter((each) => each !== "browser"),
+    });
   };
   const browser = "/v1/sandboxes/:id/browser";
   const summary = "Refused: no browser is deployed";

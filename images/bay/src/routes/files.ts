@@ -24,21 +24,33 @@ export function fileRoutes(app: FastifyInstance, services: Services): void {
     return reply.type("application/json; charset=utf-8").header("content-length", size).send(Readable.from(pieces));
   });
 
-  app.put<SandboxParams>(files, { config: { json: "file", body: FILE, summary: "Write a text file" } }, async (request) => {
-    const target = targetOf(services, request, "filesystem");
-    const { path, content: text } = readBody(request, FILE);
-    await capabilities.writeFile(target, normalizePath(path), text);
-    return { status: "ok" };
-  });
+  app.put<SandboxParams>(
+    files,
+    { config: { json: "file", body: FILE, summary: "Write a text file" } },
+    async (request) => {
+      const target = targetOf(services, request, "filesystem");
+      const { path, content: text } = readBody(request, FILE);
+      await capabilities.writeFile(target, normalizePath(path), text);
+      return { status: "ok" };
+    },
+  );
 
-  app.delete<SandboxParams>(files, { config: { query: PATH, summary: "Delete a file or a directory" } }, async (request) => {
-    const target = targetOf(services, request, "filesystem");
-    await capabilities.deleteFile(target, normalizePath(readQuery(request, PATH).path));
-    return { status: "ok" };
-  });
+  app.delete<SandboxParams>(
+    files,
+    { config: { query: PATH, summary: "Delete a file or a directory" } },
+    async (request) => {
+      const target = targetOf(services, request, "filesystem");
+      await capabilities.deleteFile(target, normalizePath(readQuery(request, PATH).path));
+      return { status: "ok" };
+    },
+  );
 
-  app.get<SandboxParams>("/v1/sandboxes/:id/filesystem/directories", { config: { query: DIRECTORY, summary: "List a directory" } }, async (request) => {
-    const target = targetOf(services, request, "filesystem");
-    return { entries: await capabilities.list(target, normalizePath(readQuery(request, DIRECTORY).path)) };
-  });
+  app.get<SandboxParams>(
+    "/v1/sandboxes/:id/filesystem/directories",
+    { config: { query: DIRECTORY, summary: "List a directory" } },
+    async (request) => {
+      const target = targetOf(services, request, "filesystem");
+      return { entries: await capabilities.list(target, normalizePath(readQuery(request, DIRECTORY).path)) };
+    },
+  );
 }

@@ -18,12 +18,21 @@ export function infoRoutes(app: FastifyInstance, { context }: Services): void {
 
 function profileView(profile: Profile, detail: boolean): object {
   return {
-    id: profile.id, image: profile.primary.image, resources: profile.primary.resources, capabilities: profile.capabilities, idle_timeout: profile.idleTimeout,
+    id: profile.id,
+    image: profile.primary.image,
+    resources: profile.primary.resources,
+    capabilities: profile.capabilities,
+    idle_timeout: profile.idleTimeout,
     description: detail ? profile.description : null,
     containers: detail ? profile.containers.map((container) => containerView(container, profile.multi)) : null,
   };
 }
 
 function containerView({ name, runtimeType, capabilities, resources }: ContainerSpec, multi: boolean): object {
-  return { name: multi ? name : "primary", runtime_type: runtimeType, capabilities: [...capabilities].sort(), resources };
+  return {
+    name: multi ? name : "primary",
+    runtime_type: runtimeType,
+    capabilities: [...capabilities].sort(),
+    resources,
+  };
 }

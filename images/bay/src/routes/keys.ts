@@ -8,12 +8,22 @@ const ACCESS = { admin: true, keyed: true };
 export function keyRoutes(app: FastifyInstance, auth: Auth): void {
   app.get("/v1/admin/keys", { config: { ...ACCESS, summary: "List API keys" } }, () => ({
     items: auth.list().map(({ id, prefix, owner, admin, configured, createdAt, lastUsedAt }) => ({
-      id, prefix, owner, admin, configured, created_at: isoTime(createdAt), last_used_at: lastUsedAt === null ? null : isoTime(lastUsedAt),
+      id,
+      prefix,
+      owner,
+      admin,
+      configured,
+      created_at: isoTime(createdAt),
+      last_used_at: lastUsedAt === null ? null : isoTime(lastUsedAt),
     })),
   }));
 
-  app.delete<{ Params: { id: string } }>("/v1/admin/keys/:id", { config: { ...ACCESS, success: 204, summary: "Revoke an API key" } }, async (request, reply) => {
-    auth.revoke(request.params.id);
-    return reply.code(204).send();
-  });
+  app.delete<{ Params: { id: string } }>(
+    "/v1/admin/keys/:id",
+    { config: { ...ACCESS, success: 204, summary: "Revoke an API key" } },
+    async (request, reply) => {
+      auth.revoke(request.params.id);
+      return reply.code(204).send();
+    },
+  );
 }

@@ -13,7 +13,10 @@ export function targetOf({ sandboxes }: Services, request: FastifyRequest<Sandbo
   const sandbox = sandboxes.get(request.owner, request.params.id);
   const profile = sandboxes.profile(sandbox.profileId);
   if (!profile.capabilities.includes(capability)) {
-    throw new BayError("capability_not_supported", `the profile "${profile.id}" does not offer "${capability}"`, { capability, available: profile.capabilities });
+    throw new BayError("capability_not_supported", `the profile "${profile.id}" does not offer "${capability}"`, {
+      capability,
+      available: profile.capabilities,
+    });
   }
   return { sandbox, profile, hold: request.hold };
 }

@@ -19,14 +19,20 @@ export type RuntimeFailure =
 
 /** No answer from a runtime. */
 export class RuntimeCallError extends Error {
-  constructor(readonly failure: RuntimeFailure, message: string) {
+  constructor(
+    readonly failure: RuntimeFailure,
+    message: string,
+  ) {
     super(message);
   }
 }
 
 /** An answer of a runtime with a status of 400 or above. */
 export class RuntimeAnswerError extends Error {
-  constructor(readonly status: number, readonly detail: string) {
+  constructor(
+    readonly status: number,
+    readonly detail: string,
+  ) {
     super(detail);
   }
 }
@@ -73,7 +79,10 @@ export async function callRuntime<T>(runtime: Runtime, request: RuntimeRequest, 
   return answer.read(bytes);
 }
 
-/** Calls a runtime and gives its open answer; the caller reads or destroys it. @throws RuntimeCallError, RuntimeAnswerError */
+/**
+ * Calls a runtime and gives its open answer; the caller reads or destroys it. @throws RuntimeCallError,
+ * RuntimeAnswerError
+ */
 export async function openRuntime(runtime: Runtime, request: RuntimeRequest): Promise<IncomingMessage> {
   const response = await send(runtime, request, false);
   if (response.statusCode! >= 400) throw await errorOf(response);
@@ -88,41 +97,73 @@ export function forgetRuntime(base: string): void {
   }
 }
 
-function send({ url, token }: Runtime, { method, path, json, body, stream, timeoutMs }: RuntimeRequest, whole: boolean): Promise<IncomingMessage> {
+function send(
+  { url, token }: Runtime,
+  { method, path, json, body, stream, timeoutMs }: RuntimeRequest,
+  whole: boolean,
+): Promise<IncomingMessage> {
   const payload = body ?? (json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]);
   return new Promise((resolve, reject) => {
     let connected = false;
     let answer: IncomingMessage | undefined;
     const request = http.request(new URL(path, url), {
-      method, agent,
+      method,
+      agent,
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": payload.reduce((sum, { length }) => sum + length, 0) }),
+        ...(payload === undefined
+          ? {}
+          : {
+              "content-type": "application/json",
+              "content-length": payload.reduce((sum, { length }) => sum + length, 0),
+            }),
         ...(stream ? { "content-type": stream.type } : {}),
       },
     });
     const late = (): void => {
-      const error = new RuntimeCallError("timeout", `the runtime gave no answer within ${timeoutMs / 1000} s (${method} ${path.split("?")[0]!})`);
+      const error = new RuntimeCallError(
+        "timeout",
+        `the runtime gave no answer within ${timeoutMs / 1000} s (${method} ${path.split("?")[0]!})`,
+      );
       answer?.destroy(error);
       request.destroy(error);
     };
     const deadline = whole ? setTimeout(late, timeoutMs) : request.setTimeout(timeoutMs, late) && undefined;
-    const connecting = setTimeout(() => { request.destroy(new RuntimeCallError("refused", `no connection to the runtime within ${CONNECT_MS / 1000} s`)); }, CONNECT_MS);
-    const ready = (): void => { connected = true; clearTimeout(connecting); };
+    const connecting = setTimeout(() => {
+      request.destroy(new RuntimeCallError("refused", `no connection to the runtime within ${CONNECT_MS / 1000} s`));
+    }, CONNECT_MS);
+    const ready = (): void => {
+      connected = true;
+      clearTimeout(connecting);
+    };
     request.once("socket", (socket) => {
-      if (!socket.connecting) { ready(); return; }
+      if (!socket.connecting) {
+        ready();
+        return;
+      }
       socket.once("connect", ready);
     });
     request.once("response", (response) => {
       answer = response;
-      response.once("close", () => { clearTimeout(deadline); });
+      response.once("close", () => {
+        clearTimeout(deadline);
+      });
       resolve(response);
     });
-    request.once("close", () => { clearTimeout(connecting); if (!answer) clearTimeout(deadline); });
+    request.once("close", () => {
+      clearTimeout(connecting);
+      if (!answer) clearTimeout(deadline);
+    });
     let streamError: Error | undefined; // the client's side broke, not the runtime's
-    request.on("error", (error: NodeJS.ErrnoException) => { stream?.content.destroy(); reject(streamError ?? failureOf(error, connected)); });
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      stream?.content.destroy();
+      reject(streamError ?? failureOf(error, connected));
+    });
     if (stream) {
-      stream.content.once("error", (error) => { streamError = error; request.destroy(error); });
+      stream.content.once("error", (error) => {
+        streamError = error;
+        request.destroy(error);
+      });
       stream.content.pipe(request);
     } else {
       for (const piece of payload ?? []) request.write(piece);
@@ -134,7 +175,10 @@ function send({ url, token }: Runtime, { method, path, json, body, stream, timeo
 function failureOf(error: NodeJS.ErrnoException, connected: boolean): Error {
   if (error instanceof RuntimeCallError) return error;
   const refused = !connected && NEVER_CONNECTED.has(error.code ?? "");
-  return new RuntimeCallError(refused ? "refused" : "broken", `the connection to the runtime ${refused ? "was refused" : "broke"}: ${error.message}`);
+  return new RuntimeCallError(
+    refused ? "refused" : "broken",
+    `the connection to the runtime ${refused ? "was refused" : "broke"}: ${error.message}`,
+  );
 }
 
 /** Reads an answer. One whose length is told is held at once, so that of several large ones the first is read whole. */
@@ -158,17 +202,21 @@ async function readAll(response: IncomingMessage, limit: number, hold: Hold | un
     }
   } catch (error) {
     response.destroy();
-    throw error instanceof RuntimeAnswerError || error instanceof OverBudget ? error : failureOf(error as NodeJS.ErrnoException, true);
+    throw error instanceof RuntimeAnswerError || error instanceof OverBudget
+      ? error
+      : failureOf(error as NodeJS.ErrnoException, true);
   }
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 /** Answers up to this size are not counted. */
 const UNCOUNTED = 64 * 1024;
-const tooLarge = (limit: number): RuntimeAnswerError => new RuntimeAnswerError(502, `the runtime's answer is larger than ${limit} bytes`);
+const tooLarge = (limit: number): RuntimeAnswerError =>
+  new RuntimeAnswerError(502, `the runtime's answer is larger than ${limit} bytes`);
 
 async function room(hold: Hold, bytes: number): Promise<void> {
-  if (!hold.fits(bytes)) throw new RuntimeAnswerError(502, "the runtime's answer takes more memory than Bay has for all calls together");
+  if (!hold.fits(bytes))
+    throw new RuntimeAnswerError(502, "the runtime's answer takes more memory than Bay has for all calls together");
   await hold.growWithin(bytes, ROOM_MS);
 }
 

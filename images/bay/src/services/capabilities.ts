@@ -5,7 +5,14 @@ import { newId, now } from "../ids";
 import type { Hold } from "../../../common/src/budget";
 import { joinJson, jsonOf, type JsonText } from "../../../common/src/json";
 import { DONE, HEALTH, largeAnswers, type RuntimeAnswer, UPLOADED } from "../runtime/answers";
-import { callRuntime, openRuntime, type Runtime, RuntimeAnswerError, RuntimeCallError, type RuntimeRequest } from "../runtime/client";
+import {
+  callRuntime,
+  openRuntime,
+  type Runtime,
+  RuntimeAnswerError,
+  RuntimeCallError,
+  type RuntimeRequest,
+} from "../runtime/client";
 import type { ExecutionRow, ExecType, SandboxRow } from "../store/store";
 import type { Calls } from "./calls";
 import type { ServiceContext } from "./context";
@@ -35,21 +42,43 @@ const FILES_MS = 30_000;
 export class Capabilities {
   private readonly answers: ReturnType<typeof largeAnswers>;
 
-  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly calls: Calls) {
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly sessions: Sessions,
+    private readonly calls: Calls,
+  ) {
     this.answers = largeAnswers(context.config.limits.answer_bytes);
   }
 
   async python(target: Target, code: string, options: ExecOptions) {
-    const { result, row } = await this.execute(target, "python", code, options, { path: "/ipython/exec", body: { code }, form: this.answers.python }, (answer) => ({
-      success: answer.success, output: answer.output.text.trim(), error: answer.error,
-    }));
+    const { result, row } = await this.execute(
+      target,
+      "python",
+      code,
+      options,
+      { path: "/ipython/exec", body: { code }, form: this.answers.python },
+      (answer) => ({
+        success: answer.success,
+        output: answer.output.text.trim(),
+        error: answer.error,
+      }),
+    );
     return { row, data: { execution_count: result.execution_count, output: result.output } };
   }
 
   async shell(target: Target, command: string, cwd: string, options: ExecOptions) {
-    const { result, row } = await this.execute(target, "shell", command, options, { path: "/shell/exec", body: { command, cwd }, form: this.answers.shell }, (answer) => ({
-      success: answer.return_code === 0, output: answer.stdout.trim(), error: [answer.error, answer.stderr.trim()].filter(Boolean).join("\n") || null,
-    }));
+    const { result, row } = await this.execute(
+      target,
+      "shell",
+      command,
+      options,
+      { path: "/shell/exec", body: { command, cwd }, form: this.answers.shell },
+      (answer) => ({
+        success: answer.return_code === 0,
+        output: answer.stdout.trim(),
+        error: [answer.error, answer.stderr.trim()].filter(Boolean).join("\n") || null,
+      }),
+    );
     return { row, exitCode: result.return_code };
   }
 
@@ -60,7 +89,12 @@ export class Capabilities {
 
   /** The content is sent on as it came, without being decoded. */
   async writeFile(target: Target, path: string, content: string | JsonText): Promise<void> {
-    await this.file(target, "/fs/write_file", { body: joinJson([`{"path":${JSON.stringify(path)},"mode":"w","content":`, jsonOf(content), "}"]) }, DONE);
+    await this.file(
+      target,
+      "/fs/write_file",
+      { body: joinJson([`{"path":${JSON.stringify(path)},"mode":"w","content":`, jsonOf(content), "}"]) },
+      DONE,
+    );
   }
 
   async deleteFile(target: Target, path: string): Promise<void> {
@@ -75,10 +109,16 @@ export class Capabilities {
   async upload(target: Target, body: () => NonNullable<RuntimeRequest["stream"]>): Promise<number> {
     const answer = await this.withRuntime(target, "filesystem", async (endpoint) => {
       await callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: FILES_MS }, HEALTH);
-      return callRuntime(endpoint, { method: "POST", path: "/fs/upload", stream: body(), timeoutMs: FILES_MS }, UPLOADED)
-        .catch((error: unknown) => { throw final(error); });
+      return callRuntime(
+        endpoint,
+        { method: "POST", path: "/fs/upload", stream: body(), timeoutMs: FILES_MS },
+        UPLOADED,
+      ).catch((error: unknown) => {
+        throw final(error);
+      });
     });
-    if (!answer.success) throw new BayError("ship_error", `the upload failed: ${(answer.error ?? "no reason given").slice(0, 500)}`);
+    if (!answer.success)
+      throw new BayError("ship_error", `the upload failed: ${(answer.error ?? "no reason given").slice(0, 500)}`);
     return answer.size ?? 0;
   }
 
@@ -86,44 +126,91 @@ export class Capabilities {
   async download(target: Target, path: string): Promise<IncomingMessage> {
     const query = new URLSearchParams({ file_path: path });
     return this.withRuntime(target, "filesystem", (endpoint) =>
-      openRuntime(endpoint, { method: "GET", path: `/fs/download?${query.toString()}`, timeoutMs: FILES_MS }).catch((error: unknown) => {
-        if (error instanceof RuntimeAnswerError && error.status === 404) throw new BayError("file_not_found", `file not found: ${path}`);
-        throw final(error);
-      }));
+      openRuntime(endpoint, { method: "GET", path: `/fs/download?${query.toString()}`, timeoutMs: FILES_MS }).catch(
+        (error: unknown) => {
+          if (error instanceof RuntimeAnswerError && error.status === 404)
+            throw new BayError("file_not_found", `file not found: ${path}`);
+          throw final(error);
+        },
+      ),
+    );
   }
 
-  private file<T>(target: Target, path: string, request: Pick<RuntimeRequest, "json" | "body">, form: RuntimeAnswer<T>): Promise<T> {
+  private file<T>(
+    target: Target,
+    path: string,
+    request: Pick<RuntimeRequest, "json" | "body">,
+    form: RuntimeAnswer<T>,
+  ): Promise<T> {
     const { hold } = target;
-    return this.withRuntime(target, "filesystem", (endpoint) => callRuntime(endpoint, { method: "POST", path, ...request, timeoutMs: FILES_MS, hold }, form));
+    return this.withRuntime(target, "filesystem", (endpoint) =>
+      callRuntime(endpoint, { method: "POST", path, ...request, timeoutMs: FILES_MS, hold }, form),
+    );
   }
 
   /** Runs code and keeps a row of it; a call that ends in an error status leaves none. */
-  private async execute<T>(target: Target, type: ExecType, code: string, options: ExecOptions, { path, body, form }: { path: string; body: object; form: RuntimeAnswer<T> },
-    read: (answer: T) => Pick<ExecutionRow, "success" | "output" | "error">): Promise<{ result: T; row: ExecutionRow }> {
+  private async execute<T>(
+    target: Target,
+    type: ExecType,
+    code: string,
+    options: ExecOptions,
+    { path, body, form }: { path: string; body: object; form: RuntimeAnswer<T> },
+    read: (answer: T) => Pick<ExecutionRow, "success" | "output" | "error">,
+  ): Promise<{ result: T; row: ExecutionRow }> {
     let began = now();
     let sessionId: string | null = null;
     const { hold } = target;
     const result = await this.withRuntime(target, type, (endpoint, session) => {
       began = now();
       sessionId = session.id;
-      return callRuntime(endpoint, { method: "POST", path, json: { ...body, timeout: options.timeout }, timeoutMs: options.timeout * 1000 + EXTRA_MS, hold }, form);
+      return callRuntime(
+        endpoint,
+        {
+          method: "POST",
+          path,
+          json: { ...body, timeout: options.timeout },
+          timeoutMs: options.timeout * 1000 + EXTRA_MS,
+          hold,
+        },
+        form,
+      );
     });
     const ended = now();
     const row: ExecutionRow = {
-      id: newId("exec"), sandboxId: target.sandbox.id, sessionId, type, code, ...read(result),
-      timeMs: Math.round(ended - began), description: options.description, tags: normalizeTags(options.tags), notes: null, createdAt: ended,
+      id: newId("exec"),
+      sandboxId: target.sandbox.id,
+      sessionId,
+      type,
+      code,
+      ...read(result),
+      timeMs: Math.round(ended - began),
+      description: options.description,
+      tags: normalizeTags(options.tags),
+      notes: null,
+      createdAt: ended,
     };
     // The sandbox may have been deleted while the code ran; its history went with it.
     if (this.context.store.sandbox(target.sandbox.id)?.deletedAt === null) this.context.store.insertExecution(row);
     return { result, row };
   }
 
-  /** Calls the container that answers for a capability; once more when its session turned out to be dead before it took anything. */
-  private withRuntime<T>(target: Target, capability: string, call: (endpoint: Runtime, session: RunningSession) => Promise<T>): Promise<T> {
+  /**
+   * Calls the container that answers for a capability; once more when its session turned out to be dead before it took
+   * anything.
+   */
+  private withRuntime<T>(
+    target: Target,
+    capability: string,
+    call: (endpoint: Runtime, session: RunningSession) => Promise<T>,
+  ): Promise<T> {
     return this.calls.run(target.sandbox.id, () => this.callRuntime(target, capability, call));
   }
 
-  private async callRuntime<T>({ sandbox, profile }: Target, capability: string, call: (endpoint: Runtime, session: RunningSession) => Promise<T>): Promise<T> {
+  private async callRuntime<T>(
+    { sandbox, profile }: Target,
+    capability: string,
+    call: (endpoint: Runtime, session: RunningSession) => Promise<T>,
+  ): Promise<T> {
     const container = containerFor(profile, capability).name;
     let session = await this.sessions.ensureRunning(sandbox.id, profile);
     for (let first = true; ; first = false) {
@@ -135,7 +222,12 @@ export class Capabilities {
         const stranger = error instanceof RuntimeAnswerError && error.status === 401;
         const untouched = stranger || (error instanceof RuntimeCallError && error.failure === "refused");
         if (!untouched || !first) throw await this.describe(error, session);
-        session = await this.sessions.replaceLost(sandbox.id, profile, session, stranger ? "the runtime does not know this Bay's token" : undefined);
+        session = await this.sessions.replaceLost(
+          sandbox.id,
+          profile,
+          session,
+          stranger ? "the runtime does not know this Bay's token" : undefined,
+        );
       }
     }
   }
@@ -143,31 +235,48 @@ export class Capabilities {
   private async requireCapability(endpoint: Runtime, capability: string): Promise<void> {
     const { capabilities } = await this.sessions.meta(endpoint);
     if (!capabilities.includes(capability)) {
-      throw new BayError("capability_not_supported", `the runtime does not offer "${capability}"`, { capability, available: capabilities });
+      throw new BayError("capability_not_supported", `the runtime does not offer "${capability}"`, {
+        capability,
+        available: capabilities,
+      });
     }
   }
 
   /** The contract's code for a call that failed, with the pod's own reason where it died. */
   private async describe(error: unknown, session: RunningSession): Promise<unknown> {
-    if (error instanceof RuntimeAnswerError) return new BayError("ship_error", `the runtime answered ${error.status}: ${error.detail}`);
+    if (error instanceof RuntimeAnswerError)
+      return new BayError("ship_error", `the runtime answered ${error.status}: ${error.detail}`);
     if (!(error instanceof RuntimeCallError)) return error;
     if (error.failure === "timeout") return new BayError("timeout", error.message);
     const condition = await this.context.driver.whyLost(session.id);
     const why = condition && !condition.alive ? `: ${condition.message}` : "";
-    return new BayError("ship_error", `${error.message}${why}`, condition && !condition.alive ? { reason: condition.failure } : {});
+    return new BayError(
+      "ship_error",
+      `${error.message}${why}`,
+      condition && !condition.alive ? { reason: condition.failure } : {},
+    );
   }
 }
 
 /** Tags as the history keeps them: trimmed, unique, sorted, joined by commas; null when there are none. */
 export function normalizeTags(tags: string | null): string | null {
-  const unique = [...new Set((tags ?? "").split(",").map((tag) => tag.trim()).filter(Boolean))].sort();
+  const unique = [
+    ...new Set(
+      (tags ?? "")
+        .split(",")
+        .map((tag) => tag.trim())
+        .filter(Boolean),
+    ),
+  ].sort();
   return unique.length > 0 ? unique.join(",") : null;
 }
 
 /** A failed transfer: it is not tried again, and running out of time is a runtime error by contract. */
 function final(error: unknown): unknown {
-  if (error instanceof RuntimeAnswerError && error.status === 401) return new BayError("ship_error", `the runtime answered 401: ${error.detail}`);
-  if (error instanceof RuntimeCallError && error.failure === "timeout") return new BayError("ship_error", error.message);
+  if (error instanceof RuntimeAnswerError && error.status === 401)
+    return new BayError("ship_error", `the runtime answered 401: ${error.detail}`);
+  if (error instanceof RuntimeCallError && error.failure === "timeout")
+    return new BayError("ship_error", error.message);
   if (error instanceof RuntimeCallError) return new RuntimeCallError("broken", error.message);
   return error;
 }

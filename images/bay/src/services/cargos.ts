@@ -9,20 +9,35 @@ export class Cargos {
   constructor(private readonly context: ServiceContext) {}
 
   /** Makes the row and the volume; a sandbox makes it a managed one. */
-  async create(owner: string, sizeLimitMb: number | null, sandbox: { id: string; profileId: string } | null): Promise<CargoRow> {
+  async create(
+    owner: string,
+    sizeLimitMb: number | null,
+    sandbox: { id: string; profileId: string } | null,
+  ): Promise<CargoRow> {
     const { store, driver, config } = this.context;
     requireRoom(this.context);
     const most = config.limits.cargos_per_owner;
-    if (sandbox === null && store.countCargos(owner) >= most) throw overLimit(`this owner has ${most} cargos, which is the limit`, { reason: "cargos" });
+    if (sandbox === null && store.countCargos(owner) >= most)
+      throw overLimit(`this owner has ${most} cargos, which is the limit`, { reason: "cargos" });
     const at = now();
     const row: CargoRow = {
-      id: newId("ws"), owner, managed: sandbox !== null, managedBySandboxId: sandbox?.id ?? null,
-      sizeLimitMb: sizeLimitMb ?? config.cargo.default_size_limit_mb, createdAt: at, lastAccessedAt: at,
+      id: newId("ws"),
+      owner,
+      managed: sandbox !== null,
+      managedBySandboxId: sandbox?.id ?? null,
+      sizeLimitMb: sizeLimitMb ?? config.cargo.default_size_limit_mb,
+      createdAt: at,
+      lastAccessedAt: at,
     };
     store.insertCargo(row);
     try {
       await driver.createCargo({
-        id: row.id, owner, managed: row.managed, sandboxId: row.managedBySandboxId, profileId: sandbox?.profileId ?? null, sizeLimitMb: row.sizeLimitMb,
+        id: row.id,
+        owner,
+        managed: row.managed,
+        sandboxId: row.managedBySandboxId,
+        profileId: sandbox?.profileId ?? null,
+        sizeLimitMb: row.sizeLimitMb,
         origin: store.nextOrigin(),
       });
     } catch (error) {
@@ -39,7 +54,12 @@ export class Cargos {
     return row;
   }
 
-  list(owner: string, managed: boolean, cursor: string | null, limit: number): { items: CargoRow[]; nextCursor: string | null } {
+  list(
+    owner: string,
+    managed: boolean,
+    cursor: string | null,
+    limit: number,
+  ): { items: CargoRow[]; nextCursor: string | null } {
     const rows = this.context.store.cargosAfter(owner, managed, cursor, limit + 1);
     const items = rows.slice(0, limit);
     return { items, nextCursor: rows.length > limit ? items.at(-1)!.id : null };
@@ -49,7 +69,11 @@ export class Cargos {
   attachable(owner: string, id: string): CargoRow {
     const row = this.get(owner, id);
     if (row.managed) {
-      throw new BayError("conflict", `cargo ${id} belongs to a sandbox and goes with it; make one by POST /v1/cargos to share it`, { managed_by_sandbox_id: row.managedBySandboxId });
+      throw new BayError(
+        "conflict",
+        `cargo ${id} belongs to a sandbox and goes with it; make one by POST /v1/cargos to share it`,
+        { managed_by_sandbox_id: row.managedBySandboxId },
+      );
     }
     return row;
   }
@@ -58,7 +82,10 @@ export class Cargos {
   async remove(owner: string, id: string): Promise<void> {
     const row = this.get(owner, id);
     const users = this.context.store.sandboxesOn(id).map((sandbox) => sandbox.id);
-    if (row.managed && users.length > 0) throw new BayError("conflict", `cargo ${id} is managed by a sandbox; delete that`, { managed_by_sandbox_id: row.managedBySandboxId });
+    if (row.managed && users.length > 0)
+      throw new BayError("conflict", `cargo ${id} is managed by a sandbox; delete that`, {
+        managed_by_sandbox_id: row.managedBySandboxId,
+      });
     if (users.length > 0) throw new BayError("conflict", `cargo ${id} is in use`, { active_sandbox_ids: users });
     await this.drop(row);
   }

@@ -23,5 +23,8 @@ export interface ServiceContext {
 
 /** @throws BayError quota_exceeded when the database has reached its largest size */
 export function requireRoom({ store, config }: Pick<ServiceContext, "store" | "config">): void {
-  if (store.full) throw overLimit(`the database has reached database.max_mb (${config.database.max_mb})`, { reason: "database_full" });
+  if (store.full)
+    throw overLimit(`the database has reached database.max_mb (${config.database.max_mb})`, {
+      reason: "database_full",
+    });
 }

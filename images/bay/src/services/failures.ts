@@ -10,6 +10,7 @@ export function fromDriver(error: unknown, sandboxId: string, multi = false): Er
   const details = { sandbox_id: sandboxId, reason: error.failure };
   if (error.failure === "quota") return new BayError("quota_exceeded", error.message, details);
   // It can pass by itself when other sandboxes end: the client is asked to come back.
-  if (error.failure === "unschedulable") return new BayError("session_not_ready", error.message, { ...details, retry_after_ms: retryAfterMs(multi) });
+  if (error.failure === "unschedulable")
+    return new BayError("session_not_ready", error.message, { ...details, retry_after_ms: retryAfterMs(multi) });
   return new BayError("internal_error", error.message, details);
 }

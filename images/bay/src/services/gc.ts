@@ -31,7 +31,15 @@ export class Gc {
 
   constructor(
     private readonly context: ServiceContext,
-    private readonly parts: { sandboxes: Sandboxes; sessions: Sessions; cargos: Cargos; locks: Locks; calls: Calls; recovery: Recovery; aside: SetAside },
+    private readonly parts: {
+      sandboxes: Sandboxes;
+      sessions: Sessions;
+      cargos: Cargos;
+      locks: Locks;
+      calls: Calls;
+      recovery: Recovery;
+      aside: SetAside;
+    },
     readonly instanceId: string,
   ) {}
 
@@ -51,7 +59,9 @@ export class Gc {
     const { enabled, run_on_startup, interval_seconds } = this.context.config.gc;
     if (!enabled) return;
     const cycle = (): void => {
-      this.run().catch((error: unknown) => { this.context.log.warn({ error: String(error) }, "the collection did not run"); });
+      this.run().catch((error: unknown) => {
+        this.context.log.warn({ error: String(error) }, "the collection did not run");
+      });
     };
     this.timer = setInterval(cycle, interval_seconds * 1000);
     if (run_on_startup) cycle();
@@ -67,8 +77,13 @@ export class Gc {
   async run(): Promise<TaskResult[]> {
     if (this.busy) throw new GcBusy("a collection is running");
     this.busy = true;
-    const results = this.runTasks().finally(() => { this.busy = false; });
-    this.cycle = results.then(() => undefined, () => undefined);
+    const results = this.runTasks().finally(() => {
+      this.busy = false;
+    });
+    this.cycle = results.then(
+      () => undefined,
+      () => undefined,
+    );
     return results;
   }
 
@@ -89,21 +104,27 @@ export class Gc {
   }
 
   private readonly tasks: Record<GcTask, (result: TaskResult) => Promise<void>> = {
-    idle_session: (result) => this.overSandboxes(result, "idleExpiresAt", async (id) => {
-      if (this.parts.calls.busy(id)) return false; // it is not idle: a call takes longer than the idle time
-      await this.parts.sessions.end(this.context.store.sandbox(id)!);
-      return true;
-    }),
-    expired_sandbox: (result) => this.overSandboxes(result, "expiresAt", async (id) => {
-      await this.parts.sandboxes.destroy(id);
-      return true;
-    }),
+    idle_session: (result) =>
+      this.overSandboxes(result, "idleExpiresAt", async (id) => {
+        if (this.parts.calls.busy(id)) return false; // it is not idle: a call takes longer than the idle time
+        await this.parts.sessions.end(this.context.store.sandbox(id)!);
+        return true;
+      }),
+    expired_sandbox: (result) =>
+      this.overSandboxes(result, "expiresAt", async (id) => {
+        await this.parts.sandboxes.destroy(id);
+        return true;
+      }),
     orphan_cargo: (result) => this.orphanCargos(result),
     orphan_container: (result) => this.orphanContainers(result),
   };
 
   /** Acts on each sandbox whose time has passed, and asks again under its lock, where an extension wins. */
-  private async overSandboxes(result: TaskResult, clock: SandboxClock, act: (id: string) => Promise<boolean>): Promise<void> {
+  private async overSandboxes(
+    result: TaskResult,
+    clock: SandboxClock,
+    act: (id: string) => Promise<boolean>,
+  ): Promise<void> {
     const due = (id: string): boolean => {
       const row = this.context.store.sandbox(id);
       return row !== undefined && row.deletedAt === null && row[clock] !== null && row[clock] < now();

@@ -27,7 +27,10 @@ const KEY = /^[A-Za-z0-9_-]{1,128}$/;
 export class Idempotency {
   private readonly inFlight = new Map<string, { fingerprint: string; answer: Promise<Answer> }>();
 
-  constructor(private readonly store: Store, private readonly config: Config["idempotency"]) {}
+  constructor(
+    private readonly store: Store,
+    private readonly config: Config["idempotency"],
+  ) {}
 
   /**
    * Runs `work`, or gives the answer that a request of the same key got; requests that meet wait for the first one.
@@ -53,12 +56,20 @@ export class Idempotency {
       await first.answer.catch(() => undefined);
     }
     // Looked at before anything is done: the answer could not be kept.
-    if (this.store.full) throw overLimit("the database is full: no answer can be kept under a key", { reason: "database_full" });
+    if (this.store.full)
+      throw overLimit("the database is full: no answer can be kept under a key", { reason: "database_full" });
     const answer = work();
     this.inFlight.set(slot, { fingerprint, answer });
     try {
       const { status, body } = await answer;
-      this.store.saveAnswer({ owner, key, fingerprint, status, body: JSON.stringify(body), expiresAt: now() + this.config.ttl_hours * 3_600_000 });
+      this.store.saveAnswer({
+        owner,
+        key,
+        fingerprint,
+        status,
+        body: JSON.stringify(body),
+        expiresAt: now() + this.config.ttl_hours * 3_600_000,
+      });
       return { status, body };
     } finally {
       this.inFlight.delete(slot);
@@ -68,10 +79,13 @@ export class Idempotency {
 
 function fingerprintOf({ method, path, body }: KeyedRequest): string {
   const sorted = Object.fromEntries(Object.entries(body).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return createHash("sha256").update(JSON.stringify([method, path, sorted])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([method, path, sorted]))
+    .digest("hex");
 }
 
-const reused = (key: string): BayError => misuse(key, "the key was used for a request with another method, path or body");
+const reused = (key: string): BayError =>
+  misuse(key, "the key was used for a request with another method, path or body");
 function misuse(key: string, hint: string): BayError {
   return new BayError("conflict", `Idempotency-Key cannot be used: ${hint}`, { key, hint });
 }

@@ -17,7 +17,10 @@ export class OpenRuntimes {
 
   /** Images that answer anyone, as far as sessions of this Bay's life have shown. */
   images(): string[] {
-    return [...this.known].filter(([, open]) => open).map(([image]) => image).sort();
+    return [...this.known]
+      .filter(([, open]) => open)
+      .map(([image]) => image)
+      .sort();
   }
 
   /** Asks a runtime that has just started, once for each image. Never throws. */
@@ -26,14 +29,22 @@ export class OpenRuntimes {
     const open = await answersAnyone(url);
     if (open === undefined || this.known.has(image)) return;
     this.known.set(image, open);
-    if (open) this.context.log.warn({ image }, "this image's runtime answers without its session's token: whoever reaches its port can run code in the sandbox");
+    if (open)
+      this.context.log.warn(
+        { image },
+        "this image's runtime answers without its session's token: whoever reaches its port can run code in the sandbox",
+      );
   }
 }
 
 /** Undefined when the answer says neither. */
 async function answersAnyone(url: string): Promise<boolean | undefined> {
   try {
-    await callRuntime({ url, token: randomBytes(32).toString("base64url") }, { method: "GET", path: "/meta", timeoutMs: TRY_MS }, META);
+    await callRuntime(
+      { url, token: randomBytes(32).toString("base64url") },
+      { method: "GET", path: "/meta", timeoutMs: TRY_MS },
+      META,
+    );
     return true;
   } catch (error) {
     return error instanceof RuntimeAnswerError && (error.status === 401 || error.status === 403) ? false : undefined;

@@ -57,16 +57,26 @@ export class Recovery {
     return halfMade.length;
   }
 
-  /** Compares with the cluster, and again after a pause while that cannot be reached, until `stop`. Gives undefined when it was stopped. */
+  /**
+   * Compares with the cluster, and again after a pause while that cannot be reached, until `stop`. Gives undefined when
+   * it was stopped.
+   */
   async run(stop: AbortSignal): Promise<RecoveryReport | undefined> {
     for (let pause = RETRY_MS; !stop.aborted; pause = Math.min(pause * 2, RETRY_MOST_MS)) {
       try {
         const report = await this.reconcile();
-        if (report.setAside > 0) this.context.log.warn({ recovery: report }, "the cluster has volumes or pods that the database knows nothing of; see GET /v1/admin/recovery");
+        if (report.setAside > 0)
+          this.context.log.warn(
+            { recovery: report },
+            "the cluster has volumes or pods that the database knows nothing of; see GET /v1/admin/recovery",
+          );
         else this.context.log.info({ recovery: report }, "records and cluster agree");
         return report;
       } catch (error) {
-        this.context.log.warn({ error: (error as Error).message, againInMs: pause }, "the cluster cannot be compared with the records yet");
+        this.context.log.warn(
+          { error: (error as Error).message, againInMs: pause },
+          "the cluster cannot be compared with the records yet",
+        );
         await delay(pause, undefined, { signal: stop }).catch(() => undefined);
       }
     }
@@ -76,10 +86,19 @@ export class Recovery {
   /** Compares once. @throws DriverError when the cluster cannot be listed */
   async reconcile(): Promise<RecoveryReport> {
     const { store, driver } = this.context;
-    const report: RecoveryReport = { adopted: 0, lost: 0, removedSessions: 0, removedCargos: 0, setAside: 0, errors: [] };
+    const report: RecoveryReport = {
+      adopted: 0,
+      lost: 0,
+      removedSessions: 0,
+      removedCargos: 0,
+      setAside: 0,
+      errors: [],
+    };
     const listed = await this.list();
     for (const session of store.sessionsIn("running")) {
-      await attempt(report, session.id, async () => { report[await this.parts.sessions.adopt(session)] += 1; });
+      await attempt(report, session.id, async () => {
+        report[await this.parts.sessions.adopt(session)] += 1;
+      });
     }
     for (const session of listed.sessions.filter(({ sessionId }) => sessionId !== "")) {
       await attempt(report, session.sessionId, async () => {
@@ -90,12 +109,20 @@ export class Recovery {
     report.setAside = (await this.parts.aside.look(listed)).length;
     // Where something is unknown, a sandbox without a record may be one whose record was lost.
     for (const cargo of store.orphanCargos(report.setAside > 0 ? 0 : this.startedAt)) {
-      await attempt(report, cargo.id, async () => { await this.parts.cargos.drop(cargo); report.removedCargos += 1; });
+      await attempt(report, cargo.id, async () => {
+        await this.parts.cargos.drop(cargo);
+        report.removedCargos += 1;
+      });
     }
     for (const volume of listed.volumes) {
       const { id, managed } = volume;
-      const forgotten = managed && !store.cargo(id) && this.parts.aside.knowsVolume(volume) && store.sandboxesOn(id).length === 0;
-      if (forgotten) await attempt(report, id, async () => { await driver.deleteCargo(id); report.removedCargos += 1; });
+      const forgotten =
+        managed && !store.cargo(id) && this.parts.aside.knowsVolume(volume) && store.sandboxesOn(id).length === 0;
+      if (forgotten)
+        await attempt(report, id, async () => {
+          await driver.deleteCargo(id);
+          report.removedCargos += 1;
+        });
     }
     return report;
   }
@@ -114,7 +141,9 @@ export class Recovery {
   async removeDue(one: (id: string, error?: Error) => void): Promise<void> {
     const listed = await this.list();
     const mounted = new Set(listed.sessions.map(({ cargoId }) => cargoId));
-    const items = (await this.parts.aside.look(listed)).filter((item) => item.kind === "session" || !mounted.has(item.id));
+    const items = (await this.parts.aside.look(listed)).filter(
+      (item) => item.kind === "session" || !mounted.has(item.id),
+    );
     for (const item of this.parts.aside.due(items, listed.volumes.length)) {
       try {
         if (await this.removeSetAside(item)) one(item.id);
@@ -130,7 +159,11 @@ export class Recovery {
    * @param ttlSeconds of sandboxes that are restored; null: they do not end by themselves
    * @throws DriverError when the cluster cannot be listed
    */
-  async adopt(ids: string[] | null, as: AdoptAs, ttlSeconds: number | null): Promise<{ adopted: Adopted[]; errors: { id: string; message: string }[] }> {
+  async adopt(
+    ids: string[] | null,
+    as: AdoptAs,
+    ttlSeconds: number | null,
+  ): Promise<{ adopted: Adopted[]; errors: { id: string; message: string }[] }> {
     const { items } = await this.setAside();
     const volumes = new Map(volumesOf(items).map((volume) => [volume.id, volume]));
     const adopted: Adopted[] = [];
@@ -138,11 +171,14 @@ export class Recovery {
     for (const id of new Set(ids ?? volumes.keys())) {
       try {
         // One after another, and only what is still unknown: a second call may run beside this one.
-        adopted.push(await this.parts.locks.run(`adopt ${id}`, async () => {
-          const volume = volumes.get(id);
-          if (!volume || this.parts.aside.knowsVolume(volume)) throw new BayError("not_found", `volume ${id} is not set aside`);
-          return this.parts.adoption.adopt(volume, as, ttlSeconds, sessionsOf(items));
-        }));
+        adopted.push(
+          await this.parts.locks.run(`adopt ${id}`, async () => {
+            const volume = volumes.get(id);
+            if (!volume || this.parts.aside.knowsVolume(volume))
+              throw new BayError("not_found", `volume ${id} is not set aside`);
+            return this.parts.adoption.adopt(volume, as, ttlSeconds, sessionsOf(items));
+          }),
+        );
       } catch (error) {
         errors.push({ id, message: (error as Error).message });
       }
@@ -153,15 +189,22 @@ export class Recovery {
   }
 
   private async list(): Promise<Listed> {
-    const [sessions, volumes] = await Promise.all([this.context.driver.listSessions(), this.context.driver.listCargos()]);
+    const [sessions, volumes] = await Promise.all([
+      this.context.driver.listSessions(),
+      this.context.driver.listCargos(),
+    ]);
     return { sessions, volumes };
   }
 
-  /** Removes compute that no record wants, takes over what is newer than the records, and leaves what they do not know. */
+  /**
+   * Removes compute that no record wants, takes over what is newer than the records, and leaves what they do not know.
+   */
   private async settleSession(session: ListedSession): Promise<"removedSessions" | "adopted" | undefined> {
     const { store } = this.context;
     const { sessionId, sandboxId, origin } = session;
-    const newer = store.session(sessionId) ? origin !== null && !store.madeHere(origin) : !this.parts.aside.knowsSession(session);
+    const newer = store.session(sessionId)
+      ? origin !== null && !store.madeHere(origin)
+      : !this.parts.aside.knowsSession(session);
     if (!newer) return (await this.parts.sessions.removeUnwanted(sessionId, sandboxId)) ? "removedSessions" : undefined;
     if (session.ending) return undefined;
     const taken = await this.parts.locks.run(sandboxId, () => this.parts.adoption.adoptSession(session));

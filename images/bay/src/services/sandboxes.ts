@@ -36,23 +36,39 @@ export class Sandboxes {
   /** Sandboxes that are being made, by owner. */
   private readonly made = new Map<string, number>();
 
-  constructor(private readonly context: ServiceContext, private readonly sessions: Sessions, private readonly cargos: Cargos, private readonly locks: Locks) {}
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly sessions: Sessions,
+    private readonly cargos: Cargos,
+    private readonly locks: Locks,
+  ) {}
 
   async create(owner: string, input: NewSandbox): Promise<SandboxRow> {
     const profile = this.profile(input.profile);
     const { store, config } = this.context;
     requireRoom(this.context);
     const most = config.limits.sandboxes_per_owner;
-    if (store.countSandboxes(owner) + this.making(owner) >= most) throw overLimit(`this owner has ${most} sandboxes, which is the limit`, { reason: "sandboxes" });
+    if (store.countSandboxes(owner) + this.making(owner) >= most)
+      throw overLimit(`this owner has ${most} sandboxes, which is the limit`, { reason: "sandboxes" });
     return this.counted(owner, () => this.make(owner, profile, input));
   }
 
   private async make(owner: string, profile: Profile, input: NewSandbox): Promise<SandboxRow> {
     const id = newId("sandbox");
-    const cargo = input.cargo_id === null ? await this.cargos.create(owner, null, { id, profileId: profile.id }) : this.cargos.attachable(owner, input.cargo_id);
+    const cargo =
+      input.cargo_id === null
+        ? await this.cargos.create(owner, null, { id, profileId: profile.id })
+        : this.cargos.attachable(owner, input.cargo_id);
     const createdAt = now();
     const row: SandboxRow = {
-      id, owner, profileId: profile.id, cargoId: cargo.id, createdAt, sessionId: null, idleExpiresAt: null, deletedAt: null,
+      id,
+      owner,
+      profileId: profile.id,
+      cargoId: cargo.id,
+      createdAt,
+      sessionId: null,
+      idleExpiresAt: null,
+      deletedAt: null,
       expiresAt: input.ttl !== null && input.ttl > 0 ? timeAfter(createdAt, input.ttl) : null,
     };
     this.context.store.insertSandbox(row);
@@ -67,7 +83,12 @@ export class Sandboxes {
   }
 
   /** A page in ascending order of ids; `status` filters what was scanned, so a page may be short. */
-  list(owner: string, cursor: string | null, limit: number, status: string | null): { items: SandboxRow[]; nextCursor: string | null } {
+  list(
+    owner: string,
+    cursor: string | null,
+    limit: number,
+    status: string | null,
+  ): { items: SandboxRow[]; nextCursor: string | null } {
     const wanted = STATUSES.find((each) => each === status);
     const scan = wanted ? Math.max(20 * limit, 1000) : limit;
     const rows = this.context.store.sandboxesAfter(owner, cursor, scan + 1);
@@ -94,21 +115,38 @@ export class Sandboxes {
     const endpoints = session?.state === "running" ? session.endpoints : null;
     const profile = this.context.profiles.get(row.profileId);
     if (!endpoints || !profile) return null;
-    return Promise.all(profile.containers.map(async ({ name, runtimeType, capabilities }) => {
-      const endpoint = { url: endpoints[name]!, token: this.context.tokens.token(session!.id) };
-      const [meta, healthy] = await Promise.all([
-        this.sessions.meta(endpoint, LOOK_MS).catch(() => null),
-        callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }, HEALTH).then(({ status }) => status === "healthy", () => null),
-      ]);
-      return { name, runtime_type: runtimeType, status: "running", version: meta?.version ?? null, capabilities: profile.multi ? capabilities : [], healthy };
-    }));
+    return Promise.all(
+      profile.containers.map(async ({ name, runtimeType, capabilities }) => {
+        const endpoint = { url: endpoints[name]!, token: this.context.tokens.token(session!.id) };
+        const [meta, healthy] = await Promise.all([
+          this.sessions.meta(endpoint, LOOK_MS).catch(() => null),
+          callRuntime(endpoint, { method: "GET", path: "/health", timeoutMs: LOOK_MS }, HEALTH).then(
+            ({ status }) => status === "healthy",
+            () => null,
+          ),
+        ]);
+        return {
+          name,
+          runtime_type: runtimeType,
+          status: "running",
+          version: meta?.version ?? null,
+          capabilities: profile.multi ? capabilities : [],
+          healthy,
+        };
+      }),
+    );
   }
 
   async extendTtl(owner: string, id: string, seconds: number): Promise<SandboxRow> {
     return this.locks.run(id, async () => {
       const row = this.get(owner, id);
-      if (row.expiresAt === null) throw new BayError("sandbox_ttl_infinite", `sandbox ${id} has no end that could be moved`, { sandbox_id: id });
-      if (row.expiresAt < now()) throw new BayError("sandbox_expired", `sandbox ${id} has expired`, { sandbox_id: id, expires_at: isoTime(row.expiresAt) });
+      if (row.expiresAt === null)
+        throw new BayError("sandbox_ttl_infinite", `sandbox ${id} has no end that could be moved`, { sandbox_id: id });
+      if (row.expiresAt < now())
+        throw new BayError("sandbox_expired", `sandbox ${id} has expired`, {
+          sandbox_id: id,
+          expires_at: isoTime(row.expiresAt),
+        });
       const expiresAt = timeAfter(Math.max(row.expiresAt, now()), seconds);
       this.context.store.updateSandbox(id, { expiresAt });
       return Promise.resolve({ ...row, expiresAt });
@@ -133,7 +171,9 @@ export class Sandboxes {
   async remove(owner: string, id: string): Promise<void> {
     const row = this.context.store.sandbox(id);
     if (!row || row.owner !== owner) throw notFound("sandbox", id);
-    await this.locks.run(id, async () => { await this.destroy(id); });
+    await this.locks.run(id, async () => {
+      await this.destroy(id);
+    });
   }
 
   /** Removes compute, record, history and managed cargo. The caller holds the sandbox's lock. */
@@ -178,7 +218,11 @@ export class Sandboxes {
   /** A profile of the configuration. @throws BayError validation_error */
   profile(id: string): Profile {
     const profile = this.context.profiles.get(id);
-    if (!profile) throw new BayError("validation_error", `unknown profile: ${id}; known are ${[...this.context.profiles.keys()].join(", ")}`);
+    if (!profile)
+      throw new BayError(
+        "validation_error",
+        `unknown profile: ${id}; known are ${[...this.context.profiles.keys()].join(", ")}`,
+      );
     return profile;
   }
 }

@@ -39,12 +39,29 @@ export function makeServices(context: ServiceContext, instanceId: string): Servi
   const sessions = new Sessions(context, locks, queue, open);
   const cargos = new Cargos(context);
   const sandboxes = new Sandboxes(context, sessions, cargos, locks);
-  const recovery = new Recovery(context, { sessions, cargos, locks, aside, adoption: new Adoption(context, { sessions, locks }) });
+  const recovery = new Recovery(context, {
+    sessions,
+    cargos,
+    locks,
+    aside,
+    adoption: new Adoption(context, { sessions, locks }),
+  });
   const gc = new Gc(context, { sandboxes, sessions, cargos, locks, calls, recovery, aside }, instanceId);
-  sessions.onStart = (outcome, ms) => { metrics.start(outcome, ms); };
-  gc.onTask = (result) => { metrics.gc(result); };
+  sessions.onStart = (outcome, ms) => {
+    metrics.start(outcome, ms);
+  };
+  gc.onTask = (result) => {
+    metrics.gc(result);
+  };
   return {
-    context, sandboxes, cargos, gc, metrics, skills: new Skills(context), recovery, capabilities: new Capabilities(context, sessions, calls),
+    context,
+    sandboxes,
+    cargos,
+    gc,
+    metrics,
+    skills: new Skills(context),
+    recovery,
+    capabilities: new Capabilities(context, sessions, calls),
     idempotency: new Idempotency(context.store, context.config.idempotency),
   };
 }

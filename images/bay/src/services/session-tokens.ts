@@ -31,7 +31,10 @@ export class SessionTokens {
 export function sessionKey(env: NodeJS.ProcessEnv, store: Store): string {
   const given = env["BAY_SESSION_KEY"];
   if (given) {
-    if (given.length < SHORTEST) throw new Error(`BAY_SESSION_KEY has ${given.length} characters; expected ${SHORTEST} or more, for example of openssl rand -hex 32`);
+    if (given.length < SHORTEST)
+      throw new Error(
+        `BAY_SESSION_KEY has ${given.length} characters; expected ${SHORTEST} or more, for example of openssl rand -hex 32`,
+      );
     return given;
   }
   const kept = store.setting(SETTING);

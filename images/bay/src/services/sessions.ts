@@ -36,7 +36,10 @@ export class Sessions {
   private readonly metas = new Map<string, { meta: RuntimeMeta; at: number }>();
 
   constructor(
-    private readonly context: ServiceContext, private readonly locks: Locks, private readonly queue: StartQueue, private readonly open: OpenRuntimes,
+    private readonly context: ServiceContext,
+    private readonly locks: Locks,
+    private readonly queue: StartQueue,
+    private readonly open: OpenRuntimes,
   ) {}
 
   /** Is told how each start ended and how long it took. */
@@ -64,19 +67,26 @@ export class Sessions {
   }
 
   /** Takes a session whose runtime cannot be reached as dead and gives a new one. @param why for the log */
-  async replaceLost(sandboxId: string, profile: Profile, lost: RunningSession, why = "the runtime cannot be reached"): Promise<RunningSession> {
+  async replaceLost(
+    sandboxId: string,
+    profile: Profile,
+    lost: RunningSession,
+    why = "the runtime cannot be reached",
+  ): Promise<RunningSession> {
     this.context.log.warn({ sandbox: sandboxId, session: lost.id }, `${why}, the session is replaced`);
     this.markNotRunning(lost);
     return this.startOnce(sandboxId, profile);
   }
 
-  /** Takes over a session that an earlier Bay started: with its address of now, or as stopped when its compute is gone. */
+  /**
+   * Takes over a session that an earlier Bay started: with its address of now, or as stopped when its compute is gone.
+   */
   async adopt({ id, sandboxId, profileId }: SessionRow): Promise<"adopted" | "lost"> {
     const { store, driver, profiles } = this.context;
     return this.locks.run(sandboxId, async () => {
       if (store.session(id)?.state !== "running") return "adopted"; // ended or replaced meanwhile
       const profile = profiles.get(profileId);
-      const endpoints = profile && await driver.locateSession(id, profile.containers);
+      const endpoints = profile && (await driver.locateSession(id, profile.containers));
       if (endpoints) {
         store.updateSession(id, { endpoints });
         return "adopted";
@@ -96,7 +106,7 @@ export class Sessions {
   async take(id: string, sandbox: SandboxRow): Promise<boolean> {
     const { store, driver, profiles, log } = this.context;
     const profile = profiles.get(sandbox.profileId);
-    const endpoints = profile && await driver.locateSession(id, profile.containers);
+    const endpoints = profile && (await driver.locateSession(id, profile.containers));
     if (!endpoints) return false;
     const { profileId, cargoId, id: sandboxId } = sandbox;
     store.atomically(() => {
@@ -133,7 +143,8 @@ export class Sessions {
         await driver.destroySession(session.id);
       } catch (error) {
         store.updateSession(session.id, { state: session.state });
-        if (store.sandbox(sandbox.id)?.idleExpiresAt === null) store.updateSandbox(sandbox.id, { idleExpiresAt: sandbox.idleExpiresAt });
+        if (store.sandbox(sandbox.id)?.idleExpiresAt === null)
+          store.updateSandbox(sandbox.id, { idleExpiresAt: sandbox.idleExpiresAt });
         throw fromDriver(error, sandbox.id);
       }
       this.forget(session);
@@ -160,7 +171,9 @@ export class Sessions {
     return session?.state === "running" && session.endpoints ? (session as RunningSession) : undefined;
   }
 
-  /** The session with its address of now, when its compute lives: one that was restored from a checkpoint is elsewhere. */
+  /**
+   * The session with its address of now, when its compute lives: one that was restored from a checkpoint is elsewhere.
+   */
   private async whereAlive(session: RunningSession, profile: Profile): Promise<RunningSession | undefined> {
     const { driver, store } = this.context;
     const condition = await driver.inspectSession(session.id);
@@ -168,7 +181,10 @@ export class Sessions {
     const endpoints = await driver.locateSession(session.id, profile.containers).catch(() => undefined);
     if (!endpoints) return undefined;
     if (Object.values(endpoints).join() !== Object.values(session.endpoints).join()) {
-      this.context.log.info({ sandbox: session.sandboxId, session: session.id }, "the session was restored from a checkpoint");
+      this.context.log.info(
+        { sandbox: session.sandboxId, session: session.id },
+        "the session was restored from a checkpoint",
+      );
       store.updateSession(session.id, { endpoints });
     }
     return { ...session, endpoints };
@@ -188,7 +204,9 @@ export class Sessions {
     if (under) return under;
     const asked = now();
     // The turn comes before the lock: a sandbox whose start waits can be stopped or deleted meanwhile.
-    const start = this.queue.run(() => this.locks.run(sandboxId, () => this.start(sandboxId, profile, asked))).finally(() => this.starts.delete(sandboxId));
+    const start = this.queue
+      .run(() => this.locks.run(sandboxId, () => this.start(sandboxId, profile, asked)))
+      .finally(() => this.starts.delete(sandboxId));
     this.starts.set(sandboxId, start);
     return start;
   }
@@ -199,7 +217,7 @@ export class Sessions {
     const sandbox = store.sandbox(sandboxId);
     if (!sandbox || sandbox.deletedAt !== null) throw notFound("sandbox", sandboxId);
     const present = this.running(sandboxId);
-    const alive = present && await this.whereAlive(present, profile);
+    const alive = present && (await this.whereAlive(present, profile));
     if (alive) {
       this.touch(sandboxId, profile);
       return alive;
@@ -212,9 +230,17 @@ export class Sessions {
       if (session.state !== "pending") await driver.destroySession(session.id, { wait: false });
       store.updateSession(session.id, { state: "starting", endpoints: null });
       const endpoints = await driver.startSession({
-        id: session.id, sandboxId, cargoId: sandbox.cargoId, profileId: profile.id, owner: sandbox.owner,
-        containers: profile.containers, root: profile.root, multi: profile.multi, shellEnv: profile.env,
-        verifier: this.context.tokens.verifier(session.id), origin: store.nextOrigin(),
+        id: session.id,
+        sandboxId,
+        cargoId: sandbox.cargoId,
+        profileId: profile.id,
+        owner: sandbox.owner,
+        containers: profile.containers,
+        root: profile.root,
+        multi: profile.multi,
+        shellEnv: profile.env,
+        verifier: this.context.tokens.verifier(session.id),
+        origin: store.nextOrigin(),
       });
       const addressed = now();
       await this.healthy(session.id, Object.values(endpoints), profile.multi, sandboxId);
@@ -222,27 +248,46 @@ export class Sessions {
       this.touch(sandboxId, profile);
       for (const { name, image } of profile.containers) void this.open.look(image, endpoints[name]!);
       this.onStart("running", now() - asked);
-      const times = { queueMs: Math.round(began - asked), podMs: Math.round(addressed - began), runtimeMs: Math.round(now() - addressed) };
+      const times = {
+        queueMs: Math.round(began - asked),
+        podMs: Math.round(addressed - began),
+        runtimeMs: Math.round(now() - addressed),
+      };
       this.context.log.info({ sandbox: sandboxId, session: session.id, ...times }, "the session runs");
       return { ...session, state: "running", endpoints };
     } catch (error) {
       store.updateSession(session.id, { state: "failed", endpoints: null });
       this.onStart("failed", now() - asked);
-      this.context.log.error({ sandbox: sandboxId, session: session.id, error: (error as Error).message }, "the session did not start");
+      this.context.log.error(
+        { sandbox: sandboxId, session: session.id, error: (error as Error).message },
+        "the session did not start",
+      );
       await driver.destroySession(session.id, { wait: false }).catch((problem: unknown) => {
-        this.context.log.warn({ session: session.id, error: (problem as Error).message }, "the failed session could not be removed");
+        this.context.log.warn(
+          { session: session.id, error: (problem as Error).message },
+          "the failed session could not be removed",
+        );
       });
       throw fromDriver(error, sandboxId, profile.multi);
     }
   }
 
-  /** The current session's row: a failed or lost one is started again under its id, a stopped one is followed by a new one. */
+  /**
+   * The current session's row: a failed or lost one is started again under its id, a stopped one is followed by a new
+   * one.
+   */
   private row(sandbox: SandboxRow): SessionRow {
     const { store } = this.context;
     const current = sandbox.sessionId === null ? undefined : store.session(sandbox.sessionId);
     if (current) return current;
     const row: SessionRow = {
-      id: newId("sess"), sandboxId: sandbox.id, profileId: sandbox.profileId, cargoId: sandbox.cargoId, state: "pending", endpoints: null, createdAt: now(),
+      id: newId("sess"),
+      sandboxId: sandbox.id,
+      profileId: sandbox.profileId,
+      cargoId: sandbox.cargoId,
+      state: "pending",
+      endpoints: null,
+      createdAt: now(),
     };
     store.atomically(() => {
       store.insertSession(row);
@@ -258,9 +303,14 @@ export class Sessions {
         const problem = await this.healthProblem({ url: endpoint, token: this.context.tokens.token(sessionId) });
         if (problem === undefined) break;
         const condition = await this.context.driver.inspectSession(sessionId);
-        if (!condition.alive) throw new DriverError(condition.failure, `the session ended while it started: ${condition.message}`);
+        if (!condition.alive)
+          throw new DriverError(condition.failure, `the session ended while it started: ${condition.message}`);
         if (Date.now() > deadline) {
-          throw new BayError("session_not_ready", `the runtime is not healthy after ${HEALTHY_MS / 1000} s: ${problem}`, { sandbox_id: sandboxId, reason: "not_ready", retry_after_ms: retryAfterMs(multi) });
+          throw new BayError(
+            "session_not_ready",
+            `the runtime is not healthy after ${HEALTHY_MS / 1000} s: ${problem}`,
+            { sandbox_id: sandboxId, reason: "not_ready", retry_after_ms: retryAfterMs(multi) },
+          );
         }
         await delay(HEALTH_PAUSE_MS);
       }
@@ -279,7 +329,11 @@ export class Sessions {
 
   private markNotRunning(session: RunningSession): void {
     const present = this.context.store.session(session.id);
-    if (present?.state !== "running" || Object.values(present.endpoints ?? {}).join() !== Object.values(session.endpoints).join()) return;
+    if (
+      present?.state !== "running" ||
+      Object.values(present.endpoints ?? {}).join() !== Object.values(session.endpoints).join()
+    )
+      return;
     this.forget(session);
     this.context.store.updateSession(session.id, { state: "starting", endpoints: null });
   }

@@ -10,7 +10,8 @@ export interface Listed {
 }
 
 /** Something that is set aside, with what the cluster says of it. */
-export type SetAsideItem = SetAsideRow & ({ kind: "volume"; volume: ListedCargo } | { kind: "session"; session: ListedSession });
+export type SetAsideItem = SetAsideRow &
+  ({ kind: "volume"; volume: ListedCargo } | { kind: "session"; session: ListedSession });
 
 /** Names of at most so many go into one line of the log. */
 const NAMED = 50;
@@ -20,7 +21,8 @@ const SHARE_MS = 3_600_000;
 /**
  * What the database knows nothing of: volumes and pods of this instance that another database made, or this one after
  * the backup that it was restored from. They are set aside, not removed: they may be all that users have. An operator
- * adopts them, or says by `recovery.remove_unknown` that they may go, after `recovery.grace_seconds`, a share at a time.
+ * adopts them, or says by `recovery.remove_unknown` that they may go, after `recovery.grace_seconds`, a share at a
+ * time.
  *
  * The grace time is one in which Bay runs and looks: a clock that jumps, or a Bay that is down, does not use it up.
  */
@@ -32,7 +34,9 @@ export class SetAside {
 
   constructor(private readonly context: ServiceContext) {}
 
-  /** Whether this database knows what a volume is: it has a record of it, or made it, or had it in a deleted sandbox. */
+  /**
+   * Whether this database knows what a volume is: it has a record of it, or made it, or had it in a deleted sandbox.
+   */
   knowsVolume({ id, origin }: Pick<ListedCargo, "id" | "origin">): boolean {
     const { store } = this.context;
     return store.cargo(id) !== undefined || store.madeHere(origin) || store.sandboxesEverOn(id).length > 0;
@@ -41,7 +45,11 @@ export class SetAside {
   /** The same of a pod: a sandbox that lives is no proof, because the pod may be newer than the database. */
   knowsSession({ sessionId, sandboxId, origin }: ListedSession): boolean {
     const { store } = this.context;
-    return store.session(sessionId) !== undefined || store.madeHere(origin) || (store.sandbox(sandboxId)?.deletedAt ?? null) !== null;
+    return (
+      store.session(sessionId) !== undefined ||
+      store.madeHere(origin) ||
+      (store.sandbox(sandboxId)?.deletedAt ?? null) !== null
+    );
   }
 
   /** Things set aside now, by kind; as the last look found them. */
@@ -61,8 +69,11 @@ export class SetAside {
       return known ? { ...known, waitedMs: known.waitedMs + passed } : { id, kind, since: at, waitedMs: 0 };
     };
     const items: SetAsideItem[] = [
-      ...listed.volumes.filter((volume) => !this.knowsVolume(volume)).map((volume) => ({ ...row(volume.id, "volume"), kind: "volume" as const, volume })),
-      ...listed.sessions.filter((session) => session.sessionId !== "" && !session.ending && !this.knowsSession(session))
+      ...listed.volumes
+        .filter((volume) => !this.knowsVolume(volume))
+        .map((volume) => ({ ...row(volume.id, "volume"), kind: "volume" as const, volume })),
+      ...listed.sessions
+        .filter((session) => session.sessionId !== "" && !session.ending && !this.knowsSession(session))
         .map((session) => ({ ...row(session.sessionId, "session"), kind: "session" as const, session })),
     ];
     const present = new Set(items.map(({ id }) => id));
@@ -73,11 +84,21 @@ export class SetAside {
     const fresh = items.filter(({ id }) => !before.has(id));
     if (fresh.length > 0) {
       const { grace_seconds, remove_unknown } = config.recovery;
-      log.warn({
-        volumes: namesOf(fresh, "volume"), sessions: namesOf(fresh, "session"), setAside: items.length, ofVolumes: listed.volumes.length, graceSeconds: grace_seconds,
-        removeUnknown: remove_unknown, list: "GET /v1/admin/recovery", adopt: "POST /v1/admin/recovery/adopt {}",
-      }, `the database knows nothing of ${fresh.length} volumes and pods of this instance: they are set aside and not removed${
-        remove_unknown ? ` before ${grace_seconds} s have passed` : " until recovery.remove_unknown says so"}; adopting them gives their files back`);
+      log.warn(
+        {
+          volumes: namesOf(fresh, "volume"),
+          sessions: namesOf(fresh, "session"),
+          setAside: items.length,
+          ofVolumes: listed.volumes.length,
+          graceSeconds: grace_seconds,
+          removeUnknown: remove_unknown,
+          list: "GET /v1/admin/recovery",
+          adopt: "POST /v1/admin/recovery/adopt {}",
+        },
+        `the database knows nothing of ${fresh.length} volumes and pods of this instance: they are set aside and not removed${
+          remove_unknown ? ` before ${grace_seconds} s have passed` : " until recovery.remove_unknown says so"
+        }; adopting them gives their files back`,
+      );
     }
     await this.mark(listed.volumes, present);
     return items;
@@ -91,14 +112,22 @@ export class SetAside {
   due(items: SetAsideItem[], total: number): SetAsideItem[] {
     const { remove_unknown, grace_seconds, max_share } = this.context.config.recovery;
     if (!remove_unknown) return [];
-    const ripe = items.filter((item) => item.waitedMs >= grace_seconds * 1000 && (item.kind === "session" || item.volume.managed));
+    const ripe = items.filter(
+      (item) => item.waitedMs >= grace_seconds * 1000 && (item.kind === "session" || item.volume.managed),
+    );
     this.removals = this.removals.filter((at) => now() - at < SHARE_MS);
     // What is gone already counts in the whole of which this is a share, or the share would shrink with every removal.
-    const left = Math.max(0, Math.max(1, Math.floor((total + this.removals.length) * max_share)) - this.removals.length);
+    const left = Math.max(
+      0,
+      Math.max(1, Math.floor((total + this.removals.length) * max_share)) - this.removals.length,
+    );
     const due = ripe.slice(0, left);
     const waits = due.length < ripe.length;
     if (waits && !this.waitingForShare) {
-      this.context.log.warn({ removable: ripe.length, removedNow: due.length, maxShare: max_share }, "more may be removed than recovery.max_share allows in an hour; the rest waits");
+      this.context.log.warn(
+        { removable: ripe.length, removedNow: due.length, maxShare: max_share },
+        "more may be removed than recovery.max_share allows in an hour; the rest waits",
+      );
     }
     this.waitingForShare = waits;
     return due;
@@ -108,7 +137,10 @@ export class SetAside {
   removed(item: SetAsideItem): void {
     this.removals.push(now());
     this.context.store.deleteSetAside(item.id);
-    this.context.log.warn({ [item.kind]: item.id, setAsideSince: new Date(item.since).toISOString() }, "removed what was set aside, as recovery.remove_unknown says");
+    this.context.log.warn(
+      { [item.kind]: item.id, setAsideSince: new Date(item.since).toISOString() },
+      "removed what was set aside, as recovery.remove_unknown says",
+    );
   }
 
   /** Marks in the cluster what is set aside, and takes off marks of what is not any more. */
@@ -117,9 +149,16 @@ export class SetAside {
       if (marked === present.has(id) || !this.mayMark) continue;
       try {
         this.mayMark = await this.context.driver.markCargo(id, !marked);
-        if (!this.mayMark) this.context.log.info({}, "Bay may not label volumes (patch persistentvolumeclaims): what is set aside stands in its database alone");
+        if (!this.mayMark)
+          this.context.log.info(
+            {},
+            "Bay may not label volumes (patch persistentvolumeclaims): what is set aside stands in its database alone",
+          );
       } catch (error) {
-        this.context.log.warn({ volume: id, error: (error as Error).message }, "a volume could not be marked as set aside");
+        this.context.log.warn(
+          { volume: id, error: (error as Error).message },
+          "a volume could not be marked as set aside",
+        );
       }
     }
   }

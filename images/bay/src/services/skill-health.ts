@@ -7,7 +7,12 @@ export const THRESHOLDS = { min_samples: 10, max_success_drop: 0.05, max_error_r
 /** How long a release is watched that has no window of its own. */
 const WINDOW_MS = 24 * 3_600_000;
 
-interface Figures { samples: number; success: number; error: number; p95: number }
+interface Figures {
+  samples: number;
+  success: number;
+  error: number;
+  p95: number;
+}
 
 /** How the executions of a release (tag `release:ID`) went, beside those of the version before it. */
 export function releaseHealth(store: Store, release: ReleaseRow) {
@@ -22,7 +27,16 @@ export function releaseHealth(store: Store, release: ReleaseRow) {
     ...(multiplier > THRESHOLDS.max_error_rate_multiplier ? [`error rate grew ${multiplier.toFixed(1)} times`] : []),
   ];
   const windowEndAt = release.healthWindowEndAt ?? release.promotedAt + WINDOW_MS;
-  return { mine, base, drop, multiplier, reasons, windowStartAt: release.promotedAt, windowEndAt, windowComplete: now() >= windowEndAt };
+  return {
+    mine,
+    base,
+    drop,
+    multiplier,
+    reasons,
+    windowStartAt: release.promotedAt,
+    windowEndAt,
+    windowComplete: now() >= windowEndAt,
+  };
 }
 
 function figures(store: Store, owner: string, releaseId: string): Figures {
@@ -30,5 +44,10 @@ function figures(store: Store, owner: string, releaseId: string): Figures {
   const good = rows.filter(({ success }) => success).length;
   const times = rows.map(({ timeMs }) => timeMs).sort((a, b) => a - b);
   const share = (count: number): number => (rows.length === 0 ? 0 : count / rows.length);
-  return { samples: rows.length, success: share(good), error: share(rows.length - good), p95: times[Math.min(times.length - 1, Math.floor(times.length * 0.95))] ?? 0 };
+  return {
+    samples: rows.length,
+    success: share(good),
+    error: share(rows.length - good),
+    p95: times[Math.min(times.length - 1, Math.floor(times.length * 0.95))] ?? 0,
+  };
 }

@@ -2,7 +2,12 @@
  * Reads rows one after another until they take more than `most`: one page never holds more than that and its last row.
  * @returns at least one row where there is any
  */
-export function upTo<K, R>(keys: readonly K[], most: number, read: (key: K) => R | undefined, sizeOf: (row: R) => number): R[] {
+export function upTo<K, R>(
+  keys: readonly K[],
+  most: number,
+  read: (key: K) => R | undefined,
+  sizeOf: (row: R) => number,
+): R[] {
   const rows: R[] = [];
   let size = 0;
   for (const key of keys) {

@@ -158,7 +158,12 @@ export interface Store {
   /** An execution in any sandbox of an owner. */
   executionOf(owner: string, id: string): ExecutionRow | undefined;
   /** A page of those that fit, newest first, and how many fit; it ends early beyond `most` characters. */
-  executions(sandboxId: string, filter: ExecutionFilter, limit: number, page?: { offset?: number; most?: number }): { rows: ExecutionRow[]; total: number };
+  executions(
+    sandboxId: string,
+    filter: ExecutionFilter,
+    limit: number,
+    page?: { offset?: number; most?: number },
+  ): { rows: ExecutionRow[]; total: number };
   /** Characters that the history of a sandbox takes. */
   historySizeOf(sandboxId: string): number;
   deleteExecutionsOf(sandboxId: string): void;
@@ -181,7 +186,9 @@ export interface Store {
    * it again. Written before the thing exists.
    */
   nextOrigin(): string;
-  /** Whether this database has noted that it made the thing with this origin; false for one restored from before that. */
+  /**
+   * Whether this database has noted that it made the thing with this origin; false for one restored from before that.
+   */
   madeHere(origin: string | null): boolean;
   /** The sandboxes, deleted ones included, that have or had a cargo. */
   sandboxesEverOn(cargoId: string): SandboxRow[];

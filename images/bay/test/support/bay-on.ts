@@ -10,7 +10,11 @@ export type TestDriver = Driver & { folder: string; end(): Promise<void> };
 export const KEY = "test-key";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- tests read answers freely */
-export interface Answer { status: number; body: any; headers: Headers }
+export interface Answer {
+  status: number;
+  body: any;
+  headers: Headers;
+}
 
 const CONFIG = {
   driver: { type: "k8s" },
@@ -18,10 +22,22 @@ const CONFIG = {
   gc: { enabled: false, orphan_container: { enabled: true } },
   server: { max_json_bytes: 200_000, max_upload_bytes: 5_000_000 },
   profiles: [
-    { id: "python-default", image: "ship", capabilities: ["python", "shell", "filesystem"], env: { FROM_PROFILE: "profile value" } },
+    {
+      id: "python-default",
+      image: "ship",
+      capabilities: ["python", "shell", "filesystem"],
+      env: { FROM_PROFILE: "profile value" },
+    },
     { id: "python-only-test", image: "ship", capabilities: ["python"] },
     { id: "lies", image: "ship", capabilities: ["browser"] },
-    { id: "two", description: "two containers", containers: [{ name: "ship", image: "ship" }, { name: "helper", image: "gull", runtime_type: "gull", capabilities: ["browser"] }] },
+    {
+      id: "two",
+      description: "two containers",
+      containers: [
+        { name: "ship", image: "ship" },
+        { name: "helper", image: "gull", runtime_type: "gull", capabilities: ["browser"] },
+      ],
+    },
   ],
 };
 
@@ -36,16 +52,40 @@ export async function startBayOn<D extends TestDriver>(changes: object, driver: 
   Object.assign(config.server, { host: "127.0.0.1", port: 0, metrics_port: 0 });
   Object.assign(config.database, { url: `sqlite:///${path.join(driver.folder, "bay.db")}` });
   const logged: Record<string, unknown>[] = [];
-  const log = pino({ level: "info" }, { write: (line) => { logged.push(JSON.parse(line) as Record<string, unknown>); } });
+  const log = pino(
+    { level: "info" },
+    {
+      write: (line) => {
+        logged.push(JSON.parse(line) as Record<string, unknown>);
+      },
+    },
+  );
   const env = { BAY_API_KEY: KEY, ...more };
-  const { services, url, close } = await runBay({ config, store: openStore(config, env), driver, instanceId: "test", log, env });
+  const { services, url, close } = await runBay({
+    config,
+    store: openStore(config, env),
+    driver,
+    instanceId: "test",
+    log,
+    env,
+  });
 
-  const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> => {
     const raw = typeof body === "string" || body instanceof FormData || body instanceof Uint8Array;
     const response = await fetch(url + path, {
-      method, redirect: "manual",
-      headers: { authorization: `Bearer ${KEY}`, ...(body !== undefined && !(body instanceof FormData) ? { "content-type": "application/json" } : {}), ...headers },
-      ...(body === undefined ? {} : { body: raw ? body as string : JSON.stringify(body) }),
+      method,
+      redirect: "manual",
+      headers: {
+        authorization: `Bearer ${KEY}`,
+        ...(body !== undefined && !(body instanceof FormData) ? { "content-type": "application/json" } : {}),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     });
     const type = response.headers.get("content-type") ?? "";
     const content = type.includes("json") ? await response.json() : Buffer.from(await response.arrayBuffer());
@@ -56,9 +96,14 @@ export async function startBayOn<D extends TestDriver>(changes: object, driver: 
     if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body.id as string;
   };
-  const python = (id: string, code: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/python/exec`, { code, ...more });
-  const shell = (id: string, command: string, more: object = {}): Promise<Answer> => call("POST", `/v1/sandboxes/${id}/shell/exec`, { command, ...more });
-  const stop = async (): Promise<void> => { await close(10_000); await driver.end(); };
+  const python = (id: string, code: string, more: object = {}): Promise<Answer> =>
+    call("POST", `/v1/sandboxes/${id}/python/exec`, { code, ...more });
+  const shell = (id: string, command: string, more: object = {}): Promise<Answer> =>
+    call("POST", `/v1/sandboxes/${id}/shell/exec`, { command, ...more });
+  const stop = async (): Promise<void> => {
+    await close(10_000);
+    await driver.end();
+  };
   return { url, driver, services, logged, call, sandbox, python, shell, close, stop };
 }
 export type BayOn<D extends TestDriver> = Awaited<ReturnType<typeof startBayOn<D>>>;

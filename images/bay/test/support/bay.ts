@@ -8,7 +8,11 @@ export { type Answer, KEY, until } from "./bay-on";
  * @param driver One whose pods and folder an earlier Bay left: this one finds its records there.
  * @param more Variables beside the key of the API.
  */
-export function startBay(changes: object = {}, driver = new ShipDriver(), more: Record<string, string> = {}): Promise<Bay> {
+export function startBay(
+  changes: object = {},
+  driver = new ShipDriver(),
+  more: Record<string, string> = {},
+): Promise<Bay> {
   return startBayOn(changes, driver, more);
 }
 export type Bay = BayOn<ShipDriver>;

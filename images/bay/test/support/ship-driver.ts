@@ -2,7 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { ContainerSpec } from "../../src/config/profiles";
-import { type CargoVolume, type Driver, DriverError, type DriverFailure, type ListedCargo, type ListedSession, type SessionCondition, type SessionSpec } from "../../src/driver/driver";
+import {
+  type CargoVolume,
+  type Driver,
+  DriverError,
+  type DriverFailure,
+  type ListedCargo,
+  type ListedSession,
+  type SessionCondition,
+  type SessionSpec,
+} from "../../src/driver/driver";
 import { type RunningShip, startShip } from "../../../ship/test/support/start-ship";
 
 /** A driver whose pods are local Ship processes and whose volumes are folders. */
@@ -50,7 +59,8 @@ export class ShipDriver implements Driver {
     await this.gate;
     if (this.failStarts) throw new DriverError(this.failStarts, `cannot start: ${this.failStarts}`);
     const ship = await startShip(path.join(this.folder, spec.cargoId), {
-      ...spec.containers[0]!.env, ...(this.takesToken ? { SHIP_TOKEN_SHA256: spec.verifier } : {}),
+      ...spec.containers[0]!.env,
+      ...(this.takesToken ? { SHIP_TOKEN_SHA256: spec.verifier } : {}),
     });
     this.ships.set(spec.id, { ship, spec });
     return Object.fromEntries(spec.containers.map(({ name }) => [name, ship.url]));
@@ -64,7 +74,10 @@ export class ShipDriver implements Driver {
   async whyLost(sessionId: string): Promise<SessionCondition | undefined> {
     const found = this.ships.get(sessionId);
     if (!found) return { alive: false, failure: "gone", message: "the process is gone" };
-    const ended = await Promise.race([found.ship.ended.then(() => true), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+    const ended = await Promise.race([
+      found.ship.ended.then(() => true),
+      new Promise((resolve) => setTimeout(resolve, 2_000)),
+    ]);
     return ended ? { alive: false, failure: "oom", message: "out of memory" } : undefined;
   }
 
@@ -78,11 +91,15 @@ export class ShipDriver implements Driver {
 
   locateSession(sessionId: string, containers: ContainerSpec[]): Promise<Record<string, string> | undefined> {
     const url = this.ships.get(sessionId)?.ship.url;
-    return Promise.resolve(url === undefined ? undefined : Object.fromEntries(containers.map(({ name }) => [name, url])));
+    return Promise.resolve(
+      url === undefined ? undefined : Object.fromEntries(containers.map(({ name }) => [name, url])),
+    );
   }
 
   listCargos(): Promise<ListedCargo[]> {
-    return this.unreachable ? Promise.reject(new DriverError("unreachable", "no cluster today")) : Promise.resolve([...this.written.values()].map((each) => ({ ...each })));
+    return this.unreachable
+      ? Promise.reject(new DriverError("unreachable", "no cluster today"))
+      : Promise.resolve([...this.written.values()].map((each) => ({ ...each })));
   }
 
   markCargo(id: string, setAside: boolean): Promise<boolean> {
@@ -94,14 +111,30 @@ export class ShipDriver implements Driver {
 
   /** Makes a volume that no record knows, as an older Bay (without origin) or another database made it. */
   async strangeVolume(id: string, more: Partial<ListedCargo> = {}): Promise<void> {
-    await this.createCargo({ id, owner: "default", managed: true, sandboxId: null, profileId: null, sizeLimitMb: 1024, origin: "" });
+    await this.createCargo({
+      id,
+      owner: "default",
+      managed: true,
+      sandboxId: null,
+      profileId: null,
+      sizeLimitMb: 1024,
+      origin: "",
+    });
     Object.assign(this.written.get(id)!, { origin: null, owner: "default", ...more });
   }
 
   listSessions(): Promise<ListedSession[]> {
-    return Promise.resolve([...this.ships.values()].map(({ spec }) => ({
-      sessionId: spec.id, sandboxId: spec.sandboxId, cargoId: spec.cargoId, owner: spec.owner, profileId: spec.profileId, origin: spec.origin, ending: false,
-    })));
+    return Promise.resolve(
+      [...this.ships.values()].map(({ spec }) => ({
+        sessionId: spec.id,
+        sandboxId: spec.sandboxId,
+        cargoId: spec.cargoId,
+        owner: spec.owner,
+        profileId: spec.profileId,
+        origin: spec.origin,
+        ending: false,
+      })),
+    );
   }
 
   /** Nothing of the cluster is touched: another Bay may come. */

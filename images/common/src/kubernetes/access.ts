@@ -16,17 +16,25 @@ export interface KubeAccess {
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const TOKEN_AGE_MS = 30_000;
 
-/** Access by a kubeconfig file, or by the pod's service account when `kubeconfig` is null. @throws Error naming what is missing */
+/**
+ * Access by a kubeconfig file, or by the pod's service account when `kubeconfig` is null. @throws Error naming what is
+ * missing
+ */
 export function loadAccess(kubeconfig: string | null, env: NodeJS.ProcessEnv): KubeAccess {
   return kubeconfig === null ? inCluster(env) : fromKubeconfig(kubeconfig);
 }
 
 function inCluster(env: NodeJS.ProcessEnv): KubeAccess {
   const host = env["KUBERNETES_SERVICE_HOST"];
-  if (!host) throw new Error("no kubeconfig is named and KUBERNETES_SERVICE_HOST is not set: run in a pod with a service account, or name a kubeconfig file");
+  if (!host)
+    throw new Error(
+      "no kubeconfig is named and KUBERNETES_SERVICE_HOST is not set: run in a pod with a service account, or name a kubeconfig file",
+    );
   return {
-    host, port: Number(env["KUBERNETES_SERVICE_PORT"] ?? 443),
-    ca: readFileSync(path.join(SERVICE_ACCOUNT, "ca.crt"), "utf8"), token: tokenFile(path.join(SERVICE_ACCOUNT, "token")),
+    host,
+    port: Number(env["KUBERNETES_SERVICE_PORT"] ?? 443),
+    ca: readFileSync(path.join(SERVICE_ACCOUNT, "ca.crt"), "utf8"),
+    token: tokenFile(path.join(SERVICE_ACCOUNT, "token")),
   };
 }
 
@@ -42,8 +50,19 @@ function tokenFile(file: string): () => string {
   };
 }
 
-interface Named<K extends string> { name: string; [key: string]: unknown; cluster?: K extends "cluster" ? Record<string, string> : never; user?: K extends "user" ? Record<string, string> : never; context?: K extends "context" ? Record<string, string> : never }
-interface Kubeconfig { "current-context"?: string; clusters?: Named<"cluster">[]; users?: Named<"user">[]; contexts?: Named<"context">[] }
+interface Named<K extends string> {
+  name: string;
+  [key: string]: unknown;
+  cluster?: K extends "cluster" ? Record<string, string> : never;
+  user?: K extends "user" ? Record<string, string> : never;
+  context?: K extends "context" ? Record<string, string> : never;
+}
+interface Kubeconfig {
+  "current-context"?: string;
+  clusters?: Named<"cluster">[];
+  users?: Named<"user">[];
+  contexts?: Named<"context">[];
+}
 
 function fromKubeconfig(file: string): KubeAccess {
   statSync(file); // a missing file is named by this error
@@ -62,11 +81,20 @@ function fromKubeconfig(file: string): KubeAccess {
     return from[key] ? readFileSync(path.resolve(path.dirname(file), from[key]), "utf8") : undefined;
   };
   const cert = pem(user, "client-certificate");
-  const token = user["token"] ? () => user["token"] : user["tokenFile"] ? tokenFile(user["tokenFile"]) : () => undefined;
-  if (!cert && !token()) throw new Error(`${file}: the user needs a client certificate or a token; other ways to log in are not supported`);
+  const token = user["token"]
+    ? () => user["token"]
+    : user["tokenFile"]
+      ? tokenFile(user["tokenFile"])
+      : () => undefined;
+  if (!cert && !token())
+    throw new Error(`${file}: the user needs a client certificate or a token; other ways to log in are not supported`);
   const server = new URL(cluster["server"] ?? "");
   return {
-    host: server.hostname, port: Number(server.port || 443),
-    ca: pem(cluster, "certificate-authority"), cert, key: pem(user, "client-key"), token,
+    host: server.hostname,
+    port: Number(server.port || 443),
+    ca: pem(cluster, "certificate-authority"),
+    cert,
+    key: pem(user, "client-key"),
+    token,
   };
 }

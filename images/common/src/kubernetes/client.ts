@@ -4,7 +4,11 @@ import type { KubeAccess } from "./access";
 
 /** The API server refused; `reason` is the Kubernetes reason, e.g. `NotFound`, `AlreadyExists`, `Forbidden`. */
 export class KubeError extends Error {
-  constructor(readonly status: number, readonly reason: string, message: string) {
+  constructor(
+    readonly status: number,
+    readonly reason: string,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -21,16 +25,26 @@ export class KubeClient {
   private readonly agent: https.Agent;
 
   constructor(private readonly access: KubeAccess) {
-    this.agent = new https.Agent({ keepAlive: true, ca: access.ca, cert: access.cert, key: access.key, maxSockets: 32 });
+    this.agent = new https.Agent({
+      keepAlive: true,
+      ca: access.ca,
+      cert: access.cert,
+      key: access.key,
+      maxSockets: 32,
+    });
   }
 
-  /** One call; a PATCH is a merge patch. @throws KubeError for an answer of 400 and above, Error when there is no answer */
+  /**
+   * One call; a PATCH is a merge patch. @throws KubeError for an answer of 400 and above, Error when there is no answer
+   */
   async call<T>(method: "GET" | "POST" | "DELETE" | "PATCH", path: string, body?: object): Promise<T> {
-    const response = await this.send(method, path, body, ANSWER_MS).catch((error: NodeJS.ErrnoException & { reused?: boolean }) => {
-      // The server may close an idle connection in the moment it is used again; names make repeating safe.
-      if (error.reused && error.code === "ECONNRESET") return this.send(method, path, body, ANSWER_MS);
-      throw error;
-    });
+    const response = await this.send(method, path, body, ANSWER_MS).catch(
+      (error: NodeJS.ErrnoException & { reused?: boolean }) => {
+        // The server may close an idle connection in the moment it is used again; names make repeating safe.
+        if (error.reused && error.code === "ECONNRESET") return this.send(method, path, body, ANSWER_MS);
+        throw error;
+      },
+    );
     const text = await readAll(response);
     if (response.statusCode! >= 400) throw errorOf(response.statusCode!, text);
     return (response.headers["content-type"]?.includes("json") ? JSON.parse(text) : text) as T;
@@ -45,7 +59,10 @@ export class KubeClient {
     const items: T[] = [];
     for (let next: string | undefined = ""; next !== undefined;) {
       const query = new URLSearchParams({ labelSelector: selector, ...(next ? { continue: next } : {}) });
-      const page: { items: T[]; metadata?: { continue?: string } } = await this.call("GET", `${path}?${query.toString()}`);
+      const page: { items: T[]; metadata?: { continue?: string } } = await this.call(
+        "GET",
+        `${path}?${query.toString()}`,
+      );
       items.push(...page.items);
       next = page.metadata?.continue || undefined;
     }
@@ -70,15 +87,30 @@ export class KubeClient {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const request = https.request({
-        host, port, method, path, agent: this.agent, timeout: silenceMs,
+        host,
+        port,
+        method,
+        path,
+        agent: this.agent,
+        timeout: silenceMs,
         headers: {
-          accept: "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}),
-          ...(payload === undefined ? {} : { "content-type": method === "PATCH" ? MERGE_PATCH : "application/json", "content-length": Buffer.byteLength(payload) }),
+          accept: "application/json",
+          ...(token ? { authorization: `Bearer ${token}` } : {}),
+          ...(payload === undefined
+            ? {}
+            : {
+                "content-type": method === "PATCH" ? MERGE_PATCH : "application/json",
+                "content-length": Buffer.byteLength(payload),
+              }),
         },
       });
       request.once("response", resolve);
-      request.once("timeout", () => { request.destroy(new Error(`the Kubernetes API was silent for ${silenceMs / 1000} s (${method} ${path})`)); });
-      request.on("error", (error) => { reject(Object.assign(error, { reused: request.reusedSocket })); });
+      request.once("timeout", () => {
+        request.destroy(new Error(`the Kubernetes API was silent for ${silenceMs / 1000} s (${method} ${path})`));
+      });
+      request.on("error", (error) => {
+        reject(Object.assign(error, { reused: request.reusedSocket }));
+      });
       request.end(payload);
     });
   }

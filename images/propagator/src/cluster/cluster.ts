@@ -19,7 +19,12 @@ export interface Cluster {
    * @param look is given nothing while there is no such pod
    * @returns nothing at the deadline
    */
-  followPod<T>(namespace: string, name: string, look: (pod: Pod | undefined) => T | undefined, options: { deadline: number; signal: AbortSignal }): Promise<T | undefined>;
+  followPod<T>(
+    namespace: string,
+    name: string,
+    look: (pod: Pod | undefined) => T | undefined,
+    options: { deadline: number; signal: AbortSignal },
+  ): Promise<T | undefined>;
   /** Messages of the warnings about a pod, oldest first. */
   warnings(namespace: string, uid: string): Promise<string[]>;
   /** Address of the agent on a node, if a ready one is there. */

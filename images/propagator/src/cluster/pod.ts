@@ -56,7 +56,15 @@ export interface PodStatus {
   message?: string;
   podIP?: string;
   conditions?: { type: string; status: string; reason?: string; message?: string }[];
-  containerStatuses?: { name: string; containerID?: string; imageID?: string; restartCount?: number; ready?: boolean; state?: ContainerState; lastState?: ContainerState }[];
+  containerStatuses?: {
+    name: string;
+    containerID?: string;
+    imageID?: string;
+    restartCount?: number;
+    ready?: boolean;
+    state?: ContainerState;
+    lastState?: ContainerState;
+  }[];
   ephemeralContainerStatuses?: { name: string; state?: ContainerState }[];
 }
 

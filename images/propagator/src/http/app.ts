@@ -39,26 +39,37 @@ export interface AppOptions {
 /** An HTTP server with tokens, refusals and a log of requests, without routes and not listening yet. */
 export function buildApp({ bearer, log, answered }: AppOptions): FastifyInstance {
   const app = Fastify({
-    loggerInstance: log, logController: new LogController({ disableRequestLogging: true }), exposeHeadRoutes: true, bodyLimit: BODY_BYTES,
-    genReqId: (request) => [request.headers["x-request-id"]].flat().find((id) => id !== undefined && REQUEST_ID.test(id)) ?? randomUUID(),
-    requestTimeout: REQUEST_MS, http: { headersTimeout: HEADERS_MS },
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    exposeHeadRoutes: true,
+    bodyLimit: BODY_BYTES,
+    genReqId: (request) =>
+      [request.headers["x-request-id"]].flat().find((id) => id !== undefined && REQUEST_ID.test(id)) ?? randomUUID(),
+    requestTimeout: REQUEST_MS,
+    http: { headersTimeout: HEADERS_MS },
     frameworkErrors: (error, _request, reply) => {
       const { status, body } = new Refused("bad_request", error.message.slice(0, 500));
       void (reply as unknown as FastifyReply).code(status).send(body);
     },
-    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true }, forceCloseConnections: "idle", return503OnClosing: false,
+    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true },
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
   }) as unknown as FastifyInstance;
   app.server.maxConnections = CONNECTIONS;
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => { done(null, body); });
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
+    done(null, body);
+  });
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
-    if (!request.routeOptions.config.open && !bearer.accepts(request.headers.authorization)) throw new Refused("unauthorized", "wanted the header Authorization: Bearer TOKEN with the right token");
+    if (!request.routeOptions.config.open && !bearer.accepts(request.headers.authorization))
+      throw new Refused("unauthorized", "wanted the header Authorization: Bearer TOKEN with the right token");
   });
   // The database reads text up to a NUL only.
   app.addHook("preHandler", async ({ params }) => {
     for (const name of Object.values((params ?? {}) as Record<string, string>)) {
-      if (!NAME.test(name)) throw new Refused("not_found", `there is nothing of the name ${JSON.stringify(name.slice(0, 100))}`);
+      if (!NAME.test(name))
+        throw new Refused("not_found", `there is nothing of the name ${JSON.stringify(name.slice(0, 100))}`);
     }
   });
   app.addHook("onSend", async (_request, reply) => {
@@ -66,12 +77,27 @@ export function buildApp({ bearer, log, answered }: AppOptions): FastifyInstance
     if (!app.server.listening) reply.header("connection", "close");
   });
   app.addHook("onResponse", async (request, reply) => {
-    answered(request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"), METHODS.includes(request.method) ? request.method : "other", reply.statusCode, reply.elapsedTime);
+    answered(
+      request.is404 ? "unknown" : (request.routeOptions.url ?? "unknown"),
+      METHODS.includes(request.method) ? request.method : "other",
+      reply.statusCode,
+      reply.elapsedTime,
+    );
     // Clients that wait ask many times; what changes something, or fails, is worth a line.
     const quiet = reply.statusCode === 200 && ["GET", "HEAD"].includes(request.method);
-    request.log[quiet ? "debug" : "info"]({ method: request.method, path: request.url.split("?")[0]!.slice(0, 300), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+    request.log[quiet ? "debug" : "info"](
+      {
+        method: request.method,
+        path: request.url.split("?")[0]!.slice(0, 300),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      "request",
+    );
   });
-  app.setNotFoundHandler(async () => { throw new Refused("not_found", "there is no such path, or not with this method"); });
+  app.setNotFoundHandler(async () => {
+    throw new Refused("not_found", "there is no such path, or not with this method");
+  });
   app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
     const refused = asRefused(error);
     if (refused.reason === "internal_error") request.log.error({ err: error }, "unexpected error");
@@ -88,7 +114,10 @@ export function readJson<T>(schema: ZodType<T>, body: unknown): T {
     given = parseJson(Buffer.isBuffer(body) ? body : Buffer.alloc(0), JSON_LIMITS).value;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new Refused("bad_request", `wanted a JSON object as body${["depth", "values"].includes(error.problem) ? `: ${error.message}` : ""}`);
+    throw new Refused(
+      "bad_request",
+      `wanted a JSON object as body${["depth", "values"].includes(error.problem) ? `: ${error.message}` : ""}`,
+    );
   }
   return readValue(schema, given);
 }
@@ -97,12 +126,22 @@ export function readJson<T>(schema: ZodType<T>, body: unknown): T {
 export function readValue<T>(schema: ZodType<T>, given: unknown): T {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  throw new Refused("bad_request", result.error.issues.slice(0, 20).map(({ path, message }) => `${path.length > 0 ? `${path.join(".")}: ` : ""}${message}`.slice(0, 300)).join("; "));
+  throw new Refused(
+    "bad_request",
+    result.error.issues
+      .slice(0, 20)
+      .map(({ path, message }) => `${path.length > 0 ? `${path.join(".")}: ` : ""}${message}`.slice(0, 300))
+      .join("; "),
+  );
 }
 
 function asRefused(error: Error & { statusCode?: number }): Refused {
   if (error instanceof Refused) return error;
   if (error.statusCode === 413) return new Refused("payload_too_large", `the body is larger than ${BODY_BYTES} bytes`);
-  if (error.statusCode !== undefined && error.statusCode < 500) return new Refused("bad_request", error.message.slice(0, 500));
-  return new Refused("internal_error", "an unexpected error happened; the propagator's log has more under this request id");
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return new Refused("bad_request", error.message.slice(0, 500));
+  return new Refused(
+    "internal_error",
+    "an unexpected error happened; the propagator's log has more under this request id",
+  );
 }

@@ -8,22 +8,34 @@ import type { Removals } from "./removals";
 const MOST = 1_000;
 
 /**
- * Registered clusters. One is the propagator's own, whose pods it can checkpoint; others are only names, for clients that
- * register before they do anything.
+ * Registered clusters. One is the propagator's own, whose pods it can checkpoint; others are only names, for clients
+ * that register before they do anything.
  */
 export class Clusters {
-  constructor(private readonly context: Context, private readonly removals: Removals) {}
+  constructor(
+    private readonly context: Context,
+    private readonly removals: Removals,
+  ) {}
 
   /** Sees to it that the cluster that this runs in is registered. */
   ensureOwn(): ClusterRow {
-    const { records, config: { PROPAGATOR_CLUSTER_ID: wanted, PROPAGATOR_CLUSTER_NAME: name } } = this.context;
+    const {
+      records,
+      config: { PROPAGATOR_CLUSTER_ID: wanted, PROPAGATOR_CLUSTER_NAME: name },
+    } = this.context;
     const own = records.ownCluster();
     if (own && (wanted === "" || own.id === wanted)) return own;
     return records.atomically(() => {
       if (own) records.updateCluster(own.id, { own: false });
       const known = wanted === "" ? undefined : records.cluster(wanted);
       if (known) records.updateCluster(known.id, { own: true });
-      const row: ClusterRow = known ?? { id: wanted || randomUUID(), name: this.freeName(name), kind: "kubernetes", own: true, createdAt: now() };
+      const row: ClusterRow = known ?? {
+        id: wanted || randomUUID(),
+        name: this.freeName(name),
+        kind: "kubernetes",
+        own: true,
+        createdAt: now(),
+      };
       if (!known) records.insertCluster(row);
       return { ...row, own: true };
     });
@@ -33,12 +45,16 @@ export class Clusters {
     return this.context.records.clusters().filter((each) => kind === undefined || each.kind === kind);
   }
 
-  /** Makes or updates the cluster of that name. Where the own one was deregistered, the next registration takes its place. */
+  /**
+   * Makes or updates the cluster of that name. Where the own one was deregistered, the next registration takes its
+   * place.
+   */
   register(name: string, kind: ClusterRow["kind"]): ClusterRow {
     const { records } = this.context;
     return records.atomically(() => {
       const known = records.clusterNamed(name);
-      if (!known && records.clusters().length >= MOST) throw new Refused("too_many", `${MOST} clusters are registered, which is the limit`);
+      if (!known && records.clusters().length >= MOST)
+        throw new Refused("too_many", `${MOST} clusters are registered, which is the limit`);
       const own = known?.own ?? (kind === "kubernetes" && !records.ownCluster());
       if (known) records.updateCluster(known.id, { kind, own });
       const row: ClusterRow = known ? { ...known, kind, own } : { id: randomUUID(), name, kind, own, createdAt: now() };
@@ -47,7 +63,10 @@ export class Clusters {
     });
   }
 
-  /** Forgets a cluster with its actions and checkpoints, whose files are removed from their nodes. @throws Refused cluster_not_found */
+  /**
+   * Forgets a cluster with its actions and checkpoints, whose files are removed from their nodes. @throws Refused
+   * cluster_not_found
+   */
   async deregister(id: string): Promise<void> {
     const { records } = this.context;
     if (!records.cluster(id)) throw new Refused("cluster_not_found", `there is no cluster ${id}`);
@@ -64,8 +83,13 @@ export class Clusters {
     const { records } = this.context;
     const own = records.ownCluster();
     if (id !== undefined && !records.cluster(id)) throw new Refused("cluster_not_found", `there is no cluster ${id}`);
-    if (!own) throw new Refused("no_cluster", "no cluster is registered: POST /v2/cluster registers the one that the propagator runs in");
-    if (id !== undefined && id !== own.id) throw new Refused("wrong_cluster", `this propagator runs in the cluster ${own.id} and reaches no pod of ${id}`);
+    if (!own)
+      throw new Refused(
+        "no_cluster",
+        "no cluster is registered: POST /v2/cluster registers the one that the propagator runs in",
+      );
+    if (id !== undefined && id !== own.id)
+      throw new Refused("wrong_cluster", `this propagator runs in the cluster ${own.id} and reaches no pod of ${id}`);
     return own;
   }
 

@@ -15,12 +15,18 @@ export interface Services {
 export function makeServices(context: Context): Services {
   const removals = new Removals(context);
   const clusters = new Clusters(context, removals);
-  return { context, clusters, removals, checkpointing: new Checkpointing(context, clusters, removals), restoring: new Restoring(context, clusters) };
+  return {
+    context,
+    clusters,
+    removals,
+    checkpointing: new Checkpointing(context, clusters, removals),
+    restoring: new Restoring(context, clusters),
+  };
 }
 
 /**
- * Goes on with what an earlier start had begun. Nothing is done twice: a dump and a restored pod have had their names from the
- * beginning, and an agent that is asked again joins the dump that runs or gives the one that was made.
+ * Goes on with what an earlier start had begun. Nothing is done twice: a dump and a restored pod have had their names
+ * from the beginning, and an agent that is asked again joins the dump that runs or gives the one that was made.
  * @returns how many actions there were
  */
 export function resume({ context: { records }, checkpointing, restoring }: Services): number {

@@ -29,5 +29,9 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE removals (id TEXT PRIMARY KEY, node_name TEXT NOT NULL, asked_at REAL NOT NULL) STRICT, WITHOUT ROWID;
     `,
   },
-  { version: 2, name: "what volumes take in a checkpoint", sql: "ALTER TABLE checkpoints ADD COLUMN volume_bytes INTEGER" },
+  {
+    version: 2,
+    name: "what volumes take in a checkpoint",
+    sql: "ALTER TABLE checkpoints ADD COLUMN volume_bytes INTEGER",
+  },
 ];

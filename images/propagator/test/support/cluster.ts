@@ -28,8 +28,13 @@ export class MemoryCluster implements Cluster {
     this.changes.emit("change");
   }
 
-  async pod(namespace: string, name: string): Promise<Pod | undefined> { await this.requireAccess(namespace); return this.pods.get(`${namespace}/${name}`); }
-  async podByUid(uid: string): Promise<Pod | undefined> { return [...this.pods.values()].find(({ metadata }) => metadata.uid === uid); }
+  async pod(namespace: string, name: string): Promise<Pod | undefined> {
+    await this.requireAccess(namespace);
+    return this.pods.get(`${namespace}/${name}`);
+  }
+  async podByUid(uid: string): Promise<Pod | undefined> {
+    return [...this.pods.values()].find(({ metadata }) => metadata.uid === uid);
+  }
   /** Namespaces in which the propagator has no rights. */
   readonly forbidden = new Set<string>();
   async requireAccess(namespace: string): Promise<void> {
@@ -46,7 +51,12 @@ export class MemoryCluster implements Cluster {
   async deletePod(namespace: string, name: string, uid: string): Promise<void> {
     if (this.pods.get(`${namespace}/${name}`)?.metadata.uid === uid) this.remove(namespace, name);
   }
-  async followPod<T>(namespace: string, name: string, look: (pod: Pod | undefined) => T | undefined, { deadline, signal }: { deadline: number; signal: AbortSignal }): Promise<T | undefined> {
+  async followPod<T>(
+    namespace: string,
+    name: string,
+    look: (pod: Pod | undefined) => T | undefined,
+    { deadline, signal }: { deadline: number; signal: AbortSignal },
+  ): Promise<T | undefined> {
     // Looked at in the loop, and so held: of a timeout that nobody holds `any` hears nothing (nodejs/node #57736).
     const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()));
     const end = AbortSignal.any([signal, late]);
@@ -56,22 +66,44 @@ export class MemoryCluster implements Cluster {
       await once(this.changes, "change", { signal: end }).catch(() => undefined);
     }
   }
-  async warnings(_namespace: string, uid: string): Promise<string[]> { return [...(this.events.get(uid) ?? [])]; }
-  async agentOn(node: string): Promise<string | undefined> { return this.agents.get(node); }
-  async answers(): Promise<boolean> { return true; }
-  close(): void { /* nothing is open */ }
+  async warnings(_namespace: string, uid: string): Promise<string[]> {
+    return [...(this.events.get(uid) ?? [])];
+  }
+  async agentOn(node: string): Promise<string | undefined> {
+    return this.agents.get(node);
+  }
+  async answers(): Promise<boolean> {
+    return true;
+  }
+  close(): void {
+    /* nothing is open */
+  }
 }
 
 export const RUNNING: PodStatus = {
-  phase: "Running", conditions: [{ type: "Ready", status: "True" }],
-  containerStatuses: [{ name: "app", containerID: `containerd://${"4f".repeat(32)}`, restartCount: 0, state: { running: {} } }],
+  phase: "Running",
+  conditions: [{ type: "Ready", status: "True" }],
+  containerStatuses: [
+    { name: "app", containerID: `containerd://${"4f".repeat(32)}`, restartCount: 0, state: { running: {} } },
+  ],
 };
 
 /** A running pod of one container. */
-export function pod(name: string, { spec = {}, metadata = {}, container = {}, containerId = "4f".repeat(32) }: { spec?: object; metadata?: object; container?: object; containerId?: string } = {}): Pod {
+export function pod(
+  name: string,
+  {
+    spec = {},
+    metadata = {},
+    container = {},
+    containerId = "4f".repeat(32),
+  }: { spec?: object; metadata?: object; container?: object; containerId?: string } = {},
+): Pod {
   return {
     metadata: { name, namespace: "demo", uid: randomUUID(), labels: { app: name }, ...metadata },
     spec: { nodeName: "node-1", containers: [{ name: "app", image: "demo:1", ...container }], ...spec },
-    status: { ...RUNNING, containerStatuses: [{ ...RUNNING.containerStatuses![0]!, containerID: `containerd://${containerId}` }] },
+    status: {
+      ...RUNNING,
+      containerStatuses: [{ ...RUNNING.containerStatuses![0]!, containerID: `containerd://${containerId}` }],
+    },
   };
 }

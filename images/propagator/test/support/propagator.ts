@@ -14,28 +14,56 @@ export const AGENT_TOKEN = "agent-token-0123456789abcdef";
 export const CLUSTER_ID = "11111111-2222-4333-8444-555555555555";
 
 /* eslint-disable @typescript-eslint/no-explicit-any -- tests read answers freely */
-export interface Answer { status: number; text: string; json: any; headers: Headers }
+export interface Answer {
+  status: number;
+  text: string;
+  json: any;
+  headers: Headers;
+}
 
-/** A propagator with its agent on free ports: real servers, a real database, the node's tool and the cluster stood in for. */
+/**
+ * A propagator with its agent on free ports: real servers, a real database, the node's tool and the cluster stood in
+ * for.
+ */
 export class Rig {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), "propagator-"));
   readonly tool = new ToolStandIn(this.folder);
   readonly cluster = new MemoryCluster();
   readonly lines: Record<string, unknown>[] = [];
-  private readonly log = pino({ level: "debug", base: null }, { write: (line: string) => { this.lines.push(JSON.parse(line) as Record<string, unknown>); } });
+  private readonly log = pino(
+    { level: "debug", base: null },
+    {
+      write: (line: string) => {
+        this.lines.push(JSON.parse(line) as Record<string, unknown>);
+      },
+    },
+  );
   agent!: RunningAgent;
   propagator!: RunningPropagator;
 
   async startAgent(): Promise<void> {
-    this.agent = await runAgent({ tool: new NodeTool(this.tool.command, this.tool.store), token: AGENT_TOKEN, runcRoots: ["/run/containerd/runc/k8s.io"], host: "127.0.0.1", port: 0, log: this.log });
+    this.agent = await runAgent({
+      tool: new NodeTool(this.tool.command, this.tool.store),
+      token: AGENT_TOKEN,
+      runcRoots: ["/run/containerd/runc/k8s.io"],
+      host: "127.0.0.1",
+      port: 0,
+      log: this.log,
+    });
     this.cluster.agents.set("node-1", this.agent.url);
   }
 
   async start(env: NodeJS.ProcessEnv = {}): Promise<this> {
     if (!this.agent) await this.startAgent();
     const config = serverConfig({
-      PROPAGATOR_HOST: "127.0.0.1", PROPAGATOR_PORT: "0", PROPAGATOR_METRICS_PORT: "0", PROPAGATOR_TOKEN: TOKEN, PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN,
-      PROPAGATOR_DATABASE: path.join(this.folder, "propagator.db"), PROPAGATOR_CLUSTER_ID: CLUSTER_ID, ...env,
+      PROPAGATOR_HOST: "127.0.0.1",
+      PROPAGATOR_PORT: "0",
+      PROPAGATOR_METRICS_PORT: "0",
+      PROPAGATOR_TOKEN: TOKEN,
+      PROPAGATOR_AGENT_TOKEN: AGENT_TOKEN,
+      PROPAGATOR_DATABASE: path.join(this.folder, "propagator.db"),
+      PROPAGATOR_CLUSTER_ID: CLUSTER_ID,
+      ...env,
     });
     this.propagator = await runPropagator({ config, cluster: this.cluster, log: this.log });
     return this;
@@ -50,7 +78,12 @@ export class Rig {
 
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await fetch(this.propagator.url + path, {
-      method, headers: { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      method,
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.text();

@@ -2,9 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import path from "node:path";
 
 /**
- * A stand-in of the node's tool for tests of the propagator's own logic: a program with the same command line, whose store
- * is a folder of manifests. Containers are files in `containers/`, whose text is a refusal's JSON, or empty. A file `hold`
- * keeps dumps waiting until it is gone.
+ * A stand-in of the node's tool for tests of the propagator's own logic: a program with the same command line, whose
+ * store is a folder of manifests. Containers are files in `containers/`, whose text is a refusal's JSON, or empty. A
+ * file `hold` keeps dumps waiting until it is gone.
  */
 export class ToolStandIn {
   readonly command: string[];
@@ -39,7 +39,9 @@ export class ToolStandIn {
 
   /** The commands of all calls, e.g. `dump 4f… 0c…`. */
   get calls(): string[] {
-    return existsSync(path.join(this.folder, "calls")) ? readFileSync(path.join(this.folder, "calls"), "utf8").trim().split("\n") : [];
+    return existsSync(path.join(this.folder, "calls"))
+      ? readFileSync(path.join(this.folder, "calls"), "utf8").trim().split("\n")
+      : [];
   }
 }
 

@@ -10,7 +10,10 @@ import type { Endpoint } from "./endpoint";
 
 /** An answer of the daemon that is not a success. */
 export class DockerError extends Error {
-  constructor(readonly status: number, message: string) {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
     super(message);
     this.name = "DockerError";
   }
@@ -81,31 +84,54 @@ export class DockerClient {
   private async send(method: string, path: string, options: RequestBody): Promise<IncomingMessage> {
     const { json, tar, signal } = options;
     const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
-    const headers = { ...(body ? { "content-type": "application/json", "content-length": String(body.length) } : {}), ...(tar ? { "content-type": "application/x-tar" } : {}), ...options.headers };
+    const headers = {
+      ...(body ? { "content-type": "application/json", "content-length": String(body.length) } : {}),
+      ...(tar ? { "content-type": "application/x-tar" } : {}),
+      ...options.headers,
+    };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const request = this.open({ method, path: `${path}${queryString(options.query)}`, headers, signal }, resolve);
-      request.on("error", (error) => { reject(this.explain(error)); });
+      request.on("error", (error) => {
+        reject(this.explain(error));
+      });
       // A daemon that refuses early closes the connection while the archive is still being sent; its answer says why.
       // (A Pack is a streamx stream: node pipes it, its type does not say so.)
-      if (tar) void pipeline(tar as unknown as NodeJS.ReadableStream, request).catch((error: unknown) => { request.destroy(error as Error); });
+      if (tar)
+        void pipeline(tar as unknown as NodeJS.ReadableStream, request).catch((error: unknown) => {
+          request.destroy(error as Error);
+        });
       else request.end(body);
     });
     const status = response.statusCode ?? 0;
-    if (status < 200 || status >= 300) throw new DockerError(status, messageOf(await readText(response)) || `HTTP ${status}`);
+    if (status < 200 || status >= 300)
+      throw new DockerError(status, messageOf(await readText(response)) || `HTTP ${status}`);
     return response;
   }
 
   private open(options: RequestOptions, answered: (response: IncomingMessage) => void) {
     const { endpoint } = this;
-    if (endpoint.kind === "socket") return httpRequest({ ...options, host: "docker", socketPath: endpoint.socketPath, agent: this.agent }, answered);
+    if (endpoint.kind === "socket")
+      return httpRequest({ ...options, host: "docker", socketPath: endpoint.socketPath, agent: this.agent }, answered);
     const { host, port, tls } = endpoint;
-    return tls ? httpsRequest({ ...options, host, port, ...tls }, answered) : httpRequest({ ...options, host, port, agent: this.agent }, answered);
+    return tls
+      ? httpsRequest({ ...options, host, port, ...tls }, answered)
+      : httpRequest({ ...options, host, port, agent: this.agent }, answered);
   }
 
   private explain(error: NodeJS.ErrnoException): Error {
-    const reasons: Record<string, string> = { ENOENT: "there is no such socket", ECONNREFUSED: "nothing listens there", EACCES: "this user may not use it", ENOTFOUND: "the host is not known" };
+    const reasons: Record<string, string> = {
+      ENOENT: "there is no such socket",
+      ECONNREFUSED: "nothing listens there",
+      EACCES: "this user may not use it",
+      ENOTFOUND: "the host is not known",
+    };
     const reason = reasons[error.code ?? ""];
-    return reason ? new Error(`Cannot connect to the Docker daemon at ${this.endpoint.shown}: ${reason}. Is the Docker daemon running?`, { cause: error }) : error;
+    return reason
+      ? new Error(
+          `Cannot connect to the Docker daemon at ${this.endpoint.shown}: ${reason}. Is the Docker daemon running?`,
+          { cause: error },
+        )
+      : error;
   }
 }
 
@@ -122,7 +148,8 @@ async function readText(response: IncomingMessage): Promise<string> {
 
 function queryString(query: RequestBody["query"] = {}): string {
   const pairs = Object.entries(query).flatMap(([key, value]): [string, string][] =>
-    value === undefined ? [] : typeof value === "object" ? value.map((each) => [key, each]) : [[key, String(value)]]);
+    value === undefined ? [] : typeof value === "object" ? value.map((each) => [key, each]) : [[key, String(value)]],
+  );
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs).toString()}`;
 }
 

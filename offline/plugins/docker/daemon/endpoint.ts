@@ -1,4 +1,7 @@
-/** Where the Docker daemon is: what the provider was told, else the environment, else the CLI's context, else the default socket. */
+/**
+ * Where the Docker daemon is: what the provider was told, else the environment, else the CLI's context, else the
+ * default socket.
+ */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,12 +11,20 @@ import { join } from "node:path";
 export type Endpoint =
   | { kind: "socket"; socketPath: string; shown: string }
   | { kind: "tcp"; host: string; port: number; tls?: TlsFiles; shown: string };
-export interface TlsFiles { ca?: Buffer; cert?: Buffer; key?: Buffer }
+export interface TlsFiles {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+}
 
 export const DEFAULT_SOCKET = "/var/run/docker.sock";
 
 /** What the provider's configuration says of the daemon. */
-export interface EndpointWish { host?: string; context?: string; certPath?: string }
+export interface EndpointWish {
+  host?: string;
+  context?: string;
+  certPath?: string;
+}
 
 /** @throws Error for an address that this plugin cannot use, or a context that does not exist. */
 export function findEndpoint(wish: EndpointWish, env: NodeJS.ProcessEnv = process.env): Endpoint {
@@ -30,18 +41,30 @@ export function parseHost(address: string, tls?: TlsFiles): Endpoint {
   if (scheme === "tcp" || scheme === "http" || scheme === "https") {
     const url = new URL(`http://${rest}`);
     const secure = tls ?? (scheme === "https" ? {} : undefined);
-    return { kind: "tcp", host: url.hostname, port: Number(url.port || (secure ? 2376 : 2375)), ...(secure ? { tls: secure } : {}), shown: address };
+    return {
+      kind: "tcp",
+      host: url.hostname,
+      port: Number(url.port || (secure ? 2376 : 2375)),
+      ...(secure ? { tls: secure } : {}),
+      shown: address,
+    };
   }
-  throw new Error(`the Docker address ${JSON.stringify(address)} is not one that the registry-only plugin can use (unix://, tcp://, https://)`);
+  throw new Error(
+    `the Docker address ${JSON.stringify(address)} is not one that the registry-only plugin can use (unix://, tcp://, https://)`,
+  );
 }
 
 function contextEndpoint(name: string, env: NodeJS.ProcessEnv): Endpoint {
   if (name === "default") return { kind: "socket", socketPath: DEFAULT_SOCKET, shown: `unix://${DEFAULT_SOCKET}` };
   // The CLI files a context under the SHA-256 of its name.
   const id = createHash("sha256").update(name).digest("hex");
-  const meta = readJson(join(configFolder(env), "contexts", "meta", id, "meta.json")) as { Endpoints?: { docker?: { Host?: string } } } | undefined;
+  const meta = readJson(join(configFolder(env), "contexts", "meta", id, "meta.json")) as
+    { Endpoints?: { docker?: { Host?: string } } } | undefined;
   const host = meta?.Endpoints?.docker?.Host;
-  if (!host) throw new Error(`the Docker context ${JSON.stringify(name)} does not exist; "docker context ls" shows those that do`);
+  if (!host)
+    throw new Error(
+      `the Docker context ${JSON.stringify(name)} does not exist; "docker context ls" shows those that do`,
+    );
   return parseHost(host, tlsFiles(join(configFolder(env), "contexts", "tls", id, "docker")));
 }
 

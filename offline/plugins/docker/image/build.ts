@@ -7,7 +7,13 @@ import { contextArchive, type Context } from "./context";
 import type { BuildOptions } from "./options";
 import { decodeTrace } from "./trace";
 
-interface BuildEvent { stream?: string; status?: string; error?: string; id?: string; aux?: string | { ID?: string } }
+interface BuildEvent {
+  stream?: string;
+  status?: string;
+  error?: string;
+  id?: string;
+  aux?: string | { ID?: string };
+}
 
 /** Lines of output that an error repeats. */
 const LAST_LINES = 30;
@@ -16,11 +22,21 @@ const LAST_LINES = 30;
  * Builds and tags the image and gives its id; the output goes to the status line.
  * @throws Error with the builder's reason and the last lines of output.
  */
-export async function buildImage(imageName: string, options: BuildOptions, context: Context, scope: Scope): Promise<string> {
+export async function buildImage(
+  imageName: string,
+  options: BuildOptions,
+  context: Context,
+  scope: Scope,
+): Promise<string> {
   const output = new Output(scope.log.status);
   let id: string | undefined;
   try {
-    for await (const event of scope.client.events<BuildEvent>("POST", "/build", { query: query(imageName, options, context), headers: registryConfig(scope), tar: contextArchive(context), signal: scope.signal })) {
+    for await (const event of scope.client.events<BuildEvent>("POST", "/build", {
+      query: query(imageName, options, context),
+      headers: registryConfig(scope),
+      tar: contextArchive(context),
+      signal: scope.signal,
+    })) {
       if (event.error) throw new Error(`error reading build output: ${event.error}`);
       if (typeof event.aux === "object" && event.aux.ID) id = event.aux.ID;
       output.take(event);
@@ -34,10 +50,19 @@ export async function buildImage(imageName: string, options: BuildOptions, conte
 
 function query(imageName: string, options: BuildOptions, context: Context) {
   return {
-    // BuildKit takes the context from the request like the classic builder; a session would only add credentials and cache mounts of the client.
+    // BuildKit takes the context from the request like the classic builder; a session would only add credentials and
+    // cache mounts of the client.
     version: options.builder === "buildkit" ? "2" : "1",
-    t: imageName, dockerfile: context.dockerfile, buildargs: JSON.stringify(options.args), target: options.target, platform: options.platform,
-    networkmode: options.network, extrahosts: options.addHosts, cachefrom: options.cacheFrom.length > 0 ? JSON.stringify(options.cacheFrom) : undefined, rm: true, forcerm: true,
+    t: imageName,
+    dockerfile: context.dockerfile,
+    buildargs: JSON.stringify(options.args),
+    target: options.target,
+    platform: options.platform,
+    networkmode: options.network,
+    extrahosts: options.addHosts,
+    cachefrom: options.cacheFrom.length > 0 ? JSON.stringify(options.cacheFrom) : undefined,
+    rm: true,
+    forcerm: true,
   };
 }
 
@@ -51,8 +76,10 @@ function registryConfig({ auths }: Scope): Record<string, string> {
 function explain(error: unknown, { builder }: BuildOptions): string {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof DockerError)) return message;
-  if (builder === "classic" && /version|builder/i.test(message)) return `${message}\nThis daemon does not offer the classic builder (builderVersion: BuilderV1); leave builderVersion out to use BuildKit.`;
-  if (builder === "buildkit" && /buildkit|builder/i.test(message)) return `${message}\nThis daemon does not offer BuildKit; set builderVersion: BuilderV1.`;
+  if (builder === "classic" && /version|builder/i.test(message))
+    return `${message}\nThis daemon does not offer the classic builder (builderVersion: BuilderV1); leave builderVersion out to use BuildKit.`;
+  if (builder === "buildkit" && /buildkit|builder/i.test(message))
+    return `${message}\nThis daemon does not offer BuildKit; set builderVersion: BuilderV1.`;
   return message;
 }
 
@@ -66,7 +93,9 @@ class Output {
     if (event.id === "moby.buildkit.trace" && typeof event.aux === "string") {
       const { steps, output, failed } = decodeTrace(event.aux);
       steps.forEach(this.status);
-      output.forEach((text) => { this.add(text); });
+      output.forEach((text) => {
+        this.add(text);
+      });
       for (const step of failed) this.add(`failed: ${step}`);
     } else {
       if (event.aux !== undefined) return;

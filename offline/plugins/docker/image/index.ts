@@ -2,8 +2,19 @@
 import { status } from "@grpc/grpc-js";
 import { basename } from "node:path";
 import {
-  containsUnknown, equal, isMap, markSecretsLike, RpcError, Secret, unwrapMap,
-  type CheckRequest, type CheckResult, type DiffRequest, type DiffResult, type Value, type ValueMap,
+  containsUnknown,
+  equal,
+  isMap,
+  markSecretsLike,
+  RpcError,
+  Secret,
+  unwrapMap,
+  type CheckRequest,
+  type CheckResult,
+  type DiffRequest,
+  type DiffResult,
+  type Value,
+  type ValueMap,
 } from "../../rpc";
 import { Inputs } from "../inputs";
 import type { Scope } from "../resources/resource";
@@ -29,12 +40,23 @@ export const imageHandlers: ImageHandlers = {
     const failures = problems(inputs);
     if (failures.length > 0) return { inputs: news, failures };
     const name = inputs.text("imageName");
-    if (name !== undefined && !(inputs.flag("skipPush") ?? false) && !containsUnknown(news.skipPush) && !isCanonical(name)) throw notCanonical(name);
+    if (
+      name !== undefined &&
+      !(inputs.flag("skipPush") ?? false) &&
+      !containsUnknown(news.skipPush) &&
+      !isCanonical(name)
+    )
+      throw notCanonical(name);
     const build = news.build;
     // Without its paths known the context cannot be read; the next operation has them.
-    const unknown = build !== undefined && (containsUnknown(build) && (!isMap(build) || containsUnknown(build.context) || containsUnknown(build.dockerfile)));
+    const unknown =
+      build !== undefined &&
+      containsUnknown(build) &&
+      (!isMap(build) || containsUnknown(build.context) || containsUnknown(build.dockerfile));
     const digest = unknown ? undefined : await contextDigest(await readContext(buildOptions(inputs)));
-    return { inputs: { buildOnPreview: false, ...news, ...(digest === undefined ? {} : { build: withDigest(build, digest) }) } };
+    return {
+      inputs: { buildOnPreview: false, ...news, ...(digest === undefined ? {} : { build: withDigest(build, digest) }) },
+    };
   },
 
   diff({ olds, oldInputs, news }) {
@@ -42,7 +64,8 @@ export const imageHandlers: ImageHandlers = {
     const before = isMap(stored) ? stored : oldInputs;
     const detailed: NonNullable<DiffResult["detailed"]> = {};
     for (const key of [...new Set([...Object.keys(before), ...Object.keys(news)])].sort()) {
-      const [old, next] = key === "registry" ? [withoutPassword(before[key]), withoutPassword(news[key])] : [before[key], news[key]];
+      const [old, next] =
+        key === "registry" ? [withoutPassword(before[key]), withoutPassword(news[key])] : [before[key], news[key]];
       if (equal(old, next) && !containsUnknown(next)) continue;
       detailed[key] = { kind: old === undefined ? "add" : next === undefined ? "delete" : "update" };
     }
@@ -58,13 +81,21 @@ export const imageHandlers: ImageHandlers = {
     const context = await readContext(options);
     scope.log.status("Starting Docker build");
     const built = await buildImage(imageName, options, context, scope);
-    const image = await scope.client.json<{ Id: string; Os: string; Architecture: string }>("GET", `/images/${built}/json`);
+    const image = await scope.client.json<{ Id: string; Os: string; Architecture: string }>(
+      "GET",
+      `/images/${built}/json`,
+    );
     const registry = inputs.object("registry");
     const repoDigest = inputs.flag("skipPush") ? image.Id : await pushImage(imageName, registry, scope);
     scope.log.status(`Image built successfully, local id "${image.Id}"`);
     const outputs: ValueMap = {
-      baseImageName: imageName, context: options.context, dockerfile: dockerfileInContext(options) ?? basename(options.dockerfile), imageName,
-      platform: options.platform ?? `${image.Os}/${image.Architecture}`, registryServer: registry?.text("server") ?? "", repoDigest,
+      baseImageName: imageName,
+      context: options.context,
+      dockerfile: dockerfileInContext(options) ?? basename(options.dockerfile),
+      imageName,
+      platform: options.platform ?? `${image.Os}/${image.Architecture}`,
+      registryServer: registry?.text("server") ?? "",
+      repoDigest,
     };
     return { ...markSecretsLike(outputs, properties), __inputs: new Secret(inputs.values) };
   },
@@ -78,5 +109,8 @@ function withoutPassword(registry: Value | undefined): Value | undefined {
 }
 
 function notCanonical(name: string): RpcError {
-  return new RpcError(status.UNKNOWN, `"${name}": repository name must be canonical.\nThis resource requires all image names to be fully qualified.\nFor example, if you are attempting to push to Dockerhub, prefix your image name with \`docker.io\`:\n\n\`docker.io/repository/image:tag\`\n`);
+  return new RpcError(
+    status.UNKNOWN,
+    `"${name}": repository name must be canonical.\nThis resource requires all image names to be fully qualified.\nFor example, if you are attempting to push to Dockerhub, prefix your image name with \`docker.io\`:\n\n\`docker.io/repository/image:tag\`\n`,
+  );
 }

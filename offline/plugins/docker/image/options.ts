@@ -24,9 +24,15 @@ export function buildOptions(inputs: Inputs): BuildOptions {
   const build = inputs.object("build") ?? new Inputs(text === undefined ? {} : { context: text });
   const context = build.text("context") || ".";
   return {
-    context, dockerfile: build.text("dockerfile") || join(context, "Dockerfile"), args: build.map("args") ?? {}, target: build.text("target"),
-    platform: build.text("platform"), network: build.text("network"), addHosts: build.texts("addHosts") ?? [],
-    cacheFrom: build.object("cacheFrom")?.texts("images") ?? [], builder: build.text("builderVersion") === "BuilderV1" ? "classic" : "buildkit",
+    context,
+    dockerfile: build.text("dockerfile") || join(context, "Dockerfile"),
+    args: build.map("args") ?? {},
+    target: build.text("target"),
+    platform: build.text("platform"),
+    network: build.text("network"),
+    addHosts: build.texts("addHosts") ?? [],
+    cacheFrom: build.object("cacheFrom")?.texts("images") ?? [],
+    builder: build.text("builderVersion") === "BuilderV1" ? "classic" : "buildkit",
   };
 }
 
@@ -49,8 +55,13 @@ const BUILDERS = ["BuilderV1", "BuilderBuildKit"];
 export function problems(inputs: Inputs): CheckFailure[] {
   const builder = inputs.object("build")?.text("builderVersion");
   const found: CheckFailure[] = [];
-  if (inputs.values.imageName === undefined || inputs.text("imageName") === "") found.push({ property: "imageName", reason: "Missing required argument: imageName of docker:index/image:Image" });
-  if (builder !== undefined && !BUILDERS.includes(builder)) found.push({ property: "build.builderVersion", reason: `builderVersion is ${JSON.stringify(builder)}, wanted one of ${BUILDERS.join(", ")}` });
+  if (inputs.values.imageName === undefined || inputs.text("imageName") === "")
+    found.push({ property: "imageName", reason: "Missing required argument: imageName of docker:index/image:Image" });
+  if (builder !== undefined && !BUILDERS.includes(builder))
+    found.push({
+      property: "build.builderVersion",
+      reason: `builderVersion is ${JSON.stringify(builder)}, wanted one of ${BUILDERS.join(", ")}`,
+    });
   return found;
 }
 

@@ -7,11 +7,23 @@ import type { DockerResource, State } from "./resource";
 export const remoteImage: DockerResource = {
   type: "docker:index/remoteImage:RemoteImage",
   autoName: false,
-  schema: { name: { required: true }, keepLocally: { inPlace: true }, forceRemove: { inPlace: true }, platform: {}, pullTriggers: { set: true }, triggers: {} },
+  schema: {
+    name: { required: true },
+    keepLocally: { inPlace: true },
+    forceRemove: { inPlace: true },
+    platform: {},
+    pullTriggers: { set: true },
+    triggers: {},
+  },
 
   async create(inputs, { client, auths, log, signal }) {
     const name = inputs.text("name") ?? "";
-    const image = await ensureImage(client, name, { platform: inputs.text("platform"), auths, signal, onStatus: log.status });
+    const image = await ensureImage(client, name, {
+      platform: inputs.text("platform"),
+      auths,
+      signal,
+      onStatus: log.status,
+    });
     return stateOf(image, inputs);
   },
 
@@ -29,7 +41,10 @@ export const remoteImage: DockerResource = {
   async remove(_id, state, { client, signal }) {
     if (state.flag("keepLocally")) return;
     try {
-      await client.json("DELETE", `/images/${encodeURIComponent(state.text("name") ?? "")}`, { query: { force: state.flag("forceRemove") }, signal });
+      await client.json("DELETE", `/images/${encodeURIComponent(state.text("name") ?? "")}`, {
+        query: { force: state.flag("forceRemove") },
+        signal,
+      });
     } catch (error) {
       if (!(error instanceof DockerError) || error.status !== 404) throw error;
     }
@@ -41,8 +56,16 @@ function stateOf(image: ImageInspect, inputs: Inputs): State {
   return {
     id: `${image.Id}${name}`,
     outputs: {
-      build: null, forceRemove: inputs.output("forceRemove"), id: `${image.Id}${name}`, imageId: image.Id, keepLocally: inputs.output("keepLocally"), name,
-      platform: inputs.output("platform"), pullTriggers: inputs.output("pullTriggers"), repoDigest: image.RepoDigests?.[0] ?? "", triggers: inputs.output("triggers"),
+      build: null,
+      forceRemove: inputs.output("forceRemove"),
+      id: `${image.Id}${name}`,
+      imageId: image.Id,
+      keepLocally: inputs.output("keepLocally"),
+      name,
+      platform: inputs.output("platform"),
+      pullTriggers: inputs.output("pullTriggers"),
+      repoDigest: image.RepoDigests?.[0] ?? "",
+      triggers: inputs.output("triggers"),
     },
   };
 }

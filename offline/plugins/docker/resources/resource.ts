@@ -13,7 +13,10 @@ export interface Scope {
   signal: AbortSignal;
 }
 
-export interface State { id: string; outputs: ValueMap }
+export interface State {
+  id: string;
+  outputs: ValueMap;
+}
 
 /** A kind of resource that behaves as the bridge makes it: decisions by schema, work by these functions. */
 export interface DockerResource {

@@ -1,10 +1,19 @@
-/** For tests against the real daemon: the plugin's handlers used as the engine uses them, small images, and cleaning up. */
+/**
+ * For tests against the real daemon: the plugin's handlers used as the engine uses them, small images, and cleaning up.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Engine, type Context, type DiffResult, type ProviderHandlers, type ReadResult, type ValueMap } from "../../rpc";
+import {
+  Engine,
+  type Context,
+  type DiffResult,
+  type ProviderHandlers,
+  type ReadResult,
+  type ValueMap,
+} from "../../rpc";
 import { createHandlers } from "../provider";
 
 export const IMAGE = "docker:index/image:Image";
@@ -30,33 +39,69 @@ export class Resource {
   readonly lines: string[] = [];
   private readonly stop = new AbortController();
 
-  constructor(private readonly type: string, readonly name = "res", private readonly handlers: ProviderHandlers = createHandlers()) {}
+  constructor(
+    private readonly type: string,
+    readonly name = "res",
+    private readonly handlers: ProviderHandlers = createHandlers(),
+  ) {}
 
   /** The checked inputs. @throws Error with the reasons when check finds failures. */
   async check(news: ValueMap): Promise<ValueMap> {
-    const result = await this.handlers.check!({ ...this.request(), olds: this.inputs, news, randomSeed: new Uint8Array() }, this.context());
-    if (result.failures?.length) throw new Error(result.failures.map(({ property, reason }) => `${property}: ${reason}`).join("; "));
+    const result = await this.handlers.check!(
+      { ...this.request(), olds: this.inputs, news, randomSeed: new Uint8Array() },
+      this.context(),
+    );
+    if (result.failures?.length)
+      throw new Error(result.failures.map(({ property, reason }) => `${property}: ${reason}`).join("; "));
     return result.inputs;
   }
 
   async diff(news: ValueMap): Promise<DiffResult> {
-    return this.handlers.diff!({ ...this.request(), id: this.id, olds: this.outputs, oldInputs: this.inputs, news: await this.check(news), ignoreChanges: [] }, this.context());
+    return this.handlers.diff!(
+      {
+        ...this.request(),
+        id: this.id,
+        olds: this.outputs,
+        oldInputs: this.inputs,
+        news: await this.check(news),
+        ignoreChanges: [],
+      },
+      this.context(),
+    );
   }
 
   async create(news: ValueMap): Promise<this> {
     const properties = await this.check(news);
-    const result = await this.handlers.create!({ ...this.request(), properties, preview: false, timeout: 0 }, this.context());
+    const result = await this.handlers.create!(
+      { ...this.request(), properties, preview: false, timeout: 0 },
+      this.context(),
+    );
     return this.keep(result.id, properties, result.properties);
   }
 
   async update(news: ValueMap): Promise<this> {
     const inputs = await this.check(news);
-    const result = await this.handlers.update!({ ...this.request(), id: this.id, olds: this.outputs, oldInputs: this.inputs, news: inputs, ignoreChanges: [], preview: false, timeout: 0 }, this.context());
+    const result = await this.handlers.update!(
+      {
+        ...this.request(),
+        id: this.id,
+        olds: this.outputs,
+        oldInputs: this.inputs,
+        news: inputs,
+        ignoreChanges: [],
+        preview: false,
+        timeout: 0,
+      },
+      this.context(),
+    );
     return this.keep(this.id, inputs, result.properties);
   }
 
   async refresh(): Promise<ReadResult> {
-    const result = await this.handlers.read!({ ...this.request(), id: this.id, properties: this.outputs, inputs: this.inputs, timeout: 0 }, this.context());
+    const result = await this.handlers.read!(
+      { ...this.request(), id: this.id, properties: this.outputs, inputs: this.inputs, timeout: 0 },
+      this.context(),
+    );
     if (result.id === undefined) this.keep("", {}, {});
     else this.keep(result.id, result.inputs, result.properties);
     return result;
@@ -64,7 +109,11 @@ export class Resource {
 
   /** Removes the resource; without one there is nothing to do, so that it can be called after any failure. */
   async delete(): Promise<void> {
-    if (this.id) await this.handlers.delete!({ ...this.request(), id: this.id, properties: this.outputs, oldInputs: this.inputs, timeout: 0 }, this.context());
+    if (this.id)
+      await this.handlers.delete!(
+        { ...this.request(), id: this.id, properties: this.outputs, oldInputs: this.inputs, timeout: 0 },
+        this.context(),
+      );
     this.keep("", {}, {});
   }
 
@@ -78,8 +127,14 @@ export class Resource {
   }
 
   private context(): Context {
-    const note = (line: string): void => { this.lines.push(line); };
-    return { engine: new Engine(undefined), signal: this.stop.signal, log: { debug: note, info: note, warn: note, error: note, status: note } };
+    const note = (line: string): void => {
+      this.lines.push(line);
+    };
+    return {
+      engine: new Engine(undefined),
+      signal: this.stop.signal,
+      log: { debug: note, info: note, warn: note, error: note, status: note },
+    };
   }
 
   private keep(id: string, inputs: ValueMap, outputs: ValueMap): this {
@@ -101,7 +156,9 @@ export class Scope {
   /** A folder with these files. */
   folder(files: Record<string, string | Buffer>): string {
     const folder = mkdtempSync(join(tmpdir(), "docker-plugin-"));
-    this.defer(() => { rmSync(folder, { recursive: true }); });
+    this.defer(() => {
+      rmSync(folder, { recursive: true });
+    });
     for (const [name, content] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), content, { mode: name === "program" ? 0o755 : 0o644 });
@@ -139,7 +196,9 @@ int main(int count, char **words) {
 
 let compiled: Buffer | undefined;
 
-/** A static program: runs for ever; \`fail\` writes two lines and ends with 3; \`print TEXT\` writes the text and ends. */
+/**
+ * A static program: runs for ever; \`fail\` writes two lines and ends with 3; \`print TEXT\` writes the text and ends.
+ */
 export function staticProgram(): Buffer {
   if (compiled) return compiled;
   const folder = mkdtempSync(join(tmpdir(), "static-"));
@@ -152,7 +211,10 @@ export function staticProgram(): Buffer {
 /** Builds an image from nothing that holds the static program as `/program`, and gives its name. */
 export async function programImage(scope: Scope, extra = ""): Promise<string> {
   const name = `${unique("image")}:1`;
-  const context = scope.folder({ program: staticProgram(), Dockerfile: `FROM scratch\nLABEL bay-e2e.test=docker-plugin\nCOPY program /program\n${extra}\nCMD ["/program"]\n` });
+  const context = scope.folder({
+    program: staticProgram(),
+    Dockerfile: `FROM scratch\nLABEL bay-e2e.test=docker-plugin\nCOPY program /program\n${extra}\nCMD ["/program"]\n`,
+  });
   await scope.resource(IMAGE).create({ imageName: name, build: { context }, skipPush: true });
   scope.defer(() => docker("image", "rm", "--force", name));
   return name;
@@ -163,7 +225,9 @@ export function docker(...args: string[]): string {
   return execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 }
 
-/** Removes the untagged images that builds with this label leave: of rebuilt images, and of the classic builder's steps. */
+/**
+ * Removes the untagged images that builds with this label leave: of rebuilt images, and of the classic builder's steps.
+ */
 export function pruneImages(label: string): void {
   docker("image", "prune", "--force", "--filter", `label=bay-e2e.test=${label}`);
 }
@@ -171,7 +235,9 @@ export function pruneImages(label: string): void {
 /** A port of 127.0.0.1 on which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;

@@ -3,7 +3,11 @@ import type { ValueMap } from "../../rpc/values";
 import { listAt, mapAt, namespaceOf, nameOf, numberAt, textAt } from "../objects";
 
 /** One entry of `status.conditions`; `status` is "" when the condition is not there. */
-export interface Condition { status: string; reason: string; message: string }
+export interface Condition {
+  status: string;
+  reason: string;
+  message: string;
+}
 
 export function condition(object: ValueMap, type: string): Condition {
   const found = listAt(object, "status", "conditions").find((entry) => textAt(entry, "type") === type);
@@ -27,10 +31,14 @@ export function selectorText(selector: ValueMap): string {
     const key = textAt(entry, "key");
     const values = listAt(entry, "values").map(String).join(",");
     switch (textAt(entry, "operator")) {
-      case "Exists": return key;
-      case "DoesNotExist": return `!${key}`;
-      case "NotIn": return `${key} notin (${values})`;
-      default: return `${key} in (${values})`;
+      case "Exists":
+        return key;
+      case "DoesNotExist":
+        return `!${key}`;
+      case "NotIn":
+        return `${key} notin (${values})`;
+      default:
+        return `${key} in (${values})`;
     }
   });
   return [...labels, ...expressions].join(",");
@@ -39,5 +47,7 @@ export function selectorText(selector: ValueMap): string {
 /** Objects that are controlled by the owner. */
 export function ownedBy(objects: readonly ValueMap[], owner: ValueMap): ValueMap[] {
   const uid = textAt(owner, "metadata", "uid");
-  return objects.filter((object) => listAt(object, "metadata", "ownerReferences").some((reference) => textAt(reference, "uid") === uid));
+  return objects.filter((object) =>
+    listAt(object, "metadata", "ownerReferences").some((reference) => textAt(reference, "uid") === uid),
+  );
 }

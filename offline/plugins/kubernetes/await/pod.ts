@@ -26,18 +26,33 @@ export function podVerdict(pod: ValueMap): Verdict {
   const problems = containerProblems(pod);
   const details = problems.length > 0 ? [`[Pod ${name}]: ${problemText(pod, problems)}`] : [];
   if (phase === "Failed") {
-    return { state: "hopeless", message: `Pod "${name}" failed`, details: details.length > 0 ? details : [`[Pod ${name}]: ${failureText(pod)}`], logs: problems.flatMap(({ logs }) => logs) };
+    return {
+      state: "hopeless",
+      message: `Pod "${name}" failed`,
+      details: details.length > 0 ? details : [`[Pod ${name}]: ${failureText(pod)}`],
+      logs: problems.flatMap(({ logs }) => logs),
+    };
   }
   const hopeless = problems.filter(({ graceMs }) => graceMs !== undefined);
   if (hopeless.length > 0) {
     const graceMs = Math.min(...hopeless.map((problem) => problem.graceMs ?? 0));
-    return { state: "hopeless", message: `a container of Pod "${name}" cannot run`, details, graceMs, logs: hopeless.flatMap(({ logs }) => logs) };
+    return {
+      state: "hopeless",
+      message: `a container of Pod "${name}" cannot run`,
+      details,
+      graceMs,
+      logs: hopeless.flatMap(({ logs }) => logs),
+    };
   }
   const scheduled = condition(pod, "PodScheduled");
   if (scheduled.status !== "True") {
-    return waiting(`Waiting for Pod "${name}" to be scheduled`, scheduled.message === "" ? [] : [`[Pod ${name}]: ${scheduled.reason}: ${scheduled.message}`]);
+    return waiting(
+      `Waiting for Pod "${name}" to be scheduled`,
+      scheduled.message === "" ? [] : [`[Pod ${name}]: ${scheduled.reason}: ${scheduled.message}`],
+    );
   }
-  if (condition(pod, "Initialized").status !== "True") return waiting(`Waiting for Pod "${name}" to be initialized`, details);
+  if (condition(pod, "Initialized").status !== "True")
+    return waiting(`Waiting for Pod "${name}" to be initialized`, details);
   const ready = condition(pod, "Ready");
   if (ready.status === "True" || (ready.reason === "PodCompleted" && phase !== "Pending")) return READY;
   const why = details.length > 0 || ready.message === "" ? details : [`[Pod ${name}]: ${ready.message}`];
@@ -46,7 +61,12 @@ export function podVerdict(pod: ValueMap): Verdict {
 
 export const podAwaiter: Awaiter = { timeoutMs: 600_000, evaluate: podVerdict };
 
-interface Problem { container: string; text: string; graceMs: number | undefined; logs: LogSource[] }
+interface Problem {
+  container: string;
+  text: string;
+  graceMs: number | undefined;
+  logs: LogSource[];
+}
 
 function containerProblems(pod: ValueMap): Problem[] {
   const statuses = [...listAt(pod, "status", "initContainerStatuses"), ...listAt(pod, "status", "containerStatuses")];
@@ -56,15 +76,27 @@ function containerProblems(pod: ValueMap): Problem[] {
 function containerProblem(pod: ValueMap, status: Value): Problem | undefined {
   const name = textAt(status, "name");
   const reason = textAt(status, "state", "waiting", "reason");
-  const log = (previous: boolean): LogSource[] => [{ namespace: namespaceOf(pod), pod: nameOf(pod), container: name, previous }];
+  const log = (previous: boolean): LogSource[] => [
+    { namespace: namespaceOf(pod), pod: nameOf(pod), container: name, previous },
+  ];
   if (reason !== "" && reason !== "ContainerCreating" && reason !== "PodInitializing") {
     const crashed = reason === "CrashLoopBackOff";
     const last = crashed ? exitText(at(status, "lastState", "terminated")) : "";
-    return { container: name, text: `[${reason}] ${textAt(status, "state", "waiting", "message")}${last}`, graceMs: HOPELESS_REASONS[reason], logs: crashed ? log(true) : [] };
+    return {
+      container: name,
+      text: `[${reason}] ${textAt(status, "state", "waiting", "message")}${last}`,
+      graceMs: HOPELESS_REASONS[reason],
+      logs: crashed ? log(true) : [],
+    };
   }
   const exitCode = numberAt(status, "state", "terminated", "exitCode");
   if (exitCode === undefined || exitCode === 0) return undefined;
-  return { container: name, text: `[${textAt(status, "state", "terminated", "reason") || "Error"}]${exitText(at(status, "state", "terminated"))}`, graceMs: undefined, logs: log(false) };
+  return {
+    container: name,
+    text: `[${textAt(status, "state", "terminated", "reason") || "Error"}]${exitText(at(status, "state", "terminated"))}`,
+    graceMs: undefined,
+    logs: log(false),
+  };
 }
 
 function exitText(terminated: Value | undefined): string {
@@ -78,9 +110,14 @@ function problemText(pod: ValueMap, problems: Problem[]): string {
   const { message } = condition(pod, "Ready");
   const [only, ...others] = problems;
   if (only && others.length === 0 && message.endsWith(`[${only.container}]`)) return `${message}${only.text}`;
-  return [...(message === "" ? [] : [message]), ...problems.map(({ container, text }) => `[${container}]${text}`)].join(" ");
+  return [...(message === "" ? [] : [message]), ...problems.map(({ container, text }) => `[${container}]${text}`)].join(
+    " ",
+  );
 }
 
 function failureText(pod: ValueMap): string {
-  return [textAt(pod, "status", "reason"), textAt(pod, "status", "message")].filter((text) => text !== "").join(": ") || "the pod failed";
+  return (
+    [textAt(pod, "status", "reason"), textAt(pod, "status", "message")].filter((text) => text !== "").join(": ") ||
+    "the pod failed"
+  );
 }

@@ -2,26 +2,31 @@
 import type { ValueMap } from "../../rpc/values";
 
 /** A container whose last log lines explain a failure. */
-export interface LogSource { namespace: string; pod: string; container: string; previous: boolean }
+export interface LogSource {
+  namespace: string;
+  pod: string;
+  container: string;
+  previous: boolean;
+}
 
 export type Verdict =
   | { state: "ready" }
   | {
-    state: "waiting";
-    /** Shown beside the resource. */
-    message: string;
-    /** Why it is not ready yet, for the error at the deadline. */
-    details: string[];
-  }
+      state: "waiting";
+      /** Shown beside the resource. */
+      message: string;
+      /** Why it is not ready yet, for the error at the deadline. */
+      details: string[];
+    }
   | {
-    /** Waiting does not help. */
-    state: "hopeless";
-    message: string;
-    details: string[];
-    /** Milliseconds for which it must stay so before it counts; default 0. */
-    graceMs?: number;
-    logs?: LogSource[];
-  };
+      /** Waiting does not help. */
+      state: "hopeless";
+      message: string;
+      details: string[];
+      /** Milliseconds for which it must stay so before it counts; default 0. */
+      graceMs?: number;
+      logs?: LogSource[];
+    };
 
 export const READY: Verdict = { state: "ready" };
 
@@ -31,7 +36,13 @@ export function waiting(message: string, details: string[] = []): Verdict {
 }
 
 /** Other objects that a verdict depends on. */
-export interface Related { apiVersion: string; kind: string; namespace: string; labelSelector?: string; name?: string }
+export interface Related {
+  apiVersion: string;
+  kind: string;
+  namespace: string;
+  labelSelector?: string;
+  name?: string;
+}
 
 /** How to wait for objects of one kind. */
 export interface Awaiter {

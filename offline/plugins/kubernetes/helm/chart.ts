@@ -29,8 +29,18 @@ export function chartSource(inputs: ValueMap): ChartSource {
   const opts = mapAt(inputs, "repositoryOpts");
   const text = (name: string): string => textAt(opts, name);
   return {
-    chart: textAt(inputs, "chart").trim(), version: textAt(inputs, "version").trim(), devel: inputs.devel === true, dependencyUpdate: inputs.dependencyUpdate === true,
-    repository: { repo: text("repo"), username: text("username"), password: text("password"), caFile: text("caFile"), certFile: text("certFile"), keyFile: text("keyFile") },
+    chart: textAt(inputs, "chart").trim(),
+    version: textAt(inputs, "version").trim(),
+    devel: inputs.devel === true,
+    dependencyUpdate: inputs.dependencyUpdate === true,
+    repository: {
+      repo: text("repo"),
+      username: text("username"),
+      password: text("password"),
+      caFile: text("caFile"),
+      certFile: text("certFile"),
+      keyFile: text("keyFile"),
+    },
   };
 }
 
@@ -41,19 +51,50 @@ export function chartSource(inputs: ValueMap): ChartSource {
 export async function localChart(helm: Helm, source: ChartSource): Promise<LocalChart> {
   const { chart, dependencyUpdate, repository } = source;
   const path = resolve(chart);
-  const here = repository.repo === "" && existsSync(path) && (!statSync(path).isDirectory() || existsSync(join(path, "Chart.yaml")));
-  if (!here && (isAbsolute(chart) || chart.startsWith("."))) throw new Error(`there is no chart at ${chart}, which is looked for from ${process.cwd()}`);
+  const here =
+    repository.repo === "" &&
+    existsSync(path) &&
+    (!statSync(path).isDirectory() || existsSync(join(path, "Chart.yaml")));
+  if (!here && (isAbsolute(chart) || chart.startsWith(".")))
+    throw new Error(`there is no chart at ${chart}, which is looked for from ${process.cwd()}`);
   if (!here) return withChecksum(await fetched(helm, source));
-  if (dependencyUpdate && statSync(path).isDirectory()) await helm.local({ args: ["dependency", "update", path, "--skip-refresh"] });
+  if (dependencyUpdate && statSync(path).isDirectory())
+    await helm.local({ args: ["dependency", "update", path, "--skip-refresh"] });
   return withChecksum(path);
 }
 
 /** How a release looks before it is installed. */
-export interface Rendering { name: string; namespace: string; values: ValueMap; skipCrds: boolean; hooks: boolean; postrender: string; secrets: readonly string[] }
+export interface Rendering {
+  name: string;
+  namespace: string;
+  values: ValueMap;
+  skipCrds: boolean;
+  hooks: boolean;
+  postrender: string;
+  secrets: readonly string[];
+}
 
-/** Names of what a chart renders to, by `Kind.group/apiVersion`. @throws HelmError with the template's or the schema's complaint */
-export async function renderedNames(helm: Helm, chart: LocalChart, { name, namespace, values, skipCrds, hooks, postrender, secrets }: Rendering): Promise<ValueMap> {
-  const args = ["template", name, chart.path, "--namespace", namespace, "--values", "-", ...(skipCrds ? [] : ["--include-crds"]), ...(hooks ? [] : ["--no-hooks"]), ...(postrender === "" ? [] : ["--post-renderer", postrender])];
+/**
+ * Names of what a chart renders to, by `Kind.group/apiVersion`. @throws HelmError with the template's or the schema's
+ * complaint
+ */
+export async function renderedNames(
+  helm: Helm,
+  chart: LocalChart,
+  { name, namespace, values, skipCrds, hooks, postrender, secrets }: Rendering,
+): Promise<ValueMap> {
+  const args = [
+    "template",
+    name,
+    chart.path,
+    "--namespace",
+    namespace,
+    "--values",
+    "-",
+    ...(skipCrds ? [] : ["--include-crds"]),
+    ...(hooks ? [] : ["--no-hooks"]),
+    ...(postrender === "" ? [] : ["--post-renderer", postrender]),
+  ];
   return namesIn(await helm.local({ args, input: JSON.stringify(values), secrets }));
 }
 
@@ -62,11 +103,16 @@ export function namesIn(manifest: string): ValueMap {
   const names: Record<string, string[]> = {};
   for (const document of parseAllDocuments(manifest)) {
     const object = document.toJS() as Value;
-    const [apiVersion, kind, namespace, name] = [textAt(object, "apiVersion"), textAt(object, "kind"), textAt(object, "metadata", "namespace"), textAt(object, "metadata", "name")];
+    const [apiVersion, kind, namespace, name] = [
+      textAt(object, "apiVersion"),
+      textAt(object, "kind"),
+      textAt(object, "metadata", "namespace"),
+      textAt(object, "metadata", "name"),
+    ];
     if (kind === "") continue;
     const group = apiVersion.includes("/") ? `.${apiVersion.split("/")[0]}` : "";
     const key = `${kind}${group}/${apiVersion}`;
-    names[key] = [...new Set([...names[key] ?? [], namespace === "" ? name : `${namespace}/${name}`])].sort();
+    names[key] = [...new Set([...(names[key] ?? []), namespace === "" ? name : `${namespace}/${name}`])].sort();
   }
   return names;
 }
@@ -94,17 +140,47 @@ function fetched(helm: Helm, source: ChartSource): Promise<string> {
 async function pull(helm: Helm, { chart, version, devel, repository }: ChartSource): Promise<string> {
   const { repo, username, password, caFile, certFile, keyFile } = repository;
   const folder = mkdtempSync(join(privateFolder(), "chart-"));
-  const oci = repo.startsWith("oci://") ? `${repo.replace(/\/$/, "")}/${chart}` : chart.startsWith("oci://") ? chart : undefined;
-  const tls = [["--ca-file", caFile], ["--cert-file", certFile], ["--key-file", keyFile]].flatMap(([flag = "", file = ""]) => (file === "" ? [] : [flag, file]));
-  const which = [...(version === "" ? [] : ["--version", version]), ...(devel ? ["--devel"] : []), "--destination", folder, ...tls];
+  const oci = repo.startsWith("oci://")
+    ? `${repo.replace(/\/$/, "")}/${chart}`
+    : chart.startsWith("oci://")
+      ? chart
+      : undefined;
+  const tls = [
+    ["--ca-file", caFile],
+    ["--cert-file", certFile],
+    ["--key-file", keyFile],
+  ].flatMap(([flag = "", file = ""]) => (file === "" ? [] : [flag, file]));
+  const which = [
+    ...(version === "" ? [] : ["--version", version]),
+    ...(devel ? ["--devel"] : []),
+    "--destination",
+    folder,
+    ...tls,
+  ];
   if (oci !== undefined) {
-    const env: Record<string, string> = username === "" ? {} : { HELM_REGISTRY_CONFIG: privateFile("registry.json", registryLogin(oci, username, password)) };
+    const env: Record<string, string> =
+      username === ""
+        ? {}
+        : { HELM_REGISTRY_CONFIG: privateFile("registry.json", registryLogin(oci, username, password)) };
     await helm.local({ args: ["pull", oci, ...plainHttp(oci), ...which], env, secrets: [password] });
-  } else if (username === "") await helm.local({ args: ["pull", chart, ...(repo === "" ? [] : ["--repo", repo]), ...which] });
+  } else if (username === "")
+    await helm.local({ args: ["pull", chart, ...(repo === "" ? [] : ["--repo", repo]), ...which] });
   else {
-    const env = { HELM_REPOSITORY_CONFIG: join(folder, "repositories.yaml"), HELM_REPOSITORY_CACHE: join(folder, "cache") };
-    await helm.local({ args: ["repo", "add", "it", repo, "--username", username, "--password-stdin", ...tls], input: password, env, secrets: [password] });
-    await helm.local({ args: ["pull", `it/${chart}`, ...which.filter((word) => !tls.includes(word))], env, secrets: [password] });
+    const env = {
+      HELM_REPOSITORY_CONFIG: join(folder, "repositories.yaml"),
+      HELM_REPOSITORY_CACHE: join(folder, "cache"),
+    };
+    await helm.local({
+      args: ["repo", "add", "it", repo, "--username", username, "--password-stdin", ...tls],
+      input: password,
+      env,
+      secrets: [password],
+    });
+    await helm.local({
+      args: ["pull", `it/${chart}`, ...which.filter((word) => !tls.includes(word))],
+      env,
+      secrets: [password],
+    });
   }
   const archive = readdirSync(folder).find((name) => name.endsWith(".tgz"));
   if (archive === undefined) throw new HelmError(`helm pull left no archive of ${chart}`);
@@ -127,7 +203,10 @@ function folderChecksum(folder: string): string {
   const hash = createHash("sha256");
   const add = (path: string, name: string): void => {
     if (statSync(path).isDirectory()) {
-      for (const entry of readdirSync(path).filter((each) => !IGNORED.test(each)).sort()) add(join(path, entry), `${name}/${entry}`);
+      for (const entry of readdirSync(path)
+        .filter((each) => !IGNORED.test(each))
+        .sort())
+        add(join(path, entry), `${name}/${entry}`);
     } else hash.update(`${name}\0${sha256(readFileSync(path))}\n`);
   };
   add(folder, "");

@@ -55,14 +55,22 @@ export class Helm {
 
   /** Helm's major version. @throws Error that tells how to get it when there is none. */
   async major(): Promise<number> {
-    this.version ??= run({ args: ["version", "--template", "{{.Version}}"] }, environment()).then((text) => Number(/^v?(\d+)/.exec(text)?.[1] ?? 3));
+    this.version ??= run({ args: ["version", "--template", "{{.Version}}"] }, environment()).then((text) =>
+      Number(/^v?(\d+)/.exec(text)?.[1] ?? 3),
+    );
     return this.version;
   }
 
   /** What the program set as `helmReleaseSettings`, as Helm's variables. */
   private settings(): Record<string, string> {
     const { pluginsPath, registryConfigPath, repositoryConfigPath, repositoryCache } = this.config.helmReleaseSettings;
-    const set = { HELM_DRIVER: "secret", HELM_PLUGINS: pluginsPath, HELM_REGISTRY_CONFIG: registryConfigPath, HELM_REPOSITORY_CONFIG: repositoryConfigPath, HELM_REPOSITORY_CACHE: repositoryCache };
+    const set = {
+      HELM_DRIVER: "secret",
+      HELM_PLUGINS: pluginsPath,
+      HELM_REGISTRY_CONFIG: registryConfigPath,
+      HELM_REPOSITORY_CONFIG: repositoryConfigPath,
+      HELM_REPOSITORY_CACHE: repositoryCache,
+    };
     return Object.fromEntries(Object.entries(set).filter((entry): entry is [string, string] => entry[1] !== undefined));
   }
 }
@@ -72,9 +80,12 @@ let folder: string | undefined;
 /** A folder that only this user can read, and that is gone when this process ends. */
 export function privateFolder(): string {
   if (folder !== undefined) return folder;
-  for (const name of readdirSync(tmpdir()).filter(isForsaken)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of readdirSync(tmpdir()).filter(isForsaken))
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
   const made = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  process.once("exit", () => { rmSync(made, { recursive: true, force: true }); });
+  process.once("exit", () => {
+    rmSync(made, { recursive: true, force: true });
+  });
   folder = made;
   return made;
 }
@@ -116,10 +127,18 @@ function run({ args, input, secrets = [], signal }: HelmCall, env: NodeJS.Proces
     const err: Buffer[] = [];
     child.stdout.on("data", (data: Buffer) => out.push(data));
     child.stderr.on("data", (data: Buffer) => err.push(data));
-    const stop = (): void => { child.kill("SIGTERM"); };
+    const stop = (): void => {
+      child.kill("SIGTERM");
+    };
     signal?.addEventListener("abort", stop);
     child.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "ENOENT" ? new HelmError(`no program "helm" on PATH, which the registry-only plugin calls for releases: install Helm 3.14 or newer, or run \`npm run setup\``) : error);
+      reject(
+        error.code === "ENOENT"
+          ? new HelmError(
+              `no program "helm" on PATH, which the registry-only plugin calls for releases: install Helm 3.14 or newer, or run \`npm run setup\``,
+            )
+          : error,
+      );
     });
     child.once("close", (code, killed) => {
       signal?.removeEventListener("abort", stop);
@@ -134,7 +153,11 @@ function run({ args, input, secrets = [], signal }: HelmCall, env: NodeJS.Proces
 
 /** What Helm wrote, without its own "Error:"; a Helm that was killed wrote nothing. */
 function messageOf(stderr: string, command: string, killed: NodeJS.Signals | null): string {
-  const lines = stderr.trim().split("\n").filter((line) => line !== "");
-  if (lines.length === 0) return `helm ${command} ended ${killed === null ? "with an error and no word" : `by ${killed}`}`;
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .filter((line) => line !== "");
+  if (lines.length === 0)
+    return `helm ${command} ended ${killed === null ? "with an error and no word" : `by ${killed}`}`;
   return lines.map((line) => line.replace(/^Error: /, "")).join("\n");
 }

@@ -11,8 +11,12 @@ const SLOW = { before: "sleep 60" };
 describeWithHelm("a release that was cut off", () => {
   let on: Releases;
   const status = (name: string): ValueMap => at(unwrap(on.engine.state.get(name)!.outputs), "status") as ValueMap;
-  beforeAll(async () => { on = await Releases.open(); });
-  afterAll(async () => { await on.close(); });
+  beforeAll(async () => {
+    on = await Releases.open();
+  });
+  afterAll(async () => {
+    await on.close();
+  });
 
   it("while it was installed is in the state as pending, and the next run begins anew", async () => {
     const failing = on.failing("install", on.inputs("install", SLOW));
@@ -76,7 +80,9 @@ describeWithHelm("a release that was cut off", () => {
       const failing = other.failing("theirs", other.inputs("theirs", SLOW));
       await other.until("theirs", "pending-install");
       const { message } = await other.failing("mine", other.inputs("theirs"));
-      expect(message).toMatch(/is not this resource's, and an operation on it is under way or was cut off \(revision 1, pending-install\)[\s\S]*helm status[\s\S]*helm uninstall/);
+      expect(message).toMatch(
+        /is not this resource's, and an operation on it is under way or was cut off \(revision 1, pending-install\)[\s\S]*helm status[\s\S]*helm uninstall/,
+      );
       await other.engine.cancel();
       await failing;
     } finally {

@@ -31,14 +31,17 @@ export async function settleCutOff(subject: Subject): Promise<HelmRecord[]> {
   if (last === undefined || !isCutOff(last)) return records;
   if (!records.some(({ labels }) => labels[owner.key] === owner.value)) throw new Error(inHand(last));
   const { name, namespace } = last;
-  const call = (...args: string[]) => helm.remote({ args: [...args, "--namespace", namespace, "--timeout", `${timeout}s`], signal });
+  const call = (...args: string[]) =>
+    helm.remote({ args: [...args, "--namespace", namespace, "--timeout", `${timeout}s`], signal });
   const good = [...records].reverse().find(({ status }) => status === "deployed" || status === "superseded");
   if (last.status === "uninstalling" || good === undefined) {
     tell(`the release was cut off (${last.status}): removing what is there of it`);
     await call("uninstall", name, "--wait");
     return [];
   }
-  tell(`revision ${last.revision} of the release was cut off (${last.status}): going back to revision ${good.revision} first`);
+  tell(
+    `revision ${last.revision} of the release was cut off (${last.status}): going back to revision ${good.revision} first`,
+  );
   // A rollback compares with the newest revision: that must be the one that changed things, not an earlier way back.
   for (const record of [...records].reverse()) {
     if (record.status !== "pending-rollback") break;

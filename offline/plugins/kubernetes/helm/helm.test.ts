@@ -15,29 +15,58 @@ import { portableKubeconfig } from "./kubeconfig";
 import { diffRelease } from ".";
 import { importedInputs, liveInputs, outputsOf } from "./state";
 
-const complete = (news: ValueMap, olds: ValueMap = {}): ValueMap => completeInputs({ name: "rel", news, olds, randomSeed: new Uint8Array() }, "default");
+const complete = (news: ValueMap, olds: ValueMap = {}): ValueMap =>
+  completeInputs({ name: "rel", news, olds, randomSeed: new Uint8Array() }, "default");
 const record = (over: Partial<HelmRecord> = {}): HelmRecord => ({
-  secret: "sh.helm.release.v1.r.v1", name: "r", namespace: "ns", revision: 1, status: "deployed", description: "", chart: { name: "c", version: "1.0.0", appVersion: "9" },
-  values: {}, manifest: "", hooks: [], labels: {}, ...over,
+  secret: "sh.helm.release.v1.r.v1",
+  name: "r",
+  namespace: "ns",
+  revision: 1,
+  status: "deployed",
+  description: "",
+  chart: { name: "c", version: "1.0.0", appVersion: "9" },
+  values: {},
+  manifest: "",
+  hooks: [],
+  labels: {},
+  ...over,
 });
 
 describe("the inputs of a release", () => {
   it("get a name, a namespace and a timeout", () => {
-    expect(complete({ chart: "./c" })).toEqual({ chart: "./c", name: expect.stringMatching(/^rel-[0-9a-f]{8}$/) as string, namespace: "default", timeout: 300 });
+    expect(complete({ chart: "./c" })).toEqual({
+      chart: "./c",
+      name: expect.stringMatching(/^rel-[0-9a-f]{8}$/) as string,
+      namespace: "default",
+      timeout: 300,
+    });
     expect(complete({ chart: "./c" }, { name: "rel-1" }).name).toBe("rel-1");
-    expect(complete({ chart: "./c", skipAwait: true, compat: "true" })).toEqual({ chart: "./c", skipAwait: true, name: expect.any(String) as string, namespace: "default" });
+    expect(complete({ chart: "./c", skipAwait: true, compat: "true" })).toEqual({
+      chart: "./c",
+      skipAwait: true,
+      name: expect.any(String) as string,
+      namespace: "default",
+    });
   });
 
   it("take values from files, each over the one before, and the program's over all", () => {
     const files = [new Asset({ text: "a: {x: 1, y: 1}\nlist: [1, 2]\n" }), new Asset({ text: "a: {y: 2, z: 2}\n" })];
-    expect(complete({ chart: "c", valueYamlFiles: files, values: { a: { z: 0 }, list: [] } }).values).toEqual({ a: { x: 1, y: 2, z: 0 }, list: [] });
+    expect(complete({ chart: "c", valueYamlFiles: files, values: { a: { z: 0 }, list: [] } }).values).toEqual({
+      a: { x: 1, y: 2, z: 0 },
+      list: [],
+    });
   });
 
   it("keep what is secret secret: of the program where it is, of a file all", () => {
     const file = new Asset({ text: "user: u\n" });
-    expect(complete({ chart: "c", valueYamlFiles: [file], values: { token: new Secret("t") } }).values).toEqual({ user: "u", token: new Secret("t") });
+    expect(complete({ chart: "c", valueYamlFiles: [file], values: { token: new Secret("t") } }).values).toEqual({
+      user: "u",
+      token: new Secret("t"),
+    });
     expect(complete({ chart: "c", valueYamlFiles: [new Secret(file)] }).values).toEqual(new Secret({ user: "u" }));
-    expect(complete({ chart: "c", valueYamlFiles: [file], values: new Secret({ token: "t" }) }).values).toEqual(new Secret({ user: "u", token: "t" }));
+    expect(complete({ chart: "c", valueYamlFiles: [file], values: new Secret({ token: "t" }) }).values).toEqual(
+      new Secret({ user: "u", token: "t" }),
+    );
     expect(secretTexts({ a: "open", b: [new Secret({ deep: "hidden" })] })).toEqual(["hidden"]);
   });
 
@@ -46,8 +75,18 @@ describe("the inputs of a release", () => {
     expect(valuesOf({ values: { a: null }, allowNullValues: true })).toEqual({ a: null });
   });
 
-  it.each([["verify", true], ["keyring", "/k"], ["disableCRDHooks", true], ["manifest", {}]])("are refused by name where the plugin has no %s", (name, value) => {
-    expect(refusals({ chart: "c", [name]: value })).toEqual([{ property: name, reason: expect.stringContaining(`"${name}" is not implemented by the registry-only plugin`) as string }]);
+  it.each([
+    ["verify", true],
+    ["keyring", "/k"],
+    ["disableCRDHooks", true],
+    ["manifest", {}],
+  ])("are refused by name where the plugin has no %s", (name, value) => {
+    expect(refusals({ chart: "c", [name]: value })).toEqual([
+      {
+        property: name,
+        reason: expect.stringContaining(`"${name}" is not implemented by the registry-only plugin`) as string,
+      },
+    ]);
   });
 
   it("that only switch off what is refused are fine, and a chart must be named", () => {
@@ -65,8 +104,26 @@ describe("Helm's flags", () => {
 
   it("have other names in Helm 4", () => {
     const inputs = { atomic: true, forceUpdate: true, cleanupOnFail: true, maxHistory: 3, reuseValues: true };
-    expect(flagsOf("upgrade", inputs, 3)).toEqual(["--wait", "--atomic", "--install", "--history-max", "3", "--cleanup-on-fail", "--force", "--reuse-values"]);
-    expect(flagsOf("upgrade", inputs, 4)).toEqual(["--wait", "--rollback-on-failure", "--install", "--history-max", "3", "--cleanup-on-fail", "--force-replace", "--reuse-values"]);
+    expect(flagsOf("upgrade", inputs, 3)).toEqual([
+      "--wait",
+      "--atomic",
+      "--install",
+      "--history-max",
+      "3",
+      "--cleanup-on-fail",
+      "--force",
+      "--reuse-values",
+    ]);
+    expect(flagsOf("upgrade", inputs, 4)).toEqual([
+      "--wait",
+      "--rollback-on-failure",
+      "--install",
+      "--history-max",
+      "3",
+      "--cleanup-on-fail",
+      "--force-replace",
+      "--reuse-values",
+    ]);
     expect(() => flagsOf("upgrade", { recreatePods: true }, 4)).toThrow(/"recreatePods" is not in Helm 4/);
   });
 });
@@ -80,7 +137,9 @@ describe("a chart's folder", () => {
     writeFileSync(join(folder, "Chart.yaml"), "name: c\n");
     writeFileSync(join(folder, "templates", "a.yaml"), "a: 1\n");
   });
-  afterEach(() => { rmSync(folder, { recursive: true }); });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
 
   it("has another checksum when a file of it changes, moves or comes, and the same when an editor leaves something", async () => {
     const first = await checksum();
@@ -93,36 +152,81 @@ describe("a chart's folder", () => {
   });
 
   it("that is not there is named with the folder from which it was looked for", async () => {
-    await expect(localChart({} as Helm, chartSource({ chart: "./absent" }))).rejects.toThrow(/no chart at .\/absent, which is looked for from \//);
+    await expect(localChart({} as Helm, chartSource({ chart: "./absent" }))).rejects.toThrow(
+      /no chart at .\/absent, which is looked for from \//,
+    );
   });
 });
 
 describe("a record of Helm", () => {
-  const stored = { name: "r", namespace: "ns", version: 3, info: { status: "pending-upgrade", description: "Preparing upgrade" }, chart: { metadata: { name: "c", version: "1.2.3", appVersion: "7" } }, config: { a: 1 }, manifest: "kind: X\n", hooks: [{ manifest: "kind: Job\n" }] };
-  const secret = (content: Buffer) => ({ metadata: { name: "s", namespace: "ns", labels: { owner: "helm" } }, data: { release: Buffer.from(content.toString("base64")).toString("base64") } });
+  const stored = {
+    name: "r",
+    namespace: "ns",
+    version: 3,
+    info: { status: "pending-upgrade", description: "Preparing upgrade" },
+    chart: { metadata: { name: "c", version: "1.2.3", appVersion: "7" } },
+    config: { a: 1 },
+    manifest: "kind: X\n",
+    hooks: [{ manifest: "kind: Job\n" }],
+  };
+  const secret = (content: Buffer) => ({
+    metadata: { name: "s", namespace: "ns", labels: { owner: "helm" } },
+    data: { release: Buffer.from(content.toString("base64")).toString("base64") },
+  });
 
   it("is read packed or not", () => {
     const json = Buffer.from(JSON.stringify(stored));
     const read = decodeRecord(secret(gzipSync(json)));
-    expect(read).toMatchObject({ secret: "s", revision: 3, status: "pending-upgrade", chart: { name: "c", version: "1.2.3", appVersion: "7" }, values: { a: 1 }, hooks: ["kind: Job\n"], labels: { owner: "helm" } });
+    expect(read).toMatchObject({
+      secret: "s",
+      revision: 3,
+      status: "pending-upgrade",
+      chart: { name: "c", version: "1.2.3", appVersion: "7" },
+      values: { a: 1 },
+      hooks: ["kind: Job\n"],
+      labels: { owner: "helm" },
+    });
     expect(decodeRecord(secret(json))).toEqual(read);
     expect(() => decodeRecord({ metadata: { name: "s", namespace: "ns" } })).toThrow(/ns\/s holds no release/);
   });
 
-  it.each([["pending-install", true], ["pending-upgrade", true], ["pending-rollback", true], ["uninstalling", true], ["deployed", false], ["failed", false]])("that is %s: cut off is %s", (status, cutOff) => {
+  it.each([
+    ["pending-install", true],
+    ["pending-upgrade", true],
+    ["pending-rollback", true],
+    ["uninstalling", true],
+    ["deployed", false],
+    ["failed", false],
+  ])("that is %s: cut off is %s", (status, cutOff) => {
     expect(isCutOff({ status })).toBe(cutOff);
   });
 
   it("names what it made by kind and version, as the official plugin does", () => {
-    const manifest = "---\n# only a comment\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: ns}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n";
+    const manifest =
+      "---\n# only a comment\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: ns}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n";
     expect(namesIn(manifest)).toEqual({ "ConfigMap/v1": ["a", "ns/b"], "Deployment.apps/apps/v1": ["d"] });
   });
 });
 
 describe("drift of a release", () => {
-  const known: ValueMap = { name: "r", namespace: "ns", chart: "./c", checksum: "x", values: { a: { b: 1 }, token: new Secret("t") } };
-  const diff = (inputs: ValueMap): string[] => Object.keys(diffRelease({ ...outputRequest(inputs), news: known }).detailed ?? {});
-  const outputRequest = (inputs: ValueMap) => ({ urn: "u", name: "r", type: "t", id: "ns/r", olds: outputsOf(inputs, record()), oldInputs: inputs, ignoreChanges: [] });
+  const known: ValueMap = {
+    name: "r",
+    namespace: "ns",
+    chart: "./c",
+    checksum: "x",
+    values: { a: { b: 1 }, token: new Secret("t") },
+  };
+  const diff = (inputs: ValueMap): string[] =>
+    Object.keys(diffRelease({ ...outputRequest(inputs), news: known }).detailed ?? {});
+  const outputRequest = (inputs: ValueMap) => ({
+    urn: "u",
+    name: "r",
+    type: "t",
+    id: "ns/r",
+    olds: outputsOf(inputs, record()),
+    oldInputs: inputs,
+    ignoreChanges: [],
+  });
   const status = { chart: "c", version: "1.0.0" };
 
   it("is none where nothing changed", () => {
@@ -136,36 +240,62 @@ describe("drift of a release", () => {
   });
 
   it("is seen in the chart, with or without a version that the program names", () => {
-    const other = record({ values: { a: { b: 1 }, token: "t" }, chart: { name: "c", version: "2.0.0", appVersion: "" } });
+    const other = record({
+      values: { a: { b: 1 }, token: "t" },
+      chart: { name: "c", version: "2.0.0", appVersion: "" },
+    });
     expect(liveInputs(known, status, other)).toMatchObject({ checksum: "" });
     expect(liveInputs({ ...known, version: "1.0.0" }, status, other)).toMatchObject({ checksum: "", version: "2.0.0" });
   });
 
   it("is not seen in values that reuseValues brought from before", () => {
-    expect(liveInputs({ ...known, reuseValues: true }, status, record({ values: { a: { b: 1, more: 1 }, token: "t", older: true } })).values).toEqual(known.values);
+    expect(
+      liveInputs(
+        { ...known, reuseValues: true },
+        status,
+        record({ values: { a: { b: 1, more: 1 }, token: "t", older: true } }),
+      ).values,
+    ).toEqual(known.values);
   });
 
   it("is a replacement only for another name or namespace", () => {
     const replaced = diffRelease({ ...outputRequest(known), news: { ...known, namespace: "other", timeout: 1 } });
     expect(replaced).toMatchObject({ replaces: ["namespace"], deleteBeforeReplace: false });
-    expect(diffRelease({ ...outputRequest(known), news: { ...known, values: UNKNOWN } })).toMatchObject({ changes: true, replaces: [] });
+    expect(diffRelease({ ...outputRequest(known), news: { ...known, values: UNKNOWN } })).toMatchObject({
+      changes: true,
+      replaces: [],
+    });
   });
 
   it("has inputs for an import", () => {
-    expect(importedInputs(record({ values: { a: 1 } }))).toEqual({ name: "r", namespace: "ns", chart: "c", version: "1.0.0", timeout: 300, values: { a: 1 } });
+    expect(importedInputs(record({ values: { a: 1 } }))).toEqual({
+      name: "r",
+      namespace: "ns",
+      chart: "c",
+      version: "1.0.0",
+      timeout: 300,
+      values: { a: 1 },
+    });
   });
 });
 
 describe("the kubeconfig for Helm", () => {
   it("leads to the chosen context and cluster, and names files by their whole path", () => {
     const folder = mkdtempSync(join(tmpdir(), "kubeconfig-"));
-    writeFileSync(join(folder, "config"), [
-      "current-context: one", "contexts: [{name: one, context: {cluster: a, user: u}}, {name: two, context: {cluster: a, user: u}}]",
-      "clusters: [{name: a, cluster: {server: 'https://a', certificate-authority: ca.pem}}, {name: b, cluster: {server: 'https://b'}}]",
-      "users: [{name: u, user: {client-key: keys/u.pem, exec: {command: ./login, apiVersion: v1}}}]",
-    ].join("\n"));
-    expect(parse(portableKubeconfig({ kubeconfig: join(folder, "config"), context: "two", cluster: "b" }))).toMatchObject({
-      "current-context": "two", contexts: [{ context: { cluster: "a" } }, { name: "two", context: { cluster: "b", user: "u" } }],
+    writeFileSync(
+      join(folder, "config"),
+      [
+        "current-context: one",
+        "contexts: [{name: one, context: {cluster: a, user: u}}, {name: two, context: {cluster: a, user: u}}]",
+        "clusters: [{name: a, cluster: {server: 'https://a', certificate-authority: ca.pem}}, {name: b, cluster: {server: 'https://b'}}]",
+        "users: [{name: u, user: {client-key: keys/u.pem, exec: {command: ./login, apiVersion: v1}}}]",
+      ].join("\n"),
+    );
+    expect(
+      parse(portableKubeconfig({ kubeconfig: join(folder, "config"), context: "two", cluster: "b" })),
+    ).toMatchObject({
+      "current-context": "two",
+      contexts: [{ context: { cluster: "a" } }, { name: "two", context: { cluster: "b", user: "u" } }],
       clusters: [{ cluster: { "certificate-authority": join(folder, "ca.pem") } }, {}],
       users: [{ user: { "client-key": join(folder, "keys/u.pem"), exec: { command: join(folder, "login") } } }],
     });
@@ -174,6 +304,8 @@ describe("the kubeconfig for Helm", () => {
 });
 
 it("a driver whose releases the plugin cannot read is refused", () => {
-  expect(checkConfig({ helmReleaseSettings: JSON.stringify({ driver: "sql" }) }).failures).toEqual([{ property: "helmReleaseSettings", reason: expect.stringContaining('driver "sql"') as string }]);
+  expect(checkConfig({ helmReleaseSettings: JSON.stringify({ driver: "sql" }) }).failures).toEqual([
+    { property: "helmReleaseSettings", reason: expect.stringContaining('driver "sql"') as string },
+  ]);
   expect(checkConfig({ helmReleaseSettings: JSON.stringify({ driver: "secret" }) }).failures).toEqual([]);
 });

@@ -4,7 +4,18 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { OWNER_LABEL } from "../../../../infra/support/helm-record";
 import type { CheckFailure, CheckRequest } from "../../rpc/requests";
-import { Asset, containsSecret, containsUnknown, isMap, mapEntries, Secret, unwrap, unwrapMap, type Value, type ValueMap } from "../../rpc/values";
+import {
+  Asset,
+  containsSecret,
+  containsUnknown,
+  isMap,
+  mapEntries,
+  Secret,
+  unwrap,
+  unwrapMap,
+  type Value,
+  type ValueMap,
+} from "../../rpc/values";
 import { markSecretsLike } from "../../rpc/paths";
 import { suffix } from "../names";
 import { at, mapAt, numberAt, textAt } from "../objects";
@@ -16,20 +27,30 @@ const DEFAULT_TIMEOUT = 300;
 
 /** Inputs that this plugin does not have, with the reason; using one is refused by name instead of ignored. */
 const REFUSED: Record<string, string> = {
-  verify: "charts are not verified by signatures", keyring: "charts are not verified by signatures",
-  disableCRDHooks: "Helm's CLI has no such option", manifest: "it is an output",
+  verify: "charts are not verified by signatures",
+  keyring: "charts are not verified by signatures",
+  disableCRDHooks: "Helm's CLI has no such option",
+  manifest: "it is an output",
 };
 
 /** Inputs in the form in which they are stored: with a name, a namespace, a timeout, and all values in `values`. */
-export function completeInputs(request: Pick<CheckRequest, "name" | "olds" | "news" | "randomSeed" | "autonaming">, defaultNamespace: string): ValueMap {
+export function completeInputs(
+  request: Pick<CheckRequest, "name" | "olds" | "news" | "randomSeed" | "autonaming">,
+  defaultNamespace: string,
+): ValueMap {
   const { valueYamlFiles, ...news } = present(request.news);
   // Said by every SDK: that it knows the newer of two shapes of the outputs.
   delete news.compat;
   const given = unwrap(news.name);
   const oldName = textAt(unwrapMap(request.olds), "name");
-  const name = given === null || given === "" ? oldName || request.autonaming?.proposedName || `${request.name}-${suffix(request.randomSeed)}` : news.name;
+  const name =
+    given === null || given === ""
+      ? oldName || request.autonaming?.proposedName || `${request.name}-${suffix(request.randomSeed)}`
+      : news.name;
   return {
-    ...news, name, namespace: isEmpty(news.namespace) ? defaultNamespace : news.namespace,
+    ...news,
+    name,
+    namespace: isEmpty(news.namespace) ? defaultNamespace : news.namespace,
     ...(unwrap(news.skipAwait) === true || news.timeout !== undefined ? {} : { timeout: DEFAULT_TIMEOUT }),
     ...valuesInput(valueYamlFiles, news),
   };
@@ -38,15 +59,21 @@ export function completeInputs(request: Pick<CheckRequest, "name" | "olds" | "ne
 /** What of these inputs the plugin cannot do. */
 export function refusals(inputs: ValueMap): CheckFailure[] {
   const used = Object.entries(REFUSED).filter(([name]) => !isEmpty(inputs[name]) && unwrap(inputs[name]) !== false);
-  const failures = used.map(([property, why]) => ({ property, reason: `"${property}" is not implemented by the registry-only plugin: ${why}` }));
+  const failures = used.map(([property, why]) => ({
+    property,
+    reason: `"${property}" is not implemented by the registry-only plugin: ${why}`,
+  }));
   if (isEmpty(inputs.chart)) failures.push({ property: "chart", reason: "a release needs a chart" });
   return failures;
 }
 
-/** The values as Helm takes them, without markers; `null` means a chart's default is taken away, where the program allows that. */
+/**
+ * The values as Helm takes them, without markers; `null` means a chart's default is taken away, where the program
+ * allows that.
+ */
 export function valuesOf(inputs: ValueMap): ValueMap {
   const plain = mapAt(unwrapMap(inputs), "values");
-  return unwrap(inputs.allowNullValues) === true ? plain : withoutNulls(plain) as ValueMap;
+  return unwrap(inputs.allowNullValues) === true ? plain : (withoutNulls(plain) as ValueMap);
 }
 
 /** Texts of the inputs that are secret. */
@@ -88,7 +115,10 @@ function valuesInput(files: Value | undefined, news: ValueMap): ValueMap {
 function readValues(asset: Value): ValueMap {
   const fields = asset instanceof Asset ? asset.fields : {};
   const text = fields.text ?? (fields.path === undefined ? undefined : readFileSync(fields.path, "utf8"));
-  if (text === undefined) throw new Error("valueYamlFiles takes files and texts only; archives and addresses are not implemented by the registry-only plugin");
+  if (text === undefined)
+    throw new Error(
+      "valueYamlFiles takes files and texts only; archives and addresses are not implemented by the registry-only plugin",
+    );
   const values = parse(text) as Value | undefined;
   if (values === null || values === undefined) return {};
   if (!isMap(values)) throw new Error(`${fields.path ?? "a text of valueYamlFiles"} holds no mapping of values`);

@@ -16,18 +16,28 @@ const FILES = ["certificate-authority", "client-certificate", "client-key", "tok
 export function portableKubeconfig(choice: KubeconfigChoice): string {
   const { config, folder } = loadKubeconfig(choice);
   const current = choice.context ?? textAt(config, "current-context");
-  const entries = (list: string, change: (entry: ValueMap) => ValueMap): ValueMap[] => listAt(config, list).filter(isMap).map(change);
+  const entries = (list: string, change: (entry: ValueMap) => ValueMap): ValueMap[] =>
+    listAt(config, list).filter(isMap).map(change);
   return stringify({
-    ...config, "current-context": current,
+    ...config,
+    "current-context": current,
     clusters: entries("clusters", (entry) => ({ ...entry, cluster: absolute(mapAt(entry, "cluster"), folder) })),
     users: entries("users", (entry) => ({ ...entry, user: absolute(mapAt(entry, "user"), folder) })),
-    contexts: entries("contexts", (entry) => (choice.cluster !== undefined && entry.name === current ? { ...entry, context: { ...mapAt(entry, "context"), cluster: choice.cluster } } : entry)),
+    contexts: entries("contexts", (entry) =>
+      choice.cluster !== undefined && entry.name === current
+        ? { ...entry, context: { ...mapAt(entry, "context"), cluster: choice.cluster } }
+        : entry,
+    ),
   });
 }
 
 function absolute(entry: ValueMap, folder: string): ValueMap {
-  const file = (key: string, value: Value | undefined): boolean => FILES.includes(key) && typeof value === "string" && value !== "";
-  const fields = Object.entries(entry).map(([key, value]) => [key, file(key, value) ? resolve(folder, String(value)) : value]);
+  const file = (key: string, value: Value | undefined): boolean =>
+    FILES.includes(key) && typeof value === "string" && value !== "";
+  const fields = Object.entries(entry).map(([key, value]) => [
+    key,
+    file(key, value) ? resolve(folder, String(value)) : value,
+  ]);
   const { exec, ...rest } = Object.fromEntries(fields) as ValueMap;
   if (!isMap(exec)) return { ...rest, ...(exec === undefined ? {} : { exec }) };
   // A command with a slash is a file beside the kubeconfig, one without is looked for on PATH.

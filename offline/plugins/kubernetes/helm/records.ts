@@ -1,15 +1,27 @@
 /** The releases of a cluster, read from where Helm keeps them. */
-import { decodeRecord, type HelmRecord, type RecordSecret, recordSelector } from "../../../../infra/support/helm-record";
+import {
+  decodeRecord,
+  type HelmRecord,
+  type RecordSecret,
+  recordSelector,
+} from "../../../../infra/support/helm-record";
 import type { ValueMap } from "../../rpc/values";
 import { ApiError } from "../api-error";
 import type { Cluster } from "../cluster";
 import { listAt } from "../objects";
 
 /** All revisions of a release, oldest first; empty where there is none. */
-export async function recordsOf(cluster: Cluster, namespace: string, name: string, signal?: AbortSignal): Promise<HelmRecord[]> {
+export async function recordsOf(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<HelmRecord[]> {
   const { client } = await cluster.use();
   const list = await client.request({
-    path: collection(namespace), query: { labelSelector: recordSelector(name) }, ...(signal ? { signal } : {}),
+    path: collection(namespace),
+    query: { labelSelector: recordSelector(name) },
+    ...(signal ? { signal } : {}),
   });
   const records = listAt(list, "items").map((secret) => decodeRecord(secret as unknown as RecordSecret));
   return records.sort((a, b) => a.revision - b.revision);

@@ -15,31 +15,55 @@ describeWithHelm("a release on a real cluster", () => {
   const stored = (name: string): ValueMap => on.engine.state.get(name)!.outputs;
   const live = (name: string): ValueMap => unwrap(stored(name)) as ValueMap;
   const statusOf = (name: string): string => textAt(live(name), "status", "status");
-  const changed = async (name: string, inputs: ValueMap): Promise<string[]> => [...(await on.engine.diff(name, await on.engine.check(name, RELEASE_TYPE, inputs))).getDetaileddiffMap().keys()].sort();
+  const changed = async (name: string, inputs: ValueMap): Promise<string[]> =>
+    [
+      ...(await on.engine.diff(name, await on.engine.check(name, RELEASE_TYPE, inputs))).getDetaileddiffMap().keys(),
+    ].sort();
 
-  beforeAll(async () => { on = await Releases.open(); });
-  afterAll(async () => { await on.close(); });
+  beforeAll(async () => {
+    on = await Releases.open();
+  });
+  afterAll(async () => {
+    await on.close();
+  });
 
   describe("in a preview", () => {
     it("is told by its objects' names, and nothing is made", async () => {
       const seen = await on.engine.preview("early", RELEASE_TYPE, on.inputs("early"));
-      expect(seen).toMatchObject({ name: "early", status: UNKNOWN, checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
-      expect(seen.resourceNames).toMatchObject({ "ConfigMap/v1": ["early", "early-deleted"], "Deployment.apps/apps/v1": ["early"], "Job.batch/batch/v1": ["early-before"] });
+      expect(seen).toMatchObject({
+        name: "early",
+        status: UNKNOWN,
+        checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      });
+      expect(seen.resourceNames).toMatchObject({
+        "ConfigMap/v1": ["early", "early-deleted"],
+        "Deployment.apps/apps/v1": ["early"],
+        "Job.batch/batch/v1": ["early-before"],
+      });
       expect(await on.records("early")).toEqual([]);
     });
 
     it("is told as far as it is known", async () => {
       const seen = await on.engine.preview("early", RELEASE_TYPE, on.inputs("early", { image: UNKNOWN }));
-      expect(seen).toMatchObject({ values: { image: UNKNOWN }, checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+      expect(seen).toMatchObject({
+        values: { image: UNKNOWN },
+        checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      });
     });
 
     it("is refused with the chart's own complaint about its values", async () => {
-      await expect(on.engine.preview("early", RELEASE_TYPE, on.inputs("early", { text: 5 }))).rejects.toThrow(/text[^]*(want string|expected: string|got number)/i);
-      await expect(on.engine.preview("early", RELEASE_TYPE, { ...on.inputs("early"), chart: "./absent" })).rejects.toThrow(/no chart at .\/absent/);
+      await expect(on.engine.preview("early", RELEASE_TYPE, on.inputs("early", { text: 5 }))).rejects.toThrow(
+        /text[^]*(want string|expected: string|got number)/i,
+      );
+      await expect(
+        on.engine.preview("early", RELEASE_TYPE, { ...on.inputs("early"), chart: "./absent" }),
+      ).rejects.toThrow(/no chart at .\/absent/);
     });
 
     it("is refused for what the plugin does not have, by name", async () => {
-      await expect(on.engine.preview("early", RELEASE_TYPE, on.inputs("early", {}, { verify: true }))).rejects.toThrow(/"verify" is not implemented by the registry-only plugin/);
+      await expect(on.engine.preview("early", RELEASE_TYPE, on.inputs("early", {}, { verify: true }))).rejects.toThrow(
+        /"verify" is not implemented by the registry-only plugin/,
+      );
     });
   });
 
@@ -47,8 +71,20 @@ describeWithHelm("a release on a real cluster", () => {
     it("is installed with its hooks, and its objects are ready", async () => {
       expect(await on.up("rel", on.inputs("rel"))).toBe("create");
       expect(on.engine.state.get("rel")?.id).toBe(`${on.namespace}/rel`);
-      expect(live("rel").status).toEqual({ name: "rel", namespace: on.namespace, revision: 1, status: "deployed", chart: "fixture", version: "1.0.0", appVersion: "9" });
-      const deployment = await on.cluster.get({ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "rel", namespace: on.namespace } });
+      expect(live("rel").status).toEqual({
+        name: "rel",
+        namespace: on.namespace,
+        revision: 1,
+        status: "deployed",
+        chart: "fixture",
+        version: "1.0.0",
+        appVersion: "9",
+      });
+      const deployment = await on.cluster.get({
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "rel", namespace: on.namespace },
+      });
       expect(at(deployment, "status", "readyReplicas")).toBe(1);
       expect(await on.has("Job", "rel-before")).toBe(false);
     });
@@ -72,7 +108,17 @@ describeWithHelm("a release on a real cluster", () => {
       expect(await changed("rel", inputs)).toEqual(["values.text", "values.token"]);
       expect(await on.up("rel", inputs)).toBe("update");
       expect(live("rel").status).toMatchObject({ revision: 2, status: "deployed" });
-      expect(textAt(await on.cluster.get({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "rel", namespace: on.namespace } }), "data", "text")).toBe("changed");
+      expect(
+        textAt(
+          await on.cluster.get({
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name: "rel", namespace: on.namespace },
+          }),
+          "data",
+          "text",
+        ),
+      ).toBe("changed");
     });
 
     it("loses a value that is gone from the program", async () => {
@@ -81,7 +127,10 @@ describeWithHelm("a release on a real cluster", () => {
     });
 
     it("is upgraded when its chart's files change under the same version", async () => {
-      appendFileSync(join(on.chart, "templates", "objects.yaml"), "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-more\n");
+      appendFileSync(
+        join(on.chart, "templates", "objects.yaml"),
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-more\n",
+      );
       expect(await changed("rel", on.inputs("rel"))).toEqual(["checksum", "resourceNames.ConfigMap/v1[2]"]);
       expect(await on.up("rel", on.inputs("rel"))).toBe("update");
       expect(await on.has("ConfigMap", "rel-more")).toBe(true);
@@ -89,7 +138,10 @@ describeWithHelm("a release on a real cluster", () => {
 
     it("keeps as many revisions as the program says", async () => {
       for (const text of ["a", "b", "c"]) await on.up("rel", on.inputs("rel", { text }, { maxHistory: 2 }));
-      expect(await on.history("rel")).toEqual([expect.stringMatching(/superseded$/) as string, expect.stringMatching(/deployed$/) as string]);
+      expect(await on.history("rel")).toEqual([
+        expect.stringMatching(/superseded$/) as string,
+        expect.stringMatching(/deployed$/) as string,
+      ]);
     });
 
     it("is not taken from somebody else", async () => {
@@ -100,12 +152,20 @@ describeWithHelm("a release on a real cluster", () => {
 
     it("can be imported", async () => {
       const read = await on.engine.read("rel", RELEASE_TYPE, `${on.namespace}/rel`);
-      expect(read?.inputs).toMatchObject({ name: "rel", namespace: on.namespace, chart: "fixture", version: "1.0.0", values: { text: "c" } });
+      expect(read?.inputs).toMatchObject({
+        name: "rel",
+        namespace: on.namespace,
+        chart: "fixture",
+        version: "1.0.0",
+        values: { text: "c" },
+      });
     });
   });
 
   describe("that somebody changed", () => {
-    beforeAll(async () => { await on.up("drift", on.inputs("drift", { text: "mine" })); });
+    beforeAll(async () => {
+      await on.up("drift", on.inputs("drift", { text: "mine" }));
+    });
 
     it("gets its values back", async () => {
       on.helm("upgrade", "drift", on.chart, "--reuse-values", "--set", "text=theirs");
@@ -142,8 +202,13 @@ describeWithHelm("a release on a real cluster", () => {
 
   describe("that fails", () => {
     it("at its first time and atomic leaves nothing, and the error has the cluster's reason", async () => {
-      const { message, failure } = await on.failing("atomic", on.inputs("atomic", { ready: "exit 3" }, { atomic: true, timeout: 8 }));
-      expect(message).toMatch(/could not be installed: [\s\S]*deadline exceeded[\s\S]*\[Pod\/atomic-[^\]]+\]\[Unhealthy\] Readiness probe/);
+      const { message, failure } = await on.failing(
+        "atomic",
+        on.inputs("atomic", { ready: "exit 3" }, { atomic: true, timeout: 8 }),
+      );
+      expect(message).toMatch(
+        /could not be installed: [\s\S]*deadline exceeded[\s\S]*\[Pod\/atomic-[^\]]+\]\[Unhealthy\] Readiness probe/,
+      );
       expect(message).not.toContain("planted-helm-token");
       expect(failure).toBeUndefined();
       expect(await on.records("atomic")).toEqual([]);
@@ -176,7 +241,11 @@ describeWithHelm("a release on a real cluster", () => {
     });
 
     it("for an image that the node has not is over at its deadline, which customTimeouts of the program set", async () => {
-      const { failure } = await on.failing("image", on.inputs("image", { image: ABSENT }, { disableWebhooks: true }), 3);
+      const { failure } = await on.failing(
+        "image",
+        on.inputs("image", { image: ABSENT }, { disableWebhooks: true }),
+        3,
+      );
       expect(failure?.reasons.join("\n")).toMatch(/ErrImageNeverPull[\s\S]*absent:1/);
     });
 
@@ -194,7 +263,11 @@ describeWithHelm("a release on a real cluster", () => {
       await on.up("gone", on.inputs("gone", { keep: true }));
       await on.engine.remove("gone");
       expect(await on.records("gone")).toEqual([]);
-      expect([await on.has("Deployment", "gone"), await on.has("ConfigMap", "gone-deleted"), await on.has("ConfigMap", "gone-kept")]).toEqual([false, true, true]);
+      expect([
+        await on.has("Deployment", "gone"),
+        await on.has("ConfigMap", "gone-deleted"),
+        await on.has("ConfigMap", "gone-kept"),
+      ]).toEqual([false, true, true]);
       expect(on.engine.messages).toMatch(/left what the chart says to keep .*\[ConfigMap\] gone-kept/);
     });
 
@@ -213,7 +286,10 @@ describeWithHelm("a release on a real cluster", () => {
 
   it("of a cluster that is gone is forgotten only with deleteUnreachable", async () => {
     const away = async (more: ValueMap): Promise<TestEngine> => {
-      const engine = await TestEngine.start({ kubeconfig: on.cluster.kubeconfig.replace(/server: .*/, "server: https://127.0.0.1:1"), ...more });
+      const engine = await TestEngine.start({
+        kubeconfig: on.cluster.kubeconfig.replace(/server: .*/, "server: https://127.0.0.1:1"),
+        ...more,
+      });
       engine.state.set("rel", on.engine.state.get("rel")!);
       return engine;
     };

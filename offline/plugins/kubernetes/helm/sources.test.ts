@@ -31,7 +31,10 @@ describeWithHelm("a release of a chart", () => {
   it("in an archive is installed, and upgraded for another archive of the same name", async () => {
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("create");
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("same");
-    writeFileSync(join(on.chart, "templates", "more.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}-more\"}\n");
+    writeFileSync(
+      join(on.chart, "templates", "more.yaml"),
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}-more"}\n',
+    );
     on.packaged();
     expect(await on.up("archive", { ...on.inputs("archive"), chart: archive })).toBe("update");
   });
@@ -50,31 +53,65 @@ describeWithHelm("a release of a chart", () => {
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       repo = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     });
-    afterAll(() => { server.close(); });
+    afterAll(() => {
+      server.close();
+    });
 
     it("is fetched by its name and version", async () => {
-      const inputs: ValueMap = { ...on.inputs("repository"), chart: "fixture", version: "1.0.0", repositoryOpts: { repo, username: USER, password: new Secret(PASSWORD) } };
+      const inputs: ValueMap = {
+        ...on.inputs("repository"),
+        chart: "fixture",
+        version: "1.0.0",
+        repositoryOpts: { repo, username: USER, password: new Secret(PASSWORD) },
+      };
       expect(await on.up("repository", inputs)).toBe("create");
       expect(chartOf("repository")).toMatchObject({ chart: "fixture", version: "1.0.0" });
       expect(await on.up("repository", inputs)).toBe("same");
     });
 
     it("is refused with the repository's word, and without the password", async () => {
-      const inputs: ValueMap = { ...on.inputs("refused"), chart: "fixture", repositoryOpts: { repo, username: USER, password: new Secret("planted-wrong-password") } };
+      const inputs: ValueMap = {
+        ...on.inputs("refused"),
+        chart: "fixture",
+        repositoryOpts: { repo, username: USER, password: new Secret("planted-wrong-password") },
+      };
       const failure = on.engine.preview("refused", RELEASE_TYPE, inputs);
       await expect(failure).rejects.toThrow(/401/);
       await expect(failure).rejects.not.toThrow(/planted-wrong-password/);
     });
   });
 
-  (registryAvailable ? it : it.skip)(`in a registry with a login is fetched by its reference${registryAvailable ? "" : " (needs docker-registry)"}`, async () => {
-    const address = await startRegistry(scope);
-    const config = join(mkdtempSync(join(tmpdir(), "helm-login-")), "config.json");
-    writeFileSync(config, JSON.stringify({ auths: { [address]: { auth: Buffer.from(`${USER}:${PASSWORD}`).toString("base64") } } }));
-    execFileSync("helm", ["push", archive, `oci://${address}/charts`, "--plain-http", "--registry-config", config], { stdio: "ignore", env: process.env });
-    const login = { username: USER, password: new Secret(PASSWORD) };
-    expect(await on.up("oci", { ...on.inputs("oci"), chart: `oci://${address}/charts/fixture`, version: "1.0.0", repositoryOpts: login })).toBe("create");
-    expect(chartOf("oci")).toMatchObject({ chart: "fixture", version: "1.0.0", status: "deployed" });
-    await expect(on.engine.preview("none", RELEASE_TYPE, { ...on.inputs("none"), chart: `oci://${address}/charts/absent`, version: "1.0.0", repositoryOpts: login })).rejects.toThrow(/not found|manifest unknown/i);
-  });
+  (registryAvailable ? it : it.skip)(
+    `in a registry with a login is fetched by its reference${registryAvailable ? "" : " (needs docker-registry)"}`,
+    async () => {
+      const address = await startRegistry(scope);
+      const config = join(mkdtempSync(join(tmpdir(), "helm-login-")), "config.json");
+      writeFileSync(
+        config,
+        JSON.stringify({ auths: { [address]: { auth: Buffer.from(`${USER}:${PASSWORD}`).toString("base64") } } }),
+      );
+      execFileSync("helm", ["push", archive, `oci://${address}/charts`, "--plain-http", "--registry-config", config], {
+        stdio: "ignore",
+        env: process.env,
+      });
+      const login = { username: USER, password: new Secret(PASSWORD) };
+      expect(
+        await on.up("oci", {
+          ...on.inputs("oci"),
+          chart: `oci://${address}/charts/fixture`,
+          version: "1.0.0",
+          repositoryOpts: login,
+        }),
+      ).toBe("create");
+      expect(chartOf("oci")).toMatchObject({ chart: "fixture", version: "1.0.0", status: "deployed" });
+      await expect(
+        on.engine.preview("none", RELEASE_TYPE, {
+          ...on.inputs("none"),
+          chart: `oci://${address}/charts/absent`,
+          version: "1.0.0",
+          repositoryOpts: login,
+        }),
+      ).rejects.toThrow(/not found|manifest unknown/i);
+    },
+  );
 });

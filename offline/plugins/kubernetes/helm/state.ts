@@ -10,7 +10,13 @@ import { statusOf } from "./records";
 
 /** Outputs of a release that is there. The inputs are kept as one secret, as the official plugin keeps them. */
 export function outputsOf(inputs: ValueMap, record: HelmRecord): ValueMap {
-  return { ...inputs, version: record.chart.version, resourceNames: namesIn(record.manifest), status: statusOf(record), __inputs: new Secret(unwrapMap(inputs)) };
+  return {
+    ...inputs,
+    version: record.chart.version,
+    resourceNames: namesIn(record.manifest),
+    status: statusOf(record),
+    __inputs: new Secret(unwrapMap(inputs)),
+  };
 }
 
 /** Outputs as a preview can tell them. */
@@ -37,15 +43,28 @@ export function liveInputs(known: ValueMap, installed: ValueMap, record: HelmRec
   // With reuseValues Helm adds the values of the release before, which the program does not know.
   const seen = plain.reuseValues === true ? prune(found, given) : found;
   const values: ValueMap = sameValue(without(given), without(seen)) ? {} : { values: seen };
-  const sameChart = installed.chart === undefined || (installed.chart === record.chart.name && installed.version === record.chart.version);
-  const chart: ValueMap = sameChart ? {} : { checksum: "", ...(plain.version === undefined ? {} : { version: record.chart.version }) };
+  const sameChart =
+    installed.chart === undefined ||
+    (installed.chart === record.chart.name && installed.version === record.chart.version);
+  const chart: ValueMap = sameChart
+    ? {}
+    : { checksum: "", ...(plain.version === undefined ? {} : { version: record.chart.version }) };
   return markSecretsLike({ ...plain, ...values, ...chart }, known);
 }
 
-/** What a program would have to say to get a release that it did not make; Helm does not keep where a chart came from. */
+/**
+ * What a program would have to say to get a release that it did not make; Helm does not keep where a chart came from.
+ */
 export function importedInputs(record: HelmRecord): ValueMap {
   const { name, namespace, chart, values } = record;
-  return { name, namespace, chart: chart.name, version: chart.version, timeout: 300, ...(Object.keys(values).length > 0 ? { values: values as ValueMap } : {}) };
+  return {
+    name,
+    namespace,
+    chart: chart.name,
+    version: chart.version,
+    timeout: 300,
+    ...(Object.keys(values).length > 0 ? { values: values as ValueMap } : {}),
+  };
 }
 
 /** The status in stored outputs. */
@@ -57,5 +76,7 @@ export function installedStatus(outputs: ValueMap): ValueMap {
 function without(values: ValueMap): ValueMap {
   const clean = (value: Value): Value => (isMap(value) ? without(value) : value);
   const entries = Object.entries(values).map(([key, value]) => [key, clean(value ?? null)] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== null && !(isMap(value) && Object.keys(value).length === 0)));
+  return Object.fromEntries(
+    entries.filter(([, value]) => value !== null && !(isMap(value) && Object.keys(value).length === 0)),
+  );
 }

@@ -11,14 +11,22 @@ const SHOWN = 8;
  * Does some work and, if it fails, gives the warnings that came up in a namespace meanwhile, newest last.
  * @param onWarning told each new one at once
  */
-export async function withWarnings<T>(cluster: Cluster, namespace: string, onWarning: (line: string) => void, work: () => Promise<T>): Promise<{ done: T } | { failure: Error; warnings: string[] }> {
+export async function withWarnings<T>(
+  cluster: Cluster,
+  namespace: string,
+  onWarning: (line: string) => void,
+  work: () => Promise<T>,
+): Promise<{ done: T } | { failure: Error; warnings: string[] }> {
   const { client } = await cluster.use();
   const stop = new AbortController();
   const seen = new Map<string, string>();
   let first = true;
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
   const following = follow({
-    client, path, fieldSelector: "type=Warning", signal: stop.signal,
+    client,
+    path,
+    fieldSelector: "type=Warning",
+    signal: stop.signal,
     onChange: (events) => {
       for (const event of events) {
         const key = `${textAt(event, "metadata", "uid")} ${numberAt(event, "count") ?? ""}`;

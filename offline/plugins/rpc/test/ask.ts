@@ -10,14 +10,30 @@ export interface Unary<Request, Answer> {
 }
 
 /** The answer; rejects with the ServiceError. */
-export function ask<Request, Answer>(client: object, method: Unary<Request, Answer>, request: Request): Promise<Answer> {
+export function ask<Request, Answer>(
+  client: object,
+  method: Unary<Request, Answer>,
+  request: Request,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const done: Done<Answer> = (error, answer) => { if (error) reject(error); else resolve(answer); };
+    const done: Done<Answer> = (error, answer) => {
+      if (error) reject(error);
+      else resolve(answer);
+    };
     Reflect.apply(method, client, [request, done]);
   });
 }
 
 /** The ServiceError of a call that must fail. */
-export async function refusal<Request, Answer>(client: object, method: Unary<Request, Answer>, request: Request): Promise<ServiceError> {
-  return ask(client, method, request).then(() => { throw new Error("the call succeeded"); }, (error: unknown) => error as ServiceError);
+export async function refusal<Request, Answer>(
+  client: object,
+  method: Unary<Request, Answer>,
+  request: Request,
+): Promise<ServiceError> {
+  return ask(client, method, request).then(
+    () => {
+      throw new Error("the call succeeded");
+    },
+    (error: unknown) => error as ServiceError,
+  );
 }

@@ -21,11 +21,21 @@ let client: ResourceProviderClient;
 
 beforeAll(async () => {
   engine = new Server();
-  engine.addService(EngineService, { log: (call: { request: LogRequest }, answer: (error: null, empty: Empty) => void) => { messages.push(call.request.toObject()); answer(null, new Empty()); } });
+  engine.addService(EngineService, {
+    log: (call: { request: LogRequest }, answer: (error: null, empty: Empty) => void) => {
+      messages.push(call.request.toObject());
+      answer(null, new Empty());
+    },
+  });
   const port = await bind(engine, ServerCredentials.createInsecure());
-  plugin = spawn(process.execPath, ["--import", "tsx", join(__dirname, "plugin.fixture.ts"), `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "inherit"], cwd: join(__dirname, "../../../..") });
+  plugin = spawn(process.execPath, ["--import", "tsx", join(__dirname, "plugin.fixture.ts"), `127.0.0.1:${port}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+    cwd: join(__dirname, "../../../.."),
+  });
   const [line] = (await once(createInterface(plugin.stdout!), "line")) as [string];
-  client = new ResourceProviderClient(`127.0.0.1:${line}`, credentials.createInsecure(), { "grpc.max_receive_message_length": -1 });
+  client = new ResourceProviderClient(`127.0.0.1:${line}`, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+  });
 }, 30_000);
 
 afterAll(() => {
@@ -35,23 +45,45 @@ afterAll(() => {
 });
 
 test("check gets type and name out of the URN when the engine sends none, and its failures arrive", async () => {
-  const answer = await ask(client, client.check, new pb.CheckRequest().setUrn(URN).setNews(encodeStruct({ s: new Secret("x"), u: UNKNOWN })));
-  expect(decodeStruct(answer.getInputs())).toEqual({ s: new Secret("x"), u: UNKNOWN, type: "docker:index/image:Image", name: "my::name" });
+  const answer = await ask(
+    client,
+    client.check,
+    new pb.CheckRequest().setUrn(URN).setNews(encodeStruct({ s: new Secret("x"), u: UNKNOWN })),
+  );
+  expect(decodeStruct(answer.getInputs())).toEqual({
+    s: new Secret("x"),
+    u: UNKNOWN,
+    type: "docker:index/image:Image",
+    name: "my::name",
+  });
   expect(answer.getFailuresList()[0]!.toObject()).toEqual({ property: "a", reason: "because" });
 });
 
 test("a detailed diff tells kinds, replacements and the top-level properties", async () => {
   const answer = await ask(client, client.diff, new pb.DiffRequest().setUrn(URN));
-  expect(answer.toObject()).toMatchObject({ changes: pb.DiffResponse.DiffChanges.DIFF_SOME, diffsList: ["spec", "b"], replacesList: ["spec"], deletebeforereplace: true, hasdetaileddiff: true });
+  expect(answer.toObject()).toMatchObject({
+    changes: pb.DiffResponse.DiffChanges.DIFF_SOME,
+    diffsList: ["spec", "b"],
+    replacesList: ["spec"],
+    deletebeforereplace: true,
+    hasdetaileddiff: true,
+  });
   expect(answer.getDetaileddiffMap().get("spec.a[0]")!.getKind()).toBe(pb.PropertyDiff.Kind.UPDATE_REPLACE);
 });
 
 test("create answers large outputs with their marks, after its messages reached the engine in order", async () => {
-  const answer = await ask(client, client.create, new pb.CreateRequest().setUrn(URN).setProperties(encodeStruct({ a: 1 })));
+  const answer = await ask(
+    client,
+    client.create,
+    new pb.CreateRequest().setUrn(URN).setProperties(encodeStruct({ a: 1 })),
+  );
   const outputs = decodeStruct(answer.getProperties());
   expect(outputs).toMatchObject({ a: 1, token: new Secret("t"), later: UNKNOWN });
   expect(outputs.large).toHaveLength(8 << 20);
-  expect(messages.map(({ message }) => message)).toEqual([...Array.from({ length: 50 }, (_none, line) => `line ${line}`), "take care"]);
+  expect(messages.map(({ message }) => message)).toEqual([
+    ...Array.from({ length: 50 }, (_none, line) => `line ${line}`),
+    "take care",
+  ]);
   expect(messages[0]).toMatchObject({ urn: URN, ephemeral: true });
   expect(messages.at(-1)).toMatchObject({ urn: URN, ephemeral: false, severity: 2 });
 });
@@ -82,7 +114,10 @@ test("a plugin whose engine was killed ends by itself", async () => {
   const script = `const { spawn } = require("node:child_process");
     const child = spawn(process.execPath, ["--import", "tsx", ${JSON.stringify(join(__dirname, "plugin.fixture.ts"))}], { stdio: ["ignore", "pipe", "inherit"] });
     child.stdout.once("data", () => { process.stdout.write(String(child.pid) + "\\n"); });`;
-  const parent = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"], cwd: join(__dirname, "../../../..") });
+  const parent = spawn(process.execPath, ["-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+    cwd: join(__dirname, "../../../.."),
+  });
   const [line] = (await once(createInterface(parent.stdout), "line")) as [string];
   parent.kill("SIGKILL");
   await gone(Number(line));

@@ -23,22 +23,42 @@ describe("npm run checkpoints, with the propagator of the environment", () => {
   });
   beforeEach(() => {
     output = { out: "", err: "" };
-    jest.spyOn(process.stdout, "write").mockImplementation((text) => { output.out += String(text); return true; });
-    jest.spyOn(process.stderr, "write").mockImplementation((text) => { output.err += String(text); return true; });
+    jest.spyOn(process.stdout, "write").mockImplementation((text) => {
+      output.out += String(text);
+      return true;
+    });
+    jest.spyOn(process.stderr, "write").mockImplementation((text) => {
+      output.err += String(text);
+      return true;
+    });
   });
-  afterEach(() => { jest.restoreAllMocks(); });
-  afterAll(async () => { process.env = before; await rig.stop(); });
-  const call = (action: string, ids: string[] = [], options: Partial<CheckpointsOptions> = {}) => checkpointsCommand(action, ids, { ...NONE, ...options });
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+  afterAll(async () => {
+    process.env = before;
+    await rig.stop();
+  });
+  const call = (action: string, ids: string[] = [], options: Partial<CheckpointsOptions> = {}) =>
+    checkpointsCommand(action, ids, { ...NONE, ...options });
 
   test("lists checkpoints for people, and says on standard error whose they are", async () => {
     expect(await call("list", [], { status: "ready" })).toBe(0);
-    expect(output.out).toMatch(new RegExp(`^checkpoint .*\\n${checkpoint} +ready +web +demo +1 kB +61 ms +\\d{4}-.*Z +${CLUSTER_ID}\\n`));
+    expect(output.out).toMatch(
+      new RegExp(`^checkpoint .*\\n${checkpoint} +ready +web +demo +1 kB +61 ms +\\d{4}-.*Z +${CLUSTER_ID}\\n`),
+    );
     expect(output.err).toBe(`propagator of the environment: ${rig.propagator.url}\n`);
   });
 
   test.each<[string, Partial<CheckpointsOptions>, number]>([
-    ["all", {}, 2], ["a pod", { pod: "we" }, 2], ["another pod", { pod: "db" }, 0], ["a state", { status: "error" }, 1], ["a cluster", { cluster: CLUSTER_ID }, 2],
-    ["another cluster", { cluster: "else" }, 0], ["an age", { youngerThan: "1h" }, 2], ["a great age", { olderThan: "1h" }, 0],
+    ["all", {}, 2],
+    ["a pod", { pod: "we" }, 2],
+    ["another pod", { pod: "db" }, 0],
+    ["a state", { status: "error" }, 1],
+    ["a cluster", { cluster: CLUSTER_ID }, 2],
+    ["another cluster", { cluster: "else" }, 0],
+    ["an age", { youngerThan: "1h" }, 2],
+    ["a great age", { olderThan: "1h" }, 0],
   ])("lists %s as JSON and nothing else", async (_what, options, count) => {
     expect(await call("list", [], { ...options, json: true })).toBe(0);
     expect(JSON.parse(output.out)).toHaveLength(count);
@@ -87,10 +107,10 @@ describe("npm run checkpoints, with the propagator of the environment", () => {
 
   test("says what is wrong with the token or the address, without the token", async () => {
     process.env["CEDANA_AUTH_TOKEN"] = "wrong-token-9d2c";
-    const refused = await call("list").catch((error: Error) => error) as Error;
+    const refused = (await call("list").catch((error: Error) => error)) as Error;
     expect(refused).toMatchObject({ code: "E_PROPAGATOR", message: expect.stringMatching(/401 \(unauthorized\)/) });
     process.env["CEDANA_URL"] = "http://127.0.0.1:1";
-    const nobody = await call("list").catch((error: Error) => error) as Error;
+    const nobody = (await call("list").catch((error: Error) => error)) as Error;
     expect(nobody).toMatchObject({ code: "E_PROPAGATOR", message: expect.stringMatching(/ECONNREFUSED/) });
     expect(refused.message + nobody.message + output.err).not.toContain("wrong-token");
     Object.assign(process.env, { CEDANA_AUTH_TOKEN: TOKEN, CEDANA_URL: rig.propagator.url });
@@ -98,7 +118,16 @@ describe("npm run checkpoints, with the propagator of the environment", () => {
 });
 
 describe("A stack's propagator", () => {
-  const there: CheckpointOutput = { source: "cedana", reason: "", url: "https://host/v1", forward: null, clusterId: "k", namespace: "n", release: "r", chart: "c 1" };
+  const there: CheckpointOutput = {
+    source: "cedana",
+    reason: "",
+    url: "https://host/v1",
+    forward: null,
+    clusterId: "k",
+    namespace: "n",
+    release: "r",
+    chart: "c 1",
+  };
 
   test("is where its outputs say", async () => {
     const target = await openStackTarget("mine", { kubeconfig: "", checkpoint: there, propagatorToken: "t" });
@@ -109,6 +138,11 @@ describe("A stack's propagator", () => {
 
   test("that is not there is an error, with the reason", async () => {
     const none: CheckpointOutput = { ...there, source: "none", url: "", reason: "the nodes have no runtime" };
-    await expect(openStackTarget("mine", { kubeconfig: "", checkpoint: none, propagatorToken: "" })).rejects.toMatchObject({ code: "E_PROPAGATOR_TARGET", seen: "stack mine has no propagator: the nodes have no runtime" });
+    await expect(
+      openStackTarget("mine", { kubeconfig: "", checkpoint: none, propagatorToken: "" }),
+    ).rejects.toMatchObject({
+      code: "E_PROPAGATOR_TARGET",
+      seen: "stack mine has no propagator: the nodes have no runtime",
+    });
   });
 });

@@ -5,8 +5,14 @@ import type { Logger } from "../../../../common/src/logger";
 import { type KubeClient, KubeError } from "../../../../common/src/kubernetes/client";
 import type { Pod } from "./objects";
 
-interface PodList { items: Pod[]; metadata: { resourceVersion: string } }
-interface WatchEvent { type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR"; object: Pod & { code?: number; message?: string } }
+interface PodList {
+  items: Pod[];
+  metadata: { resourceVersion: string };
+}
+interface WatchEvent {
+  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  object: Pod & { code?: number; message?: string };
+}
 
 /** The pods of this Bay instance, kept up to date by one list and one watch. */
 export class PodCache {
@@ -16,7 +22,12 @@ export class PodCache {
   private live = false;
 
   /** @param path The pod collection. @param selector Label selector of the pods to follow. */
-  constructor(private readonly client: KubeClient, private readonly path: string, private readonly selector: string, private readonly log: Logger) {
+  constructor(
+    private readonly client: KubeClient,
+    private readonly path: string,
+    private readonly selector: string,
+    private readonly log: Logger,
+  ) {
     void this.follow();
   }
 
@@ -58,7 +69,11 @@ export class PodCache {
    * Waits until `done` gives a value for the pod and returns it; undefined when `timeoutMs` passed. Looks at each
    * change, and every two seconds at the API server itself, in case the watch is broken.
    */
-  async until<T>(name: string, done: (pod: Pod | undefined) => T | undefined, timeoutMs: number): Promise<T | undefined> {
+  async until<T>(
+    name: string,
+    done: (pod: Pod | undefined) => T | undefined,
+    timeoutMs: number,
+  ): Promise<T | undefined> {
     const deadline = Date.now() + timeoutMs;
     let pod = await this.get(name).catch(() => this.pods.get(name));
     for (;;) {
@@ -78,13 +93,22 @@ export class PodCache {
 
   private change(name: string, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const seen = (): void => { clearTimeout(timer); resolve(true); };
-      const timer = setTimeout(() => { this.changes.off(name, seen); resolve(false); }, timeoutMs);
+      const seen = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        this.changes.off(name, seen);
+        resolve(false);
+      }, timeoutMs);
       this.changes.once(name, seen);
     });
   }
 
-  /** An answer and the watch may cross: what is older than what is known (also of an earlier pod of that name) is dropped. */
+  /**
+   * An answer and the watch may cross: what is older than what is known (also of an earlier pod of that name) is
+   * dropped.
+   */
   private set(pod: Pod): void {
     const known = this.pods.get(pod.metadata.name);
     if (known && version(pod) < version(known)) return;
@@ -114,19 +138,32 @@ export class PodCache {
         failures = 0;
       } catch (error) {
         failures += 1;
-        this.log.warn({ error: (error as Error).message, failures }, "the watch of the session pods broke, trying again");
+        this.log.warn(
+          { error: (error as Error).message, failures },
+          "the watch of the session pods broke, trying again",
+        );
       }
-      await delay(Math.min(100 * 2 ** Math.min(failures, 6), 5_000), undefined, { signal: this.stopped.signal }).catch(() => undefined);
+      await delay(Math.min(100 * 2 ** Math.min(failures, 6), 5_000), undefined, { signal: this.stopped.signal }).catch(
+        () => undefined,
+      );
     }
   }
 
   /** Follows changes until the server ends the watch; gives the version to go on from, undefined to list again. */
   private async watchFrom(from: string): Promise<string | undefined> {
     let reached: string | undefined = from;
-    const query = new URLSearchParams({ watch: "1", labelSelector: this.selector, resourceVersion: from, allowWatchBookmarks: "true", timeoutSeconds: "240" });
+    const query = new URLSearchParams({
+      watch: "1",
+      labelSelector: this.selector,
+      resourceVersion: from,
+      allowWatchBookmarks: "true",
+      timeoutSeconds: "240",
+    });
     const stream = await this.client.watch(`${this.path}?${query.toString()}`);
     stream.on("error", () => undefined); // a broken watch ends the loop below
-    const stop = (): void => { stream.destroy(); };
+    const stop = (): void => {
+      stream.destroy();
+    };
     this.stopped.signal.addEventListener("abort", stop, { once: true });
     this.live = true;
     try {
@@ -135,9 +172,9 @@ export class PodCache {
         if (type === "ERROR") return undefined;
         reached = object.metadata.resourceVersion ?? reached;
         if (type === "DELETED") {
-          if (this.pods.get(object.metadata.name)?.metadata.uid === object.metadata.uid) this.remove(object.metadata.name);
-        }
-        else if (type !== "BOOKMARK") this.set(object);
+          if (this.pods.get(object.metadata.name)?.metadata.uid === object.metadata.uid)
+            this.remove(object.metadata.name);
+        } else if (type !== "BOOKMARK") this.set(object);
       }
     } finally {
       this.live = false;

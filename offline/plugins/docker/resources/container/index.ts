@@ -14,14 +14,30 @@ export const container: DockerResource = {
   type: "docker:index/container:Container",
   schema,
 
-  problems: (inputs) => (inputs.texts("command")?.includes("") ? [{ property: "command", reason: "values for command may not be empty" }] : []),
+  problems: (inputs) =>
+    inputs.texts("command")?.includes("")
+      ? [{ property: "command", reason: "values for command may not be empty" }]
+      : [],
 
   async create(inputs, scope) {
     const image = inputs.text("image") ?? "";
-    await ensureImage(scope.client, image, { platform: inputs.text("platform"), auths: scope.auths, signal: scope.signal, onStatus: scope.log.status })
-      .catch((error: unknown) => { throw new Error(`Unable to create container with image ${image}: ${message(error)}`, { cause: error }); });
-    const { Id } = await scope.client.json<{ Id: string }>("POST", "/containers/create", { query: { name: inputs.text("name"), platform: inputs.text("platform") }, json: createRequest(inputs), signal: scope.signal })
-      .catch((error: unknown) => { throw new Error(`Unable to create container: ${message(error)}`, { cause: error }); });
+    await ensureImage(scope.client, image, {
+      platform: inputs.text("platform"),
+      auths: scope.auths,
+      signal: scope.signal,
+      onStatus: scope.log.status,
+    }).catch((error: unknown) => {
+      throw new Error(`Unable to create container with image ${image}: ${message(error)}`, { cause: error });
+    });
+    const { Id } = await scope.client
+      .json<{ Id: string }>("POST", "/containers/create", {
+        query: { name: inputs.text("name"), platform: inputs.text("platform") },
+        json: createRequest(inputs),
+        signal: scope.signal,
+      })
+      .catch((error: unknown) => {
+        throw new Error(`Unable to create container: ${message(error)}`, { cause: error });
+      });
     try {
       return { id: Id, outputs: await bringUp(Id, inputs, scope) };
     } catch (error) {
@@ -35,7 +51,8 @@ export const container: DockerResource = {
     const found = await scope.client.find<ContainerInspect>(`/containers/${encodeURIComponent(id)}/json`);
     if (!found) return undefined;
     if (!found.State.Running && "name" in inputs.values && (inputs.flag("mustRun") ?? true)) {
-      // As the official plugin does: what must run and does not is removed, so that the next update makes it anew under its name.
+      // As the official plugin does: what must run and does not is removed, so that the next update makes it anew under
+      // its name.
       await removeContainer(id, inputs.flag("removeVolumes") ?? true, scope);
       return undefined;
     }
@@ -44,7 +61,10 @@ export const container: DockerResource = {
 
   async update(id, inputs, changed, scope) {
     for (const key of WITHOUT_EFFECT) {
-      if (changed.has(key)) scope.log.warn(`${key} of a container that exists cannot be changed; the new value counts from its next replacement on`);
+      if (changed.has(key))
+        scope.log.warn(
+          `${key} of a container that exists cannot be changed; the new value counts from its next replacement on`,
+        );
     }
     await scope.client.json("POST", `/containers/${id}/update`, { json: updatable(inputs), signal: scope.signal });
     return outputsOf(await inspect(id, scope), inputs);
@@ -52,7 +72,11 @@ export const container: DockerResource = {
 
   async remove(id, state, scope) {
     const grace = state.number("destroyGraceSeconds") ?? 0;
-    if (grace > 0 && !state.flag("attach")) await ignoring([304, 404], scope.client.json("POST", `/containers/${id}/stop`, { query: { t: grace }, signal: scope.signal }));
+    if (grace > 0 && !state.flag("attach"))
+      await ignoring(
+        [304, 404],
+        scope.client.json("POST", `/containers/${id}/stop`, { query: { t: grace }, signal: scope.signal }),
+      );
     await removeContainer(id, state.flag("removeVolumes") ?? true, scope);
   },
 };
@@ -72,18 +96,32 @@ async function bringUp(id: string, inputs: Inputs, scope: Scope) {
 async function connectNetworks(id: string, inputs: Inputs, { client, signal }: Scope): Promise<void> {
   const networks = inputs.objects("networksAdvanced");
   if (networks.length === 0) return;
-  await client.json("POST", "/networks/bridge/disconnect", { json: { Container: id }, signal }).catch((error: unknown) => {
-    if (!/is not connected to/.test(message(error))) throw error;
-  });
+  await client
+    .json("POST", "/networks/bridge/disconnect", { json: { Container: id }, signal })
+    .catch((error: unknown) => {
+      if (!/is not connected to/.test(message(error))) throw error;
+    });
   for (const network of networks) {
     const name = network.text("name") ?? "";
     const EndpointConfig = {
-      Aliases: network.texts("aliases"), MacAddress: network.text("macAddress"), GwPriority: network.number("gwPriority"),
+      Aliases: network.texts("aliases"),
+      MacAddress: network.text("macAddress"),
+      GwPriority: network.number("gwPriority"),
       DriverOpts: Object.fromEntries((network.texts("driverOpts") ?? []).map((option) => option.split("=", 2))),
-      IPAMConfig: { IPv4Address: network.text("ipv4Address"), IPv6Address: network.text("ipv6Address"), LinkLocalIPs: network.texts("linkLocalIps") },
+      IPAMConfig: {
+        IPv4Address: network.text("ipv4Address"),
+        IPv6Address: network.text("ipv6Address"),
+        LinkLocalIPs: network.texts("linkLocalIps"),
+      },
     };
-    await client.json("POST", `/networks/${encodeURIComponent(name)}/connect`, { json: { Container: id, EndpointConfig }, signal })
-      .catch((error: unknown) => { throw new Error(`Unable to connect to network '${name}': ${message(error)}`, { cause: error }); });
+    await client
+      .json("POST", `/networks/${encodeURIComponent(name)}/connect`, {
+        json: { Container: id, EndpointConfig },
+        signal,
+      })
+      .catch((error: unknown) => {
+        throw new Error(`Unable to connect to network '${name}': ${message(error)}`, { cause: error });
+      });
   }
 }
 

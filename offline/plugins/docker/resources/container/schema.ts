@@ -1,4 +1,7 @@
-/** The inputs of `docker.Container`. What changes in place is what the daemon can change, or what only this plugin looks at. */
+/**
+ * The inputs of `docker.Container`. What changes in place is what the daemon can change, or what only this plugin looks
+ * at.
+ */
 import type { Schema } from "../../schema";
 
 const label = { label: {}, value: {} };
@@ -26,7 +29,17 @@ export const schema: Schema = {
   entrypoints: {},
   envs: { set: true },
   groupAdds: { set: true },
-  healthcheck: { inPlace: true, fields: { tests: {}, interval: { default: "0s" }, retries: {}, startInterval: { default: "0s" }, startPeriod: { default: "0s" }, timeout: { default: "0s" } } },
+  healthcheck: {
+    inPlace: true,
+    fields: {
+      tests: {},
+      interval: { default: "0s" },
+      retries: {},
+      startInterval: { default: "0s" },
+      startPeriod: { default: "0s" },
+      timeout: { default: "0s" },
+    },
+  },
   hostname: {},
   hosts: { set: true, fields: { host: {}, ip: {} } },
   init: { inPlace: true },
@@ -39,10 +52,35 @@ export const schema: Schema = {
   memory: { inPlace: true },
   memoryReservation: { inPlace: true },
   memorySwap: { inPlace: true },
-  mounts: { set: true, fields: { target: {}, source: {}, type: {}, readOnly: {}, bindOptions: { fields: { propagation: {} } }, tmpfsOptions: { fields: { mode: {}, sizeBytes: {} } }, volumeOptions: { fields: { driverName: {}, driverOptions: {}, labels: { set: true, fields: label }, noCopy: {}, subpath: {} } } } },
+  mounts: {
+    set: true,
+    fields: {
+      target: {},
+      source: {},
+      type: {},
+      readOnly: {},
+      bindOptions: { fields: { propagation: {} } },
+      tmpfsOptions: { fields: { mode: {}, sizeBytes: {} } },
+      volumeOptions: {
+        fields: { driverName: {}, driverOptions: {}, labels: { set: true, fields: label }, noCopy: {}, subpath: {} },
+      },
+    },
+  },
   mustRun: { inPlace: true, default: true },
   networkMode: { default: "bridge" },
-  networksAdvanced: { set: true, fields: { name: {}, aliases: { set: true }, ipv4Address: {}, ipv6Address: {}, driverOpts: { set: true }, gwPriority: {}, linkLocalIps: { set: true }, macAddress: {} } },
+  networksAdvanced: {
+    set: true,
+    fields: {
+      name: {},
+      aliases: { set: true },
+      ipv4Address: {},
+      ipv6Address: {},
+      driverOpts: { set: true },
+      gwPriority: {},
+      linkLocalIps: { set: true },
+      macAddress: {},
+    },
+  },
   pidMode: {},
   platform: {},
   ports: { fields: { internal: {}, external: {}, ip: { default: "0.0.0.0" }, protocol: { default: "tcp" } } },
@@ -64,10 +102,26 @@ export const schema: Schema = {
   tmpfs: { inPlace: true },
   tty: {},
   ulimits: { set: true, fields: { name: {}, hard: {}, soft: {} } },
-  uploads: { set: true, fields: { file: {}, content: {}, contentBase64: {}, executable: {}, permissions: {}, source: {}, sourceHash: {}, owner: {}, group: {} } },
+  uploads: {
+    set: true,
+    fields: {
+      file: {},
+      content: {},
+      contentBase64: {},
+      executable: {},
+      permissions: {},
+      source: {},
+      sourceHash: {},
+      owner: {},
+      group: {},
+    },
+  },
   user: {},
   usernsMode: {},
-  volumes: { set: true, fields: { containerPath: {}, fromContainer: {}, hostPath: {}, readOnly: {}, selinuxRelabel: {}, volumeName: {} } },
+  volumes: {
+    set: true,
+    fields: { containerPath: {}, fromContainer: {}, hostPath: {}, readOnly: {}, selinuxRelabel: {}, volumeName: {} },
+  },
   wait: { inPlace: true },
   waitTimeout: { inPlace: true, default: 60 },
   workingDir: {},

@@ -16,7 +16,10 @@ const LAST_LINES = 20;
 export async function startContainer(id: string, inputs: Inputs, scope: Scope): Promise<void> {
   await scope.client.json("POST", `/containers/${id}/start`, { signal: scope.signal });
   if (inputs.flag("attach")) {
-    await scope.client.json("POST", `/containers/${id}/wait`, { query: { condition: "not-running" }, signal: scope.signal });
+    await scope.client.json("POST", `/containers/${id}/wait`, {
+      query: { condition: "not-running" },
+      signal: scope.signal,
+    });
     return;
   }
   if (inputs.flag("mustRun") ?? true) await staysUp(id, scope);
@@ -31,9 +34,14 @@ export function inspect(id: string, { client }: Pick<Scope, "client">): Promise<
 async function staysUp(id: string, scope: Scope): Promise<void> {
   // The daemon answers when the container ends; if it has not by then, it is up.
   const settled = AbortSignal.timeout(SETTLE_MS); // held to the end: of a timeout that nobody holds `any` hears nothing (nodejs/node #57736)
-  await scope.client.json("POST", `/containers/${id}/wait`, { query: { condition: "not-running" }, signal: AbortSignal.any([scope.signal, settled]) }).catch((error: unknown) => {
-    if (!settled.aborted && !scope.signal.aborted) throw error;
-  });
+  await scope.client
+    .json("POST", `/containers/${id}/wait`, {
+      query: { condition: "not-running" },
+      signal: AbortSignal.any([scope.signal, settled]),
+    })
+    .catch((error: unknown) => {
+      if (!settled.aborted && !scope.signal.aborted) throw error;
+    });
   scope.signal.throwIfAborted();
   const found = await scope.client.find<ContainerInspect>(`/containers/${id}/json`);
   if (!found) throw new Error("container exited immediately and removed itself (rm: true), so its output is lost");
@@ -45,8 +53,12 @@ async function becomesHealthy(id: string, deadline: number, scope: Scope): Promi
     const found = await inspect(id, scope);
     const health = found.State.Health;
     if (!found.State.Running) throw new Error(await death("container exited while it was waited for", found, scope));
-    if (!health || health.Status === "none") throw new Error("the container has no health check, so it cannot be waited for (wait: true)");
-    return health.Status === "healthy" || `it is ${health.Status}; the last check said: ${health.Log?.at(-1)?.Output.trim() ?? "nothing yet"}`;
+    if (!health || health.Status === "none")
+      throw new Error("the container has no health check, so it cannot be waited for (wait: true)");
+    return (
+      health.Status === "healthy" ||
+      `it is ${health.Status}; the last check said: ${health.Log?.at(-1)?.Output.trim() ?? "nothing yet"}`
+    );
   });
 }
 

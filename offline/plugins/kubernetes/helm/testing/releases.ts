@@ -19,11 +19,13 @@ const CHART = join(__dirname, "chart");
 if (existsSync(helmFolder())) process.env["PATH"] = `${helmFolder()}${delimiter}${process.env["PATH"] ?? ""}`;
 
 /** `describe` where there are a cluster and Helm, else a skipped one whose name says what is missing. */
-export const describeWithHelm: jest.Describe = hasHelm() ? describeWithCluster : ((name: string, run: () => void) => {
-  const named = `${name} (needs helm: node --import tsx offline/main.ts ensure --need helm)`;
-  process.stderr.write(`skipped: the kubernetes plugin ${named}\n`);
-  describe.skip(named, run);
-}) as jest.Describe;
+export const describeWithHelm: jest.Describe = hasHelm()
+  ? describeWithCluster
+  : (((name: string, run: () => void) => {
+      const named = `${name} (needs helm: node --import tsx offline/main.ts ensure --need helm)`;
+      process.stderr.write(`skipped: the kubernetes plugin ${named}\n`);
+      describe.skip(named, run);
+    }) as jest.Describe);
 
 function hasHelm(): boolean {
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "helm")));
@@ -57,11 +59,20 @@ export class Releases {
     }
   }
 
-  get namespace(): string { return this.cluster.namespace; }
+  get namespace(): string {
+    return this.cluster.namespace;
+  }
 
   /** Inputs of a release of the chart. */
   inputs(name: string, values: ValueMap = {}, more: ValueMap = {}): ValueMap {
-    return { name, namespace: this.namespace, chart: this.chart, timeout: 60, values: { image: this.image, token: new Secret("planted-helm-token"), ...values }, ...more };
+    return {
+      name,
+      namespace: this.namespace,
+      chart: this.chart,
+      timeout: 60,
+      values: { image: this.image, token: new Secret("planted-helm-token"), ...values },
+      ...more,
+    };
   }
 
   up(resource: string, inputs: ValueMap, timeout = 0): ReturnType<TestEngine["up"]> {
@@ -70,7 +81,12 @@ export class Releases {
 
   /** The error of an `up` that has to fail. */
   async failing(resource: string, inputs: ValueMap, timeout = 0): Promise<CallError> {
-    return this.up(resource, inputs, timeout).then((done) => { throw new Error(`it did not fail: ${done}`); }, (error: unknown) => error as CallError);
+    return this.up(resource, inputs, timeout).then(
+      (done) => {
+        throw new Error(`it did not fail: ${done}`);
+      },
+      (error: unknown) => error as CallError,
+    );
   }
 
   /** All revisions of a release as `revision status`, oldest first. */
@@ -85,18 +101,28 @@ export class Releases {
   /** Whether an object of the namespace is there. */
   async has(kind: string, name: string): Promise<boolean> {
     const apiVersion = kind === "Deployment" ? "apps/v1" : kind === "Job" ? "batch/v1" : "v1";
-    return this.cluster.get({ apiVersion, kind, metadata: { name, namespace: this.namespace } }).then(() => true, () => false);
+    return this.cluster.get({ apiVersion, kind, metadata: { name, namespace: this.namespace } }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Helm as somebody else would call it. */
   helm(...args: string[]): string {
-    return execFileSync("helm", [...args, "--namespace", this.namespace, "--kubeconfig", TEST_KUBECONFIG ?? ""], { encoding: "utf8", env: process.env, stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync("helm", [...args, "--namespace", this.namespace, "--kubeconfig", TEST_KUBECONFIG ?? ""], {
+      encoding: "utf8",
+      env: process.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }
 
   /** Puts a chart into an archive; gives its path. */
   packaged(chart = this.chart): string {
     execFileSync("helm", ["package", chart, "--destination", this.folder], { stdio: "ignore", env: process.env });
-    return join(this.folder, readdirSync(this.folder).find((name) => name.endsWith(".tgz"))!);
+    return join(
+      this.folder,
+      readdirSync(this.folder).find((name) => name.endsWith(".tgz"))!,
+    );
   }
 
   /** Ends the Helm that the plugin runs, as nothing can be done against. */
@@ -132,7 +158,10 @@ export class Releases {
   }
 
   private static startEngine(): Promise<TestEngine> {
-    return TestEngine.start({ kubeconfig: new Secret(readFileSync(TEST_KUBECONFIG ?? "", "utf8")), clusterIdentifier: "test" });
+    return TestEngine.start({
+      kubeconfig: new Secret(readFileSync(TEST_KUBECONFIG ?? "", "utf8")),
+      clusterIdentifier: "test",
+    });
   }
 }
 
@@ -142,7 +171,9 @@ function helmOf(parent: number): number {
     try {
       const [, comm, ppid] = /\((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
       if (comm === "helm" && Number(ppid) === parent) return Number(pid);
-    } catch { /* it ended meanwhile */ }
+    } catch {
+      /* it ended meanwhile */
+    }
   }
   throw new Error(`process ${parent} has no helm under way`);
 }
