@@ -8,7 +8,7 @@ import {
 } from "../../infra/support/docker-inspect";
 import { UserError } from "../../infra/support/errors";
 import { pasteable, tail, tryRun } from "../../infra/support/exec";
-import { imagesOf, isProven, labelledImages } from "../tools/stored";
+import { imagesOf, isProven, labelledImages, LIST_IMAGES } from "../tools/stored";
 
 export { KIND_LABEL };
 
@@ -135,16 +135,7 @@ async function held({ kind, id, name }: DockerThing, stderr: string): Promise<Us
  * container is of no use to any other, and goes. Other images may have these names too: they keep them.
  */
 export async function dropImageNames(stack: string): Promise<void> {
-  const listed = await lines([
-    "docker",
-    "image",
-    "ls",
-    "--no-trunc",
-    "--filter",
-    `reference=${PREFIX}/*`,
-    "--format",
-    "{{.ID}} {{.Repository}}:{{.Tag}} {{.Size}}",
-  ]);
+  const listed = await lines(LIST_IMAGES);
   const labelled = await labelledImages();
   const dropped = imagesOf(listed.join("\n")).flatMap(({ name, places }) => {
     const loaded = isProven({ name, places }, new Set());

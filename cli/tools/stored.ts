@@ -67,21 +67,21 @@ export async function labelledImages(): Promise<Set<string>> {
   return new Set(found.join("\n").split("\n").filter(Boolean));
 }
 
+/** Lists the images below this project's prefix, in the lines that `imagesOf` reads. */
+export const LIST_IMAGES: [string, ...string[]] = [
+  "docker",
+  "image",
+  "ls",
+  "--no-trunc",
+  "--filter",
+  `reference=${PREFIX}/*`,
+  "--format",
+  "{{.ID}} {{.Repository}}:{{.Tag}} {{.Size}}",
+];
+
 /** Images below this project's prefix, one entry an image with all its names; none where no Docker answers. */
 async function storedImages(): Promise<Stored[]> {
-  const { exitCode, stdout } = await tryRun(
-    [
-      "docker",
-      "image",
-      "ls",
-      "--no-trunc",
-      "--filter",
-      `reference=${PREFIX}/*`,
-      "--format",
-      "{{.ID}} {{.Repository}}:{{.Tag}} {{.Size}}",
-    ],
-    { timeout: 8_000 },
-  ).catch(() => ({ exitCode: 1, stdout: "" }));
+  const { exitCode, stdout } = await tryRun(LIST_IMAGES, { timeout: 8_000 }).catch(() => ({ exitCode: 1, stdout: "" }));
   return exitCode === 0 ? imagesOf(stdout) : [];
 }
 
