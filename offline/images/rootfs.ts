@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../infra/support/errors";
 import { tail, tryRun } from "../../infra/support/exec";
@@ -67,7 +67,14 @@ export async function makeRootfs(folder: string, recipe: Rootfs, work: string): 
 /** Removes what no container needs, and what tells of this host. */
 export function trimRootfs(folder: string, more: readonly string[]): void {
   for (const pattern of [...TRIM, ...more]) removeMatching(folder, pattern);
-  for (const file of HOST_TRACES) rmSync(join(folder, file), { force: true });
+  for (const file of HOST_TRACES) removeWhole(join(folder, file));
+}
+
+/** Removes a file, a link or a folder. In Node 24.0 to 24.9 rmSync leaves a link that points nowhere. */
+function removeWhole(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink()) unlinkSync(path);
+  else rmSync(path, { recursive: true, force: true });
 }
 
 async function debootstrap(work: string): Promise<{ program: string; env: NodeJS.ProcessEnv }> {
@@ -88,7 +95,7 @@ function removeMatching(root: string, pattern: string): void {
   const shape = new RegExp(`^${first!.replaceAll(/[.+]/g, "\\$&").replaceAll("*", ".*")}$`);
   for (const name of existsSync(root) ? readdirSync(root).filter((entry) => shape.test(entry)) : []) {
     const path = join(root, name);
-    if (rest.length === 0) rmSync(path, { recursive: true, force: true });
+    if (rest.length === 0) removeWhole(path);
     else if (lstatSync(path).isDirectory()) removeMatching(path, rest.join("/"));
   }
 }

@@ -1,5 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 
 /** A skill that comes with the image. */
@@ -88,7 +99,14 @@ function moveAway(place: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  rmSync(old, { recursive: true, force: true });
+  removeWhole(old);
+}
+
+/** Removes a file, a link or a directory with all in it. In Node 24.0 to 24.9 rmSync leaves a link that points nowhere. */
+function removeWhole(place: string): void {
+  const found = lstatSync(place, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink()) unlinkSync(place);
+  else rmSync(place, { recursive: true, force: true });
 }
 
 function descriptionOf(file: string): string {
