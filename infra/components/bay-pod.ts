@@ -1,6 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { BAY_RESOURCES, BAY_TMP } from "../quota";
+import type { Draft } from "./component";
 
 /** Where Bay listens, unless something else is said. */
 export const PORT = 8114;
@@ -48,6 +49,9 @@ export type OpenPodSpec = Omit<k8s.types.input.core.v1.PodSpec, "containers" | "
   containers: k8s.types.input.core.v1.Container[];
   volumes: k8s.types.input.core.v1.Volume[];
 };
+
+/** Bay's pod before it is declared, as `transform.pod` gets it. */
+export type BayPodDraft = Draft<k8s.core.v1.PodArgs, { spec: OpenPodSpec }>;
 
 /** The specification of Bay's pod. */
 export function bayPodSpec(args: BayContainerArgs, surroundings: Surroundings): OpenPodSpec {

@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { createHmac, randomBytes } from "node:crypto";
 import { BAY_STORAGE } from "../quota";
-import { bayPodSpec, CONFIG_DIGEST, KEYS_DIGEST, type BayContainerArgs, type OpenPodSpec } from "./bay-pod";
+import { bayPodSpec, CONFIG_DIGEST, KEYS_DIGEST, type BayContainerArgs, type BayPodDraft } from "./bay-pod";
 import { Component, type ComponentOptions, type Draft, type ObjectArgs, type Transform } from "./component";
 
 export interface BayArgs extends ObjectArgs, BayContainerArgs {
@@ -25,7 +25,7 @@ export interface BayArgs extends ObjectArgs, BayContainerArgs {
   transform?: {
     secret?: Transform<Draft<k8s.core.v1.SecretArgs>>;
     data?: Transform<Draft<k8s.core.v1.PersistentVolumeClaimArgs>>;
-    pod?: Transform<Draft<k8s.core.v1.PodArgs, { spec: OpenPodSpec }>>;
+    pod?: Transform<BayPodDraft>;
   };
 }
 

@@ -1,18 +1,20 @@
 import * as pulumi from "@pulumi/pulumi";
+import { isDeepStrictEqual } from "node:util";
 import { saysReady } from "../support/conditions";
 import { BAY_STORAGE } from "../quota";
 import { UserError } from "../support/errors";
 import { type KubeApi, openKubeApi } from "../support/kube-api";
 import { type Look, waitFor } from "../support/wait";
-import { keySecretOf, sessionSecretOf } from "./bay";
+import { type BayArgs, keySecretOf, sessionSecretOf } from "./bay";
 import { digestOf } from "./bay-config";
-import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs } from "./bay-pod";
+import { bayPodSpec, CONFIG_DIGEST, type BayContainerArgs, type BayPodDraft } from "./bay-pod";
+import type { ObjectArgs } from "./component";
 
 /** Label `app` of a Bay that is only tried. */
 export const REHEARSAL_LABEL = "bay-rehearsal";
 
 /** The Bay that is to come, and where it is to come. */
-export interface RehearsalArgs extends BayContainerArgs {
+export interface RehearsalArgs extends ObjectArgs, BayContainerArgs {
   /** Kubeconfig (YAML) of the cluster. */
   kubeconfig: pulumi.Input<string>;
   /** Name of Bay's pod. Default `bay`. */
@@ -22,6 +24,11 @@ export interface RehearsalArgs extends BayContainerArgs {
   pullSecrets?: pulumi.Input<string[]>;
   /** Words that begin a `kubectl` command for this cluster, in messages. Default `kubectl`. */
   kubectl?: string;
+  /**
+   * The same as Bay's: the pod that is tried, and compared with the serving one, is the transformed one. It runs once
+   * more for that, and must not wait for the configuration that is to be approved.
+   */
+  transform?: Pick<NonNullable<BayArgs["transform"]>, "pod">;
 }
 
 /**
@@ -38,9 +45,13 @@ export function rehearsed(args: RehearsalArgs): (content: pulumi.Output<string>)
     pulumi.unsecret(
       pulumi
         .all([args.kubeconfig, args.namespace, args.image, args.pullSecrets ?? [], content])
-        .apply(async ([kubeconfig, namespace, image, pullSecrets, text]) => {
-          await rehearse(kubeconfig, { ...args, namespace, image, pullSecrets, content: text });
-          return text;
+        .apply(([kubeconfig, namespace, image, pullSecrets, text]) => {
+          const known = { ...args, namespace, image, pullSecrets, content: text };
+          // A transformation may put outputs of other resources into the pod.
+          return pulumi.output(draftOf(known)).apply(async (draft) => {
+            await rehearse(kubeconfig, known, asSent(draft));
+            return text;
+          });
         }),
     );
 }
@@ -56,6 +67,22 @@ interface Container {
   name: string;
   image: string;
   securityContext?: object;
+  env?: { name: string; valueFrom?: { secretKeyRef?: { name: string } } }[];
+}
+interface Volume {
+  name: string;
+  persistentVolumeClaim?: { readOnly?: boolean };
+}
+interface PodSpec {
+  securityContext?: object;
+  containers: Container[];
+  initContainers?: Container[];
+  volumes?: Volume[];
+}
+/** A pod that is to come: what `transform.pod` made of it, with all outputs known. */
+interface Draft {
+  metadata: { name: string; annotations?: Record<string, string> };
+  spec: PodSpec;
 }
 interface ContainerStatus {
   ready: boolean;
@@ -66,7 +93,7 @@ interface ContainerStatus {
 }
 interface Pod {
   metadata: { name: string; uid: string; annotations?: Record<string, string>; deletionTimestamp?: string };
-  spec: { securityContext?: object; containers: Container[] };
+  spec: PodSpec;
   status: {
     phase?: string;
     reason?: string;
@@ -80,18 +107,59 @@ interface Pod {
 const HOPELESS =
   /^(ErrImageNeverPull|InvalidImageName|ImagePullBackOff|CreateContainerConfigError|CreateContainerError|RunContainerError)$/;
 
-async function rehearse(kubeconfig: string, args: Known): Promise<void> {
+/** Bay's pod as it would be declared, but for what a trial must not have: an account with rights, and the records. */
+function draftOf(args: Known): BayPodDraft {
+  const { name = "bay", namespace, labels } = args;
+  const draft: BayPodDraft = {
+    metadata: {
+      name,
+      namespace,
+      labels: { ...labels, app: "bay" },
+      annotations: { [CONFIG_DIGEST]: digestOf(args.content) },
+    },
+    spec: bayPodSpec(args, {
+      serviceAccount: NO_RIGHTS,
+      pullSecrets: args.pullSecrets.map((secret) => ({ name: secret })),
+      configMap: trialName(name),
+      secret: keySecretOf(name),
+      records: NO_RECORDS,
+      // A stack from before has none yet.
+      sessionSecret: { name: sessionSecretOf(name), optional: true },
+    }),
+  };
+  args.transform?.pod?.(draft, {});
+  return draft;
+}
+
+/** An account that nobody gave rights; without its token a Bay might not start at all. */
+const NO_RIGHTS = "default";
+const NO_RECORDS = { emptyDir: { sizeLimit: BAY_STORAGE } };
+
+function trialName(name: string): string {
+  return `${name}-rehearsal`;
+}
+
+/** What the API server gets: no fields that are undefined. */
+function asSent(draft: object): Draft {
+  return JSON.parse(JSON.stringify(draft)) as Draft;
+}
+
+/**
+ * Tries a pod that is to come, if a Bay serves and the pod differs from it.
+ * @throws UserError E_BAY_UPGRADE when it does not become ready
+ */
+export async function rehearse(kubeconfig: string, args: Known, draft: Draft): Promise<void> {
   const { namespace, name = "bay" } = args;
   const api = await openKubeApi(kubeconfig);
   const stage = {
     api,
     place: `/api/v1/namespaces/${namespace}`,
-    name: `${name}-rehearsal`,
+    name: trialName(name),
     kubectl: args.kubectl ?? "kubectl",
   };
   try {
-    const serving = await api.get<Pod>(`${stage.place}/pods/${name}`);
-    if (serving && isReady(serving) && !isSame(serving, args)) await hold(stage, serving, args);
+    const serving = await api.get<Pod>(`${stage.place}/pods/${draft.metadata.name}`);
+    if (serving && isReady(serving) && !isSame(serving, draft)) await hold(stage, serving, args, draft);
   } finally {
     api.close();
   }
@@ -105,11 +173,11 @@ interface Stage {
   kubectl: string;
 }
 
-async function hold(stage: Stage, serving: Pod, args: Known): Promise<void> {
+async function hold(stage: Stage, serving: Pod, args: Known, draft: Draft): Promise<void> {
   const deadline = (args.readyTimeout ?? 120) * 1000;
   await remove(stage, deadline); // What a killed program left.
   try {
-    await begin(stage, serving, args);
+    await begin(stage, serving, args, draft);
     await waitFor(
       () => lookAt(stage),
       { deadline, interval: 250 },
@@ -127,38 +195,53 @@ async function hold(stage: Stage, serving: Pod, args: Known): Promise<void> {
 class Refusal extends Error {}
 
 /** Makes the pod and its configuration; both are the serving pod's, with which they go when the program is killed. */
-async function begin({ api, place, name }: Stage, serving: Pod, args: Known): Promise<void> {
+async function begin({ api, place, name }: Stage, serving: Pod, args: Known, draft: Draft): Promise<void> {
   const metadata = {
     name,
+    // Not the pod's own labels: a Service that selects by them would send calls to the trial.
     labels: { app: REHEARSAL_LABEL },
     ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: serving.metadata.name, uid: serving.metadata.uid }],
   };
-  const spec = bayPodSpec(args, {
-    // An account that nobody gave rights; without its token a Bay might not start at all.
-    serviceAccount: "default",
-    pullSecrets: args.pullSecrets.map((secret) => ({ name: secret })),
-    configMap: name,
-    secret: keySecretOf(serving.metadata.name),
-    records: { emptyDir: { sizeLimit: BAY_STORAGE } },
-    // A stack from before has none yet.
-    sessionSecret: { name: sessionSecretOf(serving.metadata.name), optional: true },
-  });
   const refuse = (error: Error): never => {
     throw new Refusal(`the cluster has no place for it beside the old one: ${error.message}`);
   };
   await api.create(`${place}/configmaps`, { metadata, data: { "config.yaml": args.content } }).catch(refuse);
   await api
     .create(`${place}/pods`, {
-      metadata,
+      metadata: { ...metadata, annotations: draft.metadata.annotations },
       spec: {
-        ...spec,
-        automountServiceAccountToken: true,
-        restartPolicy: "Never",
-        terminationGracePeriodSeconds: 0,
+        ...trialSpec(draft.spec, serving.spec),
         activeDeadlineSeconds: (args.readyTimeout ?? 120) + 60,
       },
     })
     .catch(refuse);
+}
+
+/** The pod's specification without what a trial must not have, whatever a transformation put there. */
+function trialSpec(spec: PodSpec, serving: PodSpec): object {
+  const key = (container: Container | undefined) => container?.env?.find(({ name }) => name === "BAY_API_KEY");
+  const keySecret = key(bayOf(serving))?.valueFrom?.secretKeyRef?.name;
+  const containers = structuredClone(spec.containers);
+  const wanted = key(bayOf({ containers }))?.valueFrom?.secretKeyRef;
+  // The Secret of the serving Bay is there; one that a transformation names may not be yet.
+  if (wanted && keySecret) wanted.name = keySecret;
+  return {
+    ...spec,
+    containers,
+    volumes: spec.volumes?.map((volume) =>
+      volume.persistentVolumeClaim && !volume.persistentVolumeClaim.readOnly
+        ? { name: volume.name, ...NO_RECORDS }
+        : volume,
+    ),
+    serviceAccountName: NO_RIGHTS,
+    automountServiceAccountToken: true,
+    restartPolicy: "Never",
+    terminationGracePeriodSeconds: 0,
+  };
+}
+
+function bayOf({ containers }: Pick<PodSpec, "containers">): Container | undefined {
+  return containers.find(({ name }) => name === "bay");
 }
 
 async function remove({ api, place, name, kubectl }: Stage, deadline: number): Promise<void> {
@@ -181,7 +264,9 @@ async function lookAt({ api, place, name }: Stage): Promise<Look<true>> {
   if (!pod) throw new Refusal(`pod ${name} was removed by somebody`);
   if (isReady(pod)) return { value: true };
   const { status } = pod;
-  const { waiting, terminated } = status.containerStatuses?.[0]?.state ?? {};
+  const states = status.containerStatuses?.map(({ state }) => state) ?? [];
+  const terminated = states.find((state) => state?.terminated)?.terminated;
+  const waiting = states.find((state) => state?.waiting)?.waiting;
   if (terminated)
     throw new Refusal(
       `its container ended with exit code ${terminated.exitCode}${terminated.reason === "OOMKilled" ? ": out of memory" : ""}`,
@@ -201,32 +286,24 @@ function isReady({ metadata, status }: Pod): boolean {
   return !metadata.deletionTimestamp && saysReady(status);
 }
 
-/** Whether a pod runs the image, the configuration and the security that are wanted. */
-function isSame({ metadata, spec }: Pod, args: Known): boolean {
-  const wanted = bayPodSpec(args, {
-    serviceAccount: "",
-    pullSecrets: [],
-    configMap: "",
-    secret: "",
-    sessionSecret: { name: "" },
-    records: {},
-  });
-  const same = (found: object = {}, asked: unknown = {}) =>
-    Object.entries(asked as object).length === Object.keys(found).length &&
-    Object.entries(asked as object).every(
-      ([key, value]) => JSON.stringify((found as Record<string, unknown>)[key]) === JSON.stringify(value),
-    );
-  const bay = spec.containers.find(({ name }) => name === "bay");
+/** Whether a pod runs the images, the configuration and the security of the one that is to come. */
+function isSame(serving: Pod, draft: Draft): boolean {
+  const all = ({ initContainers = [], containers }: PodSpec) => [...initContainers, ...containers];
+  const digest = (pod: Draft) => pod.metadata.annotations?.[CONFIG_DIGEST];
+  const same = (found: object = {}, asked: object = {}) => isDeepStrictEqual(found, asked);
   return (
-    bay?.image === args.image &&
-    metadata.annotations?.[CONFIG_DIGEST] === digestOf(args.content) &&
-    same(spec.securityContext, wanted.securityContext) &&
-    same(bay.securityContext, wanted.containers[0]!.securityContext)
+    digest(serving) === digest(draft) &&
+    same(serving.spec.securityContext, draft.spec.securityContext) &&
+    // What a cluster adds to each pod, such as a mesh's sidecar, is no change.
+    all(draft.spec).every((asked) => {
+      const found = all(serving.spec).find(({ name }) => name === asked.name);
+      return found?.image === asked.image && same(found.securityContext, asked.securityContext);
+    })
   );
 }
 
 async function lastLines({ api, place, name }: Stage): Promise<string> {
-  return (await api.get<string>(`${place}/pods/${name}/log?tailLines=20`).catch(() => undefined)) ?? "";
+  return (await api.get<string>(`${place}/pods/${name}/log?container=bay&tailLines=20`).catch(() => undefined)) ?? "";
 }
 
 function refused({ namespace, name = "bay" }: Known, reason: string, log = ""): UserError {
