@@ -19,7 +19,7 @@ import { prepareTools, type SetupOptions, type Tools } from "./tools/setup";
 import { forgetImpostors, outlivingReleases, removeStateNamespaces } from "./stack/identity";
 import { bringUp, clearPending, destroyOnly, openStack, type Operation, stackExists, tearDown } from "./stack/stack";
 import { isStackKubeconfig } from "./stack/kubeconfig";
-import { requireNames } from "./stack/names";
+import { forgetLost, requireNames } from "./stack/names";
 import { removeMadeStackFile } from "./stack/stack-file";
 import { kindImageOf } from "./stack/stack-settings";
 import { stateOf } from "./stack/stack-state";
@@ -67,6 +67,7 @@ export async function up(
     await preflight(stackName);
     return phase(`Stack ${stackName}: up`, async (tell) => {
       await requireNames(stackName, tell);
+      await forgetLost(stackName, tell);
       await recover(stackName, tell);
       const stack = await openStack(stackName);
       if (options.factsFile) process.env["BAY_E2E_FACTS_FILE"] = options.factsFile;

@@ -7,12 +7,12 @@ import { UserError } from "../../infra/support/errors";
 import { run } from "../../infra/support/exec";
 import { underMark } from "../clean-up/marks";
 import { kubectlFor } from "../cluster/kubectl";
-import { ownedNamespace, removeNamespaces } from "../cluster/namespaces";
+import { type ApiNamespace, type OwnedNamespace, ownedNamespace, removeNamespaces } from "../cluster/namespaces";
 import { ROOT } from "../paths";
 import { phase, type Tell } from "../progress";
 import { prepare, up } from "../session";
 import { isMadeStackFile, readStackFile, stackFilePath, writeMadeStackFile } from "../stack/stack-file";
-import { stateOf } from "../stack/stack-state";
+import { type StackState, stateOf } from "../stack/stack-state";
 import { openStack } from "../stack/stack";
 import { namespaceOf, serverOf } from "./clusters";
 import { sharedImages } from "./images";
@@ -56,6 +56,8 @@ interface Plan {
   preview: Preview;
   config: Record<string, unknown>;
   namespace: string;
+  /** The namespace that a killed run left, to be removed first. */
+  orphan: OwnedNamespace | undefined;
 }
 
 /**
@@ -78,7 +80,9 @@ export async function previewUp(given: string, options: UpOptions): Promise<Prev
       preview,
       template: { kubeconfig },
       namespace,
+      orphan,
     } = plan;
+    if (orphan) await removeOrphan(stack, orphan, kubeconfig);
     const digest = fingerprint(plan.config);
     const there = await podIfUnchanged(stack, digest, { kubeconfig, namespace });
     if (there === undefined) options.signal?.throwIfAborted();
@@ -107,13 +111,14 @@ async function planOf(
   const namespace = namespaceOfPreview(name);
   requireQuota(stack, template);
   const settings = settingsFor(stack, template.config);
-  const server = await requireFree(stack, namespace, template, tell);
+  const orphan = orphanIn(stack, await lookUpNamespace(template, namespace), await stateOf(stack));
+  const server = serverOf(template.kubeconfig);
   const { images, commit } = await withSource(options.ref, tell, async (source) => ({
     commit: source.commit,
     images: await sharedImages(settings, source, { server, kubeconfig: template.kubeconfig }, tell),
   }));
   const preview = described(name, template.stack, commit, before, options);
-  return { template, preview, namespace, config: { ...template.config, ...images, namespace, preview } };
+  return { template, preview, namespace, orphan, config: { ...template.config, ...images, namespace, preview } };
 }
 
 /** What is said of a preview: an update leaves its end where it was, unless that is past or another is asked for. */
@@ -167,51 +172,55 @@ function requireQuota(stack: string, { stack: template, config }: Template): voi
 }
 
 /**
- * Makes sure that the namespace is nobody else's, and removes one of this checkout that no state knows.
- * @returns the API server's address
- * @throws UserError E_NAMESPACE_FOREIGN, E_CLUSTER_UNREACHABLE
+ * Returns the namespace of a preview as it is now, if there is one.
+ * @throws UserError E_CLUSTER_UNREACHABLE
  */
-async function requireFree(
-  stack: string,
-  namespace: string,
-  { stack: template, kubeconfig }: Template,
-  tell: Tell,
-): Promise<string> {
-  const found = await namespaceOf(kubeconfig, namespace).catch((error: Error) => {
+function lookUpNamespace({ stack, kubeconfig }: Template, name: string): Promise<ApiNamespace | undefined> {
+  return namespaceOf(kubeconfig, name).catch((error: Error) => {
     throw new UserError("E_CLUSTER_UNREACHABLE", {
-      seen: `the cluster of ${template}: ${error.message}`,
+      seen: `the cluster of ${stack}: ${error.message}`,
       wanted: "an API server that answers",
-      next: `npm run status -- --stack ${template}`,
+      next: `npm run status -- --stack ${stack}`,
     });
   });
-  const server = serverOf(kubeconfig);
-  if (!found) return server;
-  const { labels = {}, annotations = {} } = found.metadata;
+}
+
+/**
+ * Returns the namespace if this checkout made it and the stack's state does not have it: a killed run left it.
+ * @throws UserError E_NAMESPACE_FOREIGN if another checkout or host made it
+ */
+export function orphanIn(
+  stack: string,
+  found: ApiNamespace | undefined,
+  state: StackState | undefined,
+): OwnedNamespace | undefined {
+  if (!found) return undefined;
+  const { name, labels = {}, annotations = {} } = found.metadata;
   if (labels[LABELS.owner] !== ownerOf(ROOT, stack).id) {
     const preview = previewOfNamespace(labels, annotations);
     const checkout = annotations[LABELS.checkout];
     throw new UserError("E_NAMESPACE_FOREIGN", {
-      seen: `namespace ${namespace} exists, made by ${preview ? `the checkout ${checkout ?? "of somebody"} for the preview ${preview.name} of ${preview.owner}` : "somebody else"}`,
+      seen: `namespace ${name} exists, made by ${preview ? `the checkout ${checkout ?? "of somebody"} for the preview ${preview.name} of ${preview.owner}` : "somebody else"}`,
       wanted: "a name that nobody has in this cluster",
       next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2`,
     });
   }
-  const known = (await stateOf(stack))?.resources.some(
-    ({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === namespace,
-  );
+  if (state?.resources.some(({ type, id }) => type === "kubernetes:core/v1:Namespace" && id === name)) return undefined;
   const host = annotations[LABELS.host] ?? hostname();
-  if (!known && host !== hostname()) {
+  if (host !== hostname()) {
     throw new UserError("E_NAMESPACE_FOREIGN", {
-      seen: `namespace ${namespace} exists, made by the same folder on the host ${host}, and the state here does not know it`,
+      seen: `namespace ${name} exists, made by the same folder on the host ${host}, and the state here does not know it`,
       wanted: "a name that nobody has in this cluster",
       next: `npm run preview -- up ${stack.replace(/^preview-/, "")}-2   (or, if it is not used: npm run preview -- down ${stack.replace(/^preview-/, "")})`,
     });
   }
-  if (!known) {
-    tell(`removing namespace ${namespace}, which a run of this checkout made and no state knows`);
-    await removeNamespaces(kubeconfig, [ownedNamespace(found)], { tell, kubectl: kubectlFor(stack) });
-  }
-  return server;
+  return ownedNamespace(found);
+}
+
+function removeOrphan(stack: string, orphan: OwnedNamespace, kubeconfig: string): Promise<void> {
+  return phase(`Preview: removing namespace ${orphan.name}, which a killed run of this checkout left`, (tell) =>
+    removeNamespaces(kubeconfig, [orphan], { tell, kubectl: kubectlFor(stack) }),
+  );
 }
 
 /** The stack's file. Secrets of the template are copied by Pulumi, which alone can open and close them. */

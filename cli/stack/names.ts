@@ -5,6 +5,7 @@ import { IN_STATE_VARIABLE, requireFreeNames } from "../../infra/backends/docker
 import { plannedNamespaces } from "../../infra/components/checkpoint/planned";
 import { freeNamespaces } from "../../infra/components/free-namespaces";
 import { DOCKER_DESKTOP_CONTEXTS } from "../../infra/backends/local-contexts";
+import type { Settings } from "../../infra/config";
 import { kubeconfigFile, LABELS, ownerOf } from "../../infra/naming";
 import { UserError } from "../../infra/support/errors";
 import { openCluster } from "../cluster/access";
@@ -30,10 +31,8 @@ export async function requireNames(stack: string, tell: Tell): Promise<void> {
   // The program looks once more, and knows no state.
   process.env[IN_STATE_VARIABLE] = inState.join(",");
   requireFreeNames(settings, owner, inState);
-  if (settings.backend === "k3s" || settings.backend === "kind") return;
-  const candidates = settings.backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : [];
-  const { kubeconfig } = chooseContext({ settings, root: ROOT }, candidates);
-  if (state) await forgetLostNamespaces(stack, kubeconfig, tell);
+  const kubeconfig = outlivingCluster(settings);
+  if (kubeconfig === undefined) return;
   const planned = await plannedNamespaces(settings, ROOT, kubeconfig);
   await freeNamespaces(kubeconfig, planned, {
     owner,
@@ -49,6 +48,22 @@ export async function requireNames(stack: string, tell: Tell): Promise<void> {
     planned.filter(({ name }) => !known.has(name)),
     stack,
   );
+}
+
+/**
+ * Takes the namespaces out of a stack's state that are gone from a cluster which outlives the stack, or that others
+ * made again.
+ */
+export async function forgetLost(stack: string, tell: Tell): Promise<void> {
+  const kubeconfig = outlivingCluster(settingsOf(stack));
+  if (kubeconfig !== undefined) await forgetLostNamespaces(stack, kubeconfig, tell);
+}
+
+/** Returns the kubeconfig of the cluster that a stack uses and did not create, if it uses one. */
+function outlivingCluster(settings: Settings): string | undefined {
+  if (settings.backend === "k3s" || settings.backend === "kind") return undefined;
+  const candidates = settings.backend === "docker-desktop" ? DOCKER_DESKTOP_CONTEXTS : [];
+  return chooseContext({ settings, root: ROOT }, candidates).kubeconfig;
 }
 
 /** The same folder on another host is the same owner; what it made is in no state of this one. */
