@@ -124,7 +124,9 @@ export async function down(stackName: string, { signal, clusterGone = false }: D
         (error: unknown) => error as Error,
       );
       if (failure instanceof UserError && NOT_OURS_NOW.includes(failure.code)) throw failure;
-      const unknown = await removeByLabel(stackName, kubeconfig, tell);
+      const unknown = await removeByLabel(stackName, kubeconfig, tell).catch((error: unknown) => {
+        throw failure ?? error;
+      });
       for (const { kind, name } of unknown) tell(`removed ${kind} ${name}, which the state did not know`);
       // A container that a killed run made and no state knows holds volumes that the state does know.
       if (failure && unknown.length > 0) await destroy();

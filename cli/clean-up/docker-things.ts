@@ -1,4 +1,5 @@
 import { LABELS, type Owner, PREFIX } from "../../infra/naming";
+import { isWithoutDocker, requireAnswer, saysAbsent } from "../../infra/support/docker-answer";
 import {
   type InspectedContainer,
   type InspectedNetwork,
@@ -36,14 +37,29 @@ export interface DockerThing {
   created: string;
 }
 
-/** What Docker has of one owner. Empty where no Docker answers. */
-export async function thingsOf(owner: Owner): Promise<DockerThing[]> {
-  return look(`${LABELS.owner}=${owner.id}`);
+/**
+ * What Docker has of one owner.
+ * @param options.optional whether there is nothing if this host has no Docker, or none that runs: for owners who need
+ *   none. Default false
+ * @throws UserError E_DOCKER_MISSING, E_TOOL_MISSING, E_COMMAND if Docker does not say what it has
+ */
+export async function thingsOf(owner: Owner, { optional = false } = {}): Promise<DockerThing[]> {
+  const looking = look(`${LABELS.owner}=${owner.id}`);
+  return optional ? looking.catch(noneWithoutDocker) : looking;
 }
 
-/** What Docker has of any owner. A kind node belongs to whoever made the network that kind made it in. */
+/**
+ * What Docker has of any owner. A kind node belongs to whoever made the network that kind made it in. Empty if this
+ * host has no Docker, or none that runs.
+ * @throws UserError E_COMMAND if Docker fails otherwise
+ */
 export async function thingsOfAll(): Promise<DockerThing[]> {
-  return look(LABELS.owner);
+  return look(LABELS.owner).catch(noneWithoutDocker);
+}
+
+function noneWithoutDocker(error: unknown): never[] {
+  if (isWithoutDocker(error)) return [];
+  throw error;
 }
 
 async function look(label: string): Promise<DockerThing[]> {
@@ -93,7 +109,7 @@ export async function removeThings(
       if (kind === "volume" && !(await isStill(thing))) continue;
       tell(`removing ${kind} ${thing.name}`);
       const { exitCode, stderr } = await tryRun([...REMOVE[kind], thing.id]);
-      if (exitCode !== 0 && !/no such/i.test(stderr)) throw await held(thing, stderr);
+      if (exitCode !== 0 && !saysAbsent(stderr)) throw await held(thing, stderr);
     }
   }
 }
@@ -110,7 +126,10 @@ async function isStill({ name, labels, created }: DockerThing): Promise<boolean>
 async function held({ kind, id, name }: DockerThing, stderr: string): Promise<UserError> {
   const filter = kind === "network" ? `network=${id}` : `volume=${name}`;
   const users =
-    kind === "container" ? [] : await lines(["docker", "ps", "--all", "--filter", filter, "--format", "{{.Names}}"]);
+    kind === "container"
+      ? []
+      : // Where Docker does not say it either, its refusal is shown instead.
+        await lines(["docker", "ps", "--all", "--filter", filter, "--format", "{{.Names}}"]).catch(() => []);
   const by =
     users.length === 0
       ? tail(stderr, 1)
@@ -135,7 +154,7 @@ async function held({ kind, id, name }: DockerThing, stderr: string): Promise<Us
  * container is of no use to any other, and goes. Other images may have these names too: they keep them.
  */
 export async function dropImageNames(stack: string): Promise<void> {
-  const listed = await lines(LIST_IMAGES);
+  const listed = await lines(LIST_IMAGES).catch(noneWithoutDocker);
   const labelled = await labelledImages();
   const dropped = imagesOf(listed.join("\n")).flatMap(({ name, places }) => {
     const loaded = isProven({ name, places }, new Set());
@@ -212,6 +231,7 @@ async function inspect<T>(kind: DockerKind | "image", ids: readonly string[]): P
 }
 
 async function lines(argv: [string, ...string[]]): Promise<string[]> {
-  const { stdout } = await tryRun(argv).catch(() => ({ stdout: "" }));
-  return stdout.split("\n").filter(Boolean);
+  const result = await tryRun(argv);
+  requireAnswer(argv, result);
+  return result.stdout.split("\n").filter(Boolean);
 }

@@ -1,4 +1,5 @@
 import { LABELS, PREFIX } from "../../infra/naming";
+import { isWithoutDocker, requireAnswer } from "../../infra/support/docker-answer";
 import { tryRun } from "../../infra/support/exec";
 import { KIND_LABEL } from "./docker-things";
 import { type KnownStack, knownStacks } from "../stack/known-stacks";
@@ -12,7 +13,10 @@ export interface InUse {
   images: string[];
 }
 
-/** What is used now: by the state of this checkout, and by the nodes that run on this host. */
+/**
+ * What is used now: by the state of this checkout, and by the nodes that run on this host.
+ * @throws UserError E_COMMAND, E_COMMAND_TIMEOUT if Docker does not say what runs
+ */
 export async function lookForUse(): Promise<InUse> {
   const [known, nodes] = await Promise.all([knownStacks(), nodesOfAny()]);
   return useOf(known, nodes);
@@ -48,19 +52,18 @@ function plural(stacks: readonly string[]): string {
 }
 
 async function nodesOfAny(): Promise<string[]> {
-  const list = async (label: string) =>
-    (
-      await tryRun(
-        [
-          "docker",
-          "ps",
-          "--filter",
-          `label=${label}`,
-          "--format",
-          `{{.Label "${LABELS.stack}"}}\t{{.Label "${KIND_LABEL}"}}`,
-        ],
-        { timeout: 8_000 },
-      ).catch(() => ({ stdout: "" }))
-    ).stdout.split("\n");
-  return [...(await list(LABELS.owner)), ...(await list(KIND_LABEL))].filter((line) => line.trim() !== "");
+  const format = `{{.Label "${LABELS.stack}"}}\t{{.Label "${KIND_LABEL}"}}`;
+  const list = async (label: string) => {
+    const argv: [string, ...string[]] = ["docker", "ps", "--filter", `label=${label}`, "--format", format];
+    const result = await tryRun(argv, { timeout: 8_000 });
+    requireAnswer(argv, result);
+    return result.stdout.split("\n");
+  };
+  try {
+    return [...(await list(LABELS.owner)), ...(await list(KIND_LABEL))].filter((line) => line.trim() !== "");
+  } catch (error) {
+    // Without a Docker that runs no node runs either.
+    if (isWithoutDocker(error)) return [];
+    throw error;
+  }
 }

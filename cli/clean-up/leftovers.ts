@@ -11,6 +11,7 @@ import { ROOT } from "../paths";
 import type { Tell } from "../progress";
 import { isAlive, readIfThere } from "./procfs";
 import { isStackKubeconfig } from "../stack/kubeconfig";
+import { hasNodeContainers } from "../stack/stack-settings";
 import { localStack } from "../stack/state";
 import { copiesOfRemoved } from "../stack/state-copies";
 
@@ -28,7 +29,8 @@ export interface Leftover {
  */
 export async function leftoversOf(stack: string, kubeconfig?: string): Promise<Leftover[]> {
   const owner = ownerOf(ROOT, stack);
-  const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
+  const optional = !hasNodeContainers(stack);
+  const [things, namespaces] = await Promise.all([thingsOf(owner, { optional }), namespacesBy(kubeconfig, owner)]);
   return [
     ...things.map((thing): Leftover => ({ kind: thing.kind, name: thing.name, remove: removalOf(thing) })),
     ...namespaces.map(({ name }): Leftover => ({
@@ -54,7 +56,8 @@ export async function removeByLabel(
   tell: Tell,
 ): Promise<{ kind: string; name: string }[]> {
   const owner = ownerOf(ROOT, stack);
-  const [things, namespaces] = await Promise.all([thingsOf(owner), namespacesBy(kubeconfig, owner)]);
+  const optional = !hasNodeContainers(stack);
+  const [things, namespaces] = await Promise.all([thingsOf(owner, { optional }), namespacesBy(kubeconfig, owner)]);
   await removeThings(things, tell);
   if (kubeconfig && namespaces.length > 0)
     await removeNamespaces(kubeconfig, namespaces, { tell, kubectl: kubectlFor(stack) });

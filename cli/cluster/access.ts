@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { kubeconfigFile, ownerOf } from "../../infra/naming";
 import { thingsOf } from "../clean-up/docker-things";
 import { tryRun } from "../../infra/support/exec";
-import { wordsOf } from "../../infra/support/kube-api";
+import { KubeRefusal, wordsOf } from "../../infra/support/kube-api";
 import { call, type KubeCall, transportOf } from "../../infra/support/kube-transport";
 import { ROOT } from "../paths";
 import { clear, stateInClear, type StackState } from "../stack/stack-state";
@@ -13,7 +13,7 @@ const CALL_DEADLINE = 8_000;
 /** A cluster, as far as clean-up and evidence need it: any credentials that a kubeconfig can hold, any path. */
 export interface ClusterAccess {
   readonly server: string;
-  /** What stands at a path of the API; nothing where the server says 404. */
+  /** What stands at a path of the API; nothing where the server says 404. @throws KubeRefusal for other refusals */
   get<T>(path: string): Promise<T | undefined>;
   /** The same as it is: a log. */
   text(path: string): Promise<string>;
@@ -61,7 +61,10 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
     const answer = await call(transport, { ...request, deadline: CALL_DEADLINE, ...(signal ? { signal } : {}) });
     if (answer.status === 404) return undefined;
     if (answer.status === 409 && request.method === "DELETE") return CONFLICT;
-    if (answer.status >= 300) throw new Error(`${request.path} answered ${answer.status}${wordsOf(answer)}`);
+    if (answer.status >= 300) {
+      const said = `${request.path} answered ${answer.status}${wordsOf(answer)}`;
+      throw new KubeRefusal(answer.status, request.path.split("?")[0]!, said);
+    }
     return answer.body;
   };
   const deletion = (options: DeleteOptions) => ({
@@ -89,7 +92,7 @@ export async function openCluster(kubeconfig: string, signal?: AbortSignal): Pro
 /** k3s and kubeadm keep one in the node, for a port that means something only in there. */
 async function fromNode(stack: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const options = { timeout: 10_000, ...(signal ? { signal } : {}) };
-  const nodes = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container");
+  const nodes = (await thingsOf(ownerOf(ROOT, stack), { optional: true })).filter(({ kind }) => kind === "container");
   for (const { name } of nodes) {
     const inside = await tryRun(
       [

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { LABELS, type Owner } from "../../infra/naming";
 import { PREVIEW_LABELS } from "../../infra/preview";
 import { UserError } from "../../infra/support/errors";
+import { KubeRefusal } from "../../infra/support/kube-api";
 import { holdsOf, type Holds } from "../../infra/support/namespace-holds";
 import { waitFor } from "../../infra/support/wait";
 import type { Tell } from "../progress";
@@ -71,6 +72,7 @@ export async function namespaceNow(cluster: ClusterAccess, name: string): Promis
  * An owner's namespaces by a kubeconfig, but for those that another host made, where a checkout of the same path has
  * the same owner. Empty where the cluster does not answer, which then holds nothing that could be removed.
  * @param named names that the stack's state has, wherever they were made
+ * @throws KubeRefusal if the cluster answers and does not list them
  */
 export async function namespacesBy(
   kubeconfig: string | undefined,
@@ -80,12 +82,17 @@ export async function namespacesBy(
   if (kubeconfig === undefined) return [];
   const cluster = await openCluster(kubeconfig);
   try {
-    return (await namespacesIn(cluster, owner).catch(() => [])).filter(
+    return (await namespacesIn(cluster, owner).catch(noneWithoutAnswer)).filter(
       (namespace) => isOfThisHost(namespace) || named.has(namespace.name),
     );
   } finally {
     cluster.close();
   }
+}
+
+function noneWithoutAnswer(error: unknown): never[] {
+  if (error instanceof KubeRefusal) throw error;
+  return [];
 }
 
 /**

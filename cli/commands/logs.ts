@@ -13,6 +13,7 @@ import { type LogOptions, type LogSource, readAll } from "../logs/source";
 import { lineCountOf, secondsOf } from "../options/amounts";
 import { ROOT } from "../paths";
 import { outputsIfUp, prepare } from "../session";
+import { hasNodeContainers } from "../stack/stack-settings";
 import { toolsPrepared } from "../tools/setup";
 
 export interface LogsOptions {
@@ -111,7 +112,8 @@ async function sourcesOf(what: string, stack: string, outputs: StackOutputs): Pr
  * cluster.
  */
 async function nodeContainers(stack: string, kubeconfig: string): Promise<string[]> {
-  const own = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container").map(({ name }) => name);
+  const things = await thingsOf(ownerOf(ROOT, stack), { optional: !hasNodeContainers(stack) });
+  const own = things.filter(({ kind }) => kind === "container").map(({ name }) => name);
   return own.length > 0 ? own.sort() : (await placesOfNodes(kubeconfig)).containers;
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../infra/support/docker-inspect";
 import { UserError } from "../../infra/support/errors";
 import { run } from "../../infra/support/exec";
+import { KubeRefusal } from "../../infra/support/kube-api";
 import { openCluster } from "../cluster/access";
 import { namespaceNow, type OwnedNamespace, removeNamespaces, type RemovalOptions } from "../cluster/namespaces";
 import { ROOT } from "../paths";
@@ -136,7 +137,11 @@ async function foreignNamespaces(kubeconfig: string, state: StackState | undefin
   try {
     const found = await Promise.all(
       outliving(state).map(async (resource): Promise<Impostor[]> => {
-        const now = await namespaceNow(cluster, resource.id!).catch(() => undefined);
+        // Pulumi cannot delete what does not answer; a cluster that answers must say whose the namespace is.
+        const now = await namespaceNow(cluster, resource.id!).catch((error: unknown) => {
+          if (error instanceof KubeRefusal) throw error;
+          return undefined;
+        });
         return now && !isMadeBy(resource, now)
           ? [{ resource, why: `namespace ${now.name} was made by somebody else since` }]
           : [];

@@ -12,6 +12,7 @@ import { endOrphans } from "../clean-up/orphans";
 import { type ObjectAddress, objectPath } from "../cluster/object-path";
 import { ROOT } from "../paths";
 import type { Tell } from "../progress";
+import { hasNodeContainers } from "./stack-settings";
 import { type StackState, type StateResource, stateOf } from "./stack-state";
 import { localStack } from "./state";
 import { repairState } from "./state-repair";
@@ -74,7 +75,7 @@ async function isOwn(cluster: ClusterAccess, path: string, { labels }: Labelled,
 
 async function removeUnknown(stack: string, state: StackState | undefined, tell: Tell): Promise<void> {
   const owner = ownerOf(ROOT, stack);
-  const unknown = unknownThings(await thingsOf(owner), state);
+  const unknown = unknownThings(await thingsOf(owner, { optional: !hasNodeContainers(stack) }), state);
   for (const { kind, name } of unknown) tell(`removing ${kind} ${name}, which a killed run made and no state knows`);
   await removeThings(unknown);
   const begun = (state?.pending ?? [])

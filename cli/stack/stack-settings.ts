@@ -35,6 +35,12 @@ function asText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** Whether a stack's nodes are containers of this host, as far as its file says: of one that is unreadable they may be. */
+export function hasNodeContainers(stack: string): boolean {
+  const backend = readSettings(stack, undefined).settings?.backend;
+  return backend === undefined || backend === "k3s" || backend === "kind";
+}
+
 /** The node image that a stack needs of kind; nothing for a stack of another backend. */
 export function kindImageOf(stack: string): string | undefined {
   const { settings } = readSettings(stack, undefined);

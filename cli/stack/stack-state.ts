@@ -1,5 +1,6 @@
 import { readFileSync, existsSync } from "node:fs";
-import { tryRun } from "../../infra/support/exec";
+import { UserError } from "../../infra/support/errors";
+import { pasteable, tail, tryRun } from "../../infra/support/exec";
 import { ROOT } from "../paths";
 import { localStack } from "./state";
 
@@ -29,7 +30,10 @@ interface Deployment {
 /** Mark of a secret in Pulumi's JSON, and the key that holds it in clear. */
 const SECRET_MARK = "4dabf18193072939515e22adb298388d";
 
-/** The state of a stack, with its secrets as Pulumi keeps them; nothing where the backend does not know the stack. */
+/**
+ * The state of a stack, with its secrets as Pulumi keeps them; nothing where the backend does not know the stack.
+ * @throws UserError E_COMMAND if the backend does not say whether it knows the stack
+ */
 export async function stateOf(stack: string): Promise<StackState | undefined> {
   const local = localStack(stack);
   if (!local) return asState(await exported(stack, []));
@@ -38,9 +42,12 @@ export async function stateOf(stack: string): Promise<StackState | undefined> {
   return asState(checkpoint.latest ?? {});
 }
 
-/** The state with its secrets in clear; nothing where the stack is not known or its passphrase is not the right one. */
+/**
+ * The state with its secrets in clear; nothing where the stack is not known, its passphrase is not the right one, or its
+ * backend does not answer: for what looks only.
+ */
 export async function stateInClear(stack: string, signal?: AbortSignal): Promise<StackState | undefined> {
-  return asState(await exported(stack, ["--show-secrets"], signal));
+  return asState(await exported(stack, ["--show-secrets"], signal).catch(() => undefined));
 }
 
 /**
@@ -80,12 +87,22 @@ export function isComplete(state: StackState): boolean {
   return state.pending.length === 0 && Object.keys(stack?.outputs ?? {}).length > 0;
 }
 
+/** @throws UserError E_COMMAND unless the backend says that it does not know the stack */
 async function exported(stack: string, words: string[], signal?: AbortSignal): Promise<Deployment | undefined> {
-  const { exitCode, stdout } = await tryRun(
-    ["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"],
-    { cwd: ROOT, timeout: 10_000, ...(signal ? { signal } : {}) },
-  ).catch(() => ({ exitCode: 1, stdout: "" }));
-  return exitCode === 0 ? (JSON.parse(stdout) as { deployment: Deployment }).deployment : undefined;
+  const argv: [string, ...string[]] = ["pulumi", "stack", "export", ...words, "--stack", stack, "--non-interactive"];
+  const { exitCode, stdout, stderr } = await tryRun(argv, {
+    cwd: ROOT,
+    timeout: 10_000,
+    ...(signal ? { signal } : {}),
+  });
+  if (exitCode === 0) return (JSON.parse(stdout) as { deployment: Deployment }).deployment;
+  if (/no stack named .* found/.test(stderr)) return undefined;
+  throw new UserError("E_COMMAND", {
+    seen: `exit code ${exitCode}`,
+    wanted: `the state of ${stack}, or that there is none`,
+    next: pasteable(argv),
+    detail: tail(stderr),
+  });
 }
 
 function asState(deployment: Deployment | undefined): StackState | undefined {

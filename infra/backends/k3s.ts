@@ -210,7 +210,7 @@ function dockerLabels(owner: Owner): { label: string; value: string }[] {
  * data would find the objects there and not own them: it starts on empty volumes instead. Docker answers the making of
  * a volume that is there already as if it had made it, so the label is looked at before anything is emptied.
  */
-async function emptyForNewNode(volume: string, container: string, owner: Owner): Promise<string> {
+export async function emptyForNewNode(volume: string, container: string, owner: Owner): Promise<string> {
   if (pulumi.runtime.isDryRun() || (await inspectContainer(container))) return volume;
   const [found] = inspectNow("volume", [volume]);
   if (found && found.Labels?.[LABELS.owner] !== owner.id) {

@@ -17,7 +17,7 @@ export interface KindClusterArgs {
 }
 
 type Inputs = pulumi.Unwrap<KindClusterArgs>;
-/** `nodes` is missing in states that were written before it was recorded. */
+/** `nodes` is missing in states that were written before it was recorded, or while Docker could not be asked. */
 type Outputs = Inputs & { kubeconfig: string; nodes?: string[] };
 
 /**
@@ -74,7 +74,8 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
 
   async read(id, props) {
     // Where Docker cannot be asked, nothing is known to be gone.
-    const left = await stillThere(props!.nodes ?? (await nodesIn(props!)));
+    const nodes = props!.nodes ?? (await nodesIn(props!));
+    const left = nodes && (await stillThere(nodes));
     return left !== undefined && left.length === 0 ? {} : { id, props: props! };
   },
 
@@ -95,7 +96,8 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
 
   async delete(id, props) {
     // By id, and not `kind delete cluster`, which removes every container that has the cluster's name in its label.
-    const nodes = await stillThere(props.nodes ?? (await nodesIn(props)));
+    const known = props.nodes ?? (await nodesIn(props));
+    const nodes = known && (await stillThere(known));
     if (nodes === undefined)
       throw new Error(`Docker does not say whether the nodes of kind cluster ${id} are there: docker ps --all`);
     if (nodes.length > 0) {
@@ -108,10 +110,10 @@ const provider: pulumi.dynamic.ResourceProvider<Inputs, Outputs> = {
 };
 
 /**
- * Ids of the containers that kind made in the stack's own network. infra/support/docker-inspect.ts has the same rule
- * and its reasons (isNodeOf); this text must stand alone.
+ * Ids of the containers that kind made in the stack's own network; undefined where Docker cannot be asked.
+ * infra/support/docker-inspect.ts has the same rule and its reasons (isNodeOf); this text must stand alone.
  */
-async function nodesIn({ name, network }: Pick<Inputs, "name" | "network">): Promise<string[]> {
+export async function nodesIn({ name, network }: Pick<Inputs, "name" | "network">): Promise<string[] | undefined> {
   interface Node {
     Id: string;
     Created: string;
@@ -123,12 +125,15 @@ async function nodesIn({ name, network }: Pick<Inputs, "name" | "network">): Pro
     ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=io.x-k8s.kind.cluster=${name}`],
     {},
   );
+  if (listed.code !== 0) return undefined;
   const ids = listed.output.split("\n").filter((line) => /^[0-9a-f]{64}$/.test(line));
+  if (ids.length === 0) return [];
   const [made, nodes] = await Promise.all([
     command("docker", ["network", "inspect", network], {}),
     command("docker", ["container", "inspect", ...ids], {}),
   ]);
-  if (made.code !== 0 || nodes.code !== 0) return [];
+  if (made.code !== 0 && /network .* not found|no such network/i.test(made.output)) return [];
+  if (made.code !== 0 || nodes.code !== 0) return undefined;
   const [own] = JSON.parse(made.output) as [{ Id: string; Created: string }];
   return (JSON.parse(nodes.output) as Node[])
     .filter((node) => {

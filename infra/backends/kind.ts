@@ -103,7 +103,7 @@ export function kindConfig({ kindNodes, kindExtraMounts, kindContainerdPatches }
 
 async function ready(
   name: string,
-  ids: readonly string[],
+  ids: readonly string[] | undefined,
   kubeconfig: string,
   settings: Settings,
 ): Promise<{ kubeconfig: string; facts: ClusterOutput }> {
@@ -128,7 +128,14 @@ async function ready(
  * Names of the containers that kind made for the cluster, control plane first; whoever else has its name has another
  * id.
  */
-function nodesOf(name: string, ids: readonly string[]): string[] {
+function nodesOf(name: string, ids: readonly string[] | undefined): string[] {
+  if (ids === undefined) {
+    throw new UserError("E_CLUSTER_NOT_READY", {
+      seen: `Docker did not say which containers kind created for cluster ${name}`,
+      wanted: "their ids, which the next up records",
+      next: "docker ps --all && pulumi up --yes",
+    });
+  }
   const nodes = inspectNow("container", ids).map(({ Name }) => Name.replace(/^\//, ""));
   if (nodes.length > 0) return nodes.sort();
   throw new UserError("E_NODE_GONE", {

@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { requireAnswer } from "./docker-answer";
+import { UserError } from "./errors";
+import { pasteable } from "./exec";
 
 /** Label by which kind knows its containers. kind puts no other label on them, and none can be added. */
 export const KIND_LABEL = "io.x-k8s.kind.cluster";
@@ -44,31 +47,49 @@ interface Inspected {
 }
 
 /**
- * Returns those of the named things that exist. Blocks, because what the program declares depends on it; a Docker that
- * does not answer has none of them.
+ * Returns those of the named things that exist. Blocks, because what the program declares depends on it.
+ * @throws UserError E_TOOL_MISSING, E_DOCKER_MISSING, E_COMMAND, E_COMMAND_TIMEOUT if Docker does not say which exist
  */
 export function inspectNow<K extends keyof Inspected>(kind: K, names: readonly string[]): Inspected[K][] {
   if (names.length === 0) return [];
   // Docker prints what it found and ends with 1 when something is missing.
-  const argv = [kind, "inspect", ...names];
-  const { stdout } = spawnSync("docker", argv, {
-    encoding: "utf8",
-    timeout: 20_000,
-    maxBuffer: 64 << 20,
-    env: process.env,
-  });
-  try {
-    return JSON.parse(stdout || "[]") as Inspected[K][];
-  } catch {
-    return [];
-  }
+  return JSON.parse(askNow(["docker", kind, "inspect", ...names]) || "[]") as Inspected[K][];
 }
 
-/** Returns the ids of all containers, stopped ones too, that carry a label (`key=value`). Blocks. */
+/**
+ * Returns the ids of all containers, stopped ones too, that carry a label (`key=value`). Blocks.
+ * @throws UserError as `inspectNow`
+ */
 export function containersNow(label: string): string[] {
-  const argv = ["ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${label}`];
-  const { stdout } = spawnSync("docker", argv, { encoding: "utf8", timeout: 20_000, env: process.env });
-  return (stdout || "").split("\n").filter(Boolean);
+  const argv = ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", `label=${label}`] as const;
+  return askNow(argv).split("\n").filter(Boolean);
+}
+
+/**
+ * Returns what a `docker` command printed that may say that there is no such thing. Blocks.
+ * @param timeout milliseconds
+ * @throws UserError as `inspectNow`
+ */
+export function askNow(argv: readonly [string, ...string[]], timeout = 20_000): string {
+  const [file, ...words] = argv;
+  const options = { encoding: "utf8", timeout, maxBuffer: 64 << 20, env: process.env } as const;
+  const { error, status, stdout, stderr } = spawnSync(file, words, options);
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === "ENOENT")
+    throw new UserError("E_TOOL_MISSING", {
+      seen: `no program "${file}" on PATH`,
+      wanted: file,
+      next: "npm run setup",
+    });
+  if (code === "ETIMEDOUT") {
+    throw new UserError("E_COMMAND_TIMEOUT", {
+      seen: `still running after ${timeout / 1000} s`,
+      wanted: "an end",
+      next: pasteable(argv),
+    });
+  }
+  requireAnswer(argv, { exitCode: status ?? 128, stderr: stderr || (error?.message ?? "") });
+  return stdout;
 }
 
 /**

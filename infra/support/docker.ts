@@ -1,4 +1,6 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { requireAnswer } from "./docker-answer";
+import { askNow } from "./docker-inspect";
 import { UserError } from "./errors";
 import { pasteable, run, tail, tryRun } from "./exec";
 
@@ -10,9 +12,12 @@ export interface ContainerState {
   ports: Record<string, number>;
 }
 
-/** State of a container, or nothing where there is none of that id or name. */
+/**
+ * State of a container, or nothing where there is none of that id or name.
+ * @throws UserError E_DOCKER_MISSING, E_COMMAND if Docker does not say whether there is one
+ */
 export async function inspectContainer(container: string): Promise<ContainerState | undefined> {
-  const result = await tryRun(["docker", "container", "inspect", container]);
+  const result = await ask(["docker", "container", "inspect", container]);
   if (result.exitCode !== 0) return undefined;
   const [facts] = JSON.parse(result.stdout) as [
     {
@@ -32,11 +37,11 @@ export async function inspectContainer(container: string): Promise<ContainerStat
   };
 }
 
-/** Names and host names of the containers that run; empty where no Docker answers. */
+/** Names and host names of the containers that run. @throws UserError E_DOCKER_MISSING, E_COMMAND */
 export async function runningContainers(): Promise<{ name: string; hostname: string }[]> {
-  const ids = (await tryRun(["docker", "ps", "--quiet"])).stdout.split("\n").filter(Boolean);
+  const ids = (await ask(["docker", "ps", "--quiet"])).stdout.split("\n").filter(Boolean);
   if (ids.length === 0) return [];
-  const { stdout } = await tryRun(["docker", "inspect", "--format", "{{.Name}} {{.Config.Hostname}}", ...ids]);
+  const { stdout } = await ask(["docker", "inspect", "--format", "{{.Name}} {{.Config.Hostname}}", ...ids]);
   return stdout
     .split("\n")
     .filter(Boolean)
@@ -74,12 +79,14 @@ export async function logsOf(container: string, lines = 20): Promise<string> {
   return tail(`${result.stdout}\n${result.stderr}`, lines);
 }
 
-/** Ids of images that the local store has, by reference or id; what it lacks is absent. */
+/**
+ * Ids of images that the local store has, by reference or id; what it lacks is absent.
+ * @throws UserError E_DOCKER_MISSING, E_COMMAND
+ */
 export async function localImages(names: readonly string[]): Promise<Map<string, string>> {
   const found = await Promise.all(
     names.map(
-      async (name) =>
-        [name, (await tryRun(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const,
+      async (name) => [name, (await ask(["docker", "image", "inspect", "--format", "{{.Id}}", name])).stdout] as const,
     ),
   );
   return new Map(found.filter(([, id]) => id !== ""));
@@ -88,14 +95,11 @@ export async function localImages(names: readonly string[]): Promise<Map<string,
 /**
  * The value of a label of an image that the local store has; empty where either is missing. Waits for Docker, as what
  * is declared may depend on it.
+ * @throws UserError E_DOCKER_MISSING, E_COMMAND
  */
 export function labelOfLocalImage(image: string, label: string): string {
-  const { status, stdout } = spawnSync(
-    "docker",
-    ["image", "inspect", "--format", `{{index .Config.Labels ${JSON.stringify(label)}}}`, image],
-    { encoding: "utf8", timeout: 10_000, env: process.env },
-  );
-  return status === 0 ? stdout.trim() : "";
+  const format = `{{index .Config.Labels ${JSON.stringify(label)}}}`;
+  return askNow(["docker", "image", "inspect", "--format", format, image], 10_000).trim();
 }
 
 /** Gives an image one more name. */
@@ -136,6 +140,13 @@ export async function saveInto(images: readonly string[], container: string, arg
     });
   }
   return bytes;
+}
+
+/** Runs a `docker` command that may say that there is no such thing. @throws UserError if Docker itself fails */
+async function ask(argv: readonly [string, ...string[]]): ReturnType<typeof tryRun> {
+  const result = await tryRun(argv);
+  requireAnswer(argv, result);
+  return result;
 }
 
 type PortMap = Record<string, { HostPort: string }[] | null> | null;

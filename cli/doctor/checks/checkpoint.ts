@@ -39,7 +39,10 @@ export const checkpointing: CheckSpec<NodeFacts> = {
   cost: "cheap",
   probe: async ({ docker, settings, stack, backend, env }) => {
     if (!docker.info || !settings || checkpointMode(settings) !== true) return undefined;
-    const containers = (await thingsOf(ownerOf(ROOT, stack))).filter(({ kind }) => kind === "container");
+    // A Docker that fails is the finding of another check.
+    const things = await thingsOf(ownerOf(ROOT, stack)).catch(() => undefined);
+    if (things === undefined) return undefined;
+    const containers = things.filter(({ kind }) => kind === "container");
     const [image] = imagesOf(settings, backend, env) as [string];
     return {
       nodes: await Promise.all(containers.map(({ name }) => ask(name))),

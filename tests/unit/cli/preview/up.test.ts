@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { LABELS, ownerOf } from "../../../../infra/naming";
 import { ROOT } from "../../../../cli/paths";
+import type { ApiNamespace } from "../../../../cli/cluster/namespaces";
 import { orphanIn } from "../../../../cli/preview/up";
 import type { StackState } from "../../../../cli/stack/stack-state";
 
@@ -8,7 +9,7 @@ const STACK = "preview-blue";
 const NAME = "bay-blue";
 const OWN = { [LABELS.owner]: ownerOf(ROOT, STACK).id };
 
-const namespace = (labels: Record<string, string>, host?: string) => ({
+const namespace = (labels: Record<string, string>, host?: string): ApiNamespace => ({
   metadata: {
     name: NAME,
     uid: "u1",
