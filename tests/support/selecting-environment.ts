@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Circus } from "@jest/types";
 import { TestEnvironment } from "jest-environment-node";
+import { requireTitles } from "./titles";
 
 const ROOT = resolve(__dirname, "../..");
 
@@ -14,7 +15,8 @@ export type SelectionFile = Record<string, string>;
 
 /**
  * The environment of all tests: leaves out what the runner's selection, the file that `BAY_E2E_SELECTION` names, leaves
- * out, and gives each file a folder for temporary files, which goes with it.
+ * out, refuses titles that do not tell what is tested, and gives each file a folder for temporary files, which goes with
+ * it.
  */
 export default class SelectingEnvironment extends TestEnvironment {
   readonly #path: string;
@@ -44,8 +46,10 @@ export default class SelectingEnvironment extends TestEnvironment {
   }
 
   handleTestEvent(event: Circus.AsyncEvent | Circus.SyncEvent, state: Circus.State): Promise<void> | void {
+    if (event.name !== "run_start") return;
+    requireTitles(state.rootDescribeBlock);
     const file = process.env["BAY_E2E_SELECTION"];
-    if (event.name !== "run_start" || !file) return;
+    if (!file) return;
     const selection = JSON.parse(readFileSync(file, "utf8")) as SelectionFile;
     const pattern = selection[this.#path] ?? selection["*"];
     if (pattern !== undefined) leaveOut(state.rootDescribeBlock, new RegExp(pattern, "i"), []);

@@ -20,29 +20,29 @@ const shell: Call = (cwd) => untouched.shell("pwd", { cwd });
 
 describe("a path that leaves the workspace @security", () => {
   it.each([
-    ["PATH-1", "read", read, "/etc/passwd", "absolute_path"],
-    ["PATH-1", "read", read, "../secret.txt", "path_traversal"],
-    ["PATH-1", "read", read, "a/../../etc/passwd", "path_traversal"],
-    ["", "read", read, "/workspace/inside.txt", "absolute_path"],
-    ["", "read", read, "", "empty_path"],
-    ["", "read", read, "a\0b", "null_byte"],
-    ["PATH-2", "write", write, "/tmp/evil.sh", "absolute_path"],
-    ["PATH-2", "write", write, "../secret.txt", "path_traversal"],
-    ["", "write", write, "", "empty_path"],
-    ["", "write", write, "a\0b", "null_byte"],
-    ["PATH-3", "list", list, "/etc/passwd", "absolute_path"],
-    ["PATH-3", "list", list, "../", "path_traversal"],
-    ["PATH-4", "delete", remove, "/etc/passwd", "absolute_path"],
-    ["", "delete", remove, "a/../..", "path_traversal"],
-    ["PATH-5", "download", download, "/etc/passwd", "absolute_path"],
-    ["", "download", download, "../../etc/shadow", "path_traversal"],
-    ["PATH-6", "upload", upload, "/tmp/evil.txt", "absolute_path"],
-    ["PATH-6", "upload", upload, "../../evil.txt", "path_traversal"],
-    ["PATH-7", "shell", shell, "/etc", "absolute_path"],
-    ["PATH-7", "shell", shell, "../", "path_traversal"],
-  ] as [string, string, Call, string, string][])(
-    "%s %s %j is refused with 400 invalid_path (%j, %s)",
-    async (_, __, call, path, reason) => {
+    ["PATH-1", "read", "/etc/passwd", "absolute_path", read],
+    ["PATH-1", "read", "../secret.txt", "path_traversal", read],
+    ["PATH-1", "read", "a/../../etc/passwd", "path_traversal", read],
+    ["", "read", "/workspace/inside.txt", "absolute_path", read],
+    ["", "read", "", "empty_path", read],
+    ["", "read", "a\0b", "null_byte", read],
+    ["PATH-2", "write", "/tmp/evil.sh", "absolute_path", write],
+    ["PATH-2", "write", "../secret.txt", "path_traversal", write],
+    ["", "write", "", "empty_path", write],
+    ["", "write", "a\0b", "null_byte", write],
+    ["PATH-3", "list", "/etc/passwd", "absolute_path", list],
+    ["PATH-3", "list", "../", "path_traversal", list],
+    ["PATH-4", "delete", "/etc/passwd", "absolute_path", remove],
+    ["", "delete", "a/../..", "path_traversal", remove],
+    ["PATH-5", "download", "/etc/passwd", "absolute_path", download],
+    ["", "download", "../../etc/shadow", "path_traversal", download],
+    ["PATH-6", "upload", "/tmp/evil.txt", "absolute_path", upload],
+    ["PATH-6", "upload", "../../evil.txt", "path_traversal", upload],
+    ["PATH-7", "shell", "/etc", "absolute_path", shell],
+    ["PATH-7", "shell", "../", "path_traversal", shell],
+  ] as [string, string, string, string, Call][])(
+    "%s %s %j is refused with 400 invalid_path (%s)",
+    async (_, __, path, reason, call) => {
       const error = expectRefusal(await call(path), 400, "invalid_path");
       expect(error.details).toEqual({ field: call === shell ? "cwd" : "path", reason });
     },

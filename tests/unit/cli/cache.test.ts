@@ -92,11 +92,11 @@ describe("the list", () => {
     expect(inventory([], nothing)).toBe("Nothing stays between runs.");
   });
 
-  test.each<[string | undefined, object, string]>([
-    ["clean", {}, "clean without what to remove"],
-    [undefined, { all: true }, "a flag without the word clean"],
-    ["wipe", {}, "cache wipe"],
-  ])("is not what %s %j asks for", async (action, flags, seen) => {
+  test.each<[string, string | undefined, object, string]>([
+    ["clean without a flag", "clean", {}, "clean without what to remove"],
+    ["a flag without clean", undefined, { all: true }, "a flag without the word clean"],
+    ["another word", "wipe", {}, "cache wipe"],
+  ])("is not what %s asks for", async (_, action, flags, seen) => {
     await expect(cacheCommand(action, { images: false, tools: false, all: false, ...flags })).rejects.toMatchObject({
       code: "E_USAGE",
       seen,

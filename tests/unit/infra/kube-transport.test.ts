@@ -409,21 +409,19 @@ describe("a proxy", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test.each<[string, NodeJS.ProcessEnv, string | undefined]>([
+  test.each<[string, NodeJS.ProcessEnv, string]>([
     ["https://10.0.0.1", { HTTPS_PROXY: "http://p:1" }, "http://p:1 (HTTPS_PROXY)"],
     ["https://10.0.0.1", { https_proxy: "p:1" }, "http://p:1 (HTTPS_PROXY)"],
-    ["https://10.0.0.1", { HTTP_PROXY: "http://p:1" }, undefined],
+    ["https://10.0.0.1", { HTTP_PROXY: "http://p:1" }, "none"],
     ["http://10.0.0.1", { HTTP_PROXY: "http://u:pw@p:1" }, "http://p:1 (HTTP_PROXY)"],
-    ["https://localhost:1", { HTTPS_PROXY: "http://p:1" }, undefined],
-    ["https://127.8.0.1:1", { HTTPS_PROXY: "http://p:1" }, undefined],
-    ["https://[::1]:1", { HTTPS_PROXY: "http://p:1" }, undefined],
-    ...(["*", "10.0.0.0/8", "10.0.0.1", "x, 10.0.0.1:443"] as const).map(
-      (no): [string, NodeJS.ProcessEnv, undefined] => [
-        "https://10.0.0.1",
-        { HTTPS_PROXY: "http://p:1", NO_PROXY: no },
-        undefined,
-      ],
-    ),
+    ["https://localhost:1", { HTTPS_PROXY: "http://p:1" }, "none"],
+    ["https://127.8.0.1:1", { HTTPS_PROXY: "http://p:1" }, "none"],
+    ["https://[::1]:1", { HTTPS_PROXY: "http://p:1" }, "none"],
+    ...(["*", "10.0.0.0/8", "10.0.0.1", "x, 10.0.0.1:443"] as const).map((no): [string, NodeJS.ProcessEnv, string] => [
+      "https://10.0.0.1",
+      { HTTPS_PROXY: "http://p:1", NO_PROXY: no },
+      "none",
+    ]),
     ...(["10.0.0.0/32", "10.0.0.2", "10.0.0.1:80", "fe80::/10"] as const).map(
       (no): [string, NodeJS.ProcessEnv, string] => [
         "https://10.0.0.1",
@@ -431,12 +429,12 @@ describe("a proxy", () => {
         "http://p:1 (HTTPS_PROXY)",
       ],
     ),
-    ["https://a.b.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: "b.c" }, undefined],
-    ["https://a.b.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: ".b.c" }, undefined],
+    ["https://a.b.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: "b.c" }, "none"],
+    ["https://a.b.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: ".b.c" }, "none"],
     ["https://b.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: ".b.c" }, "http://p:1 (HTTPS_PROXY)"],
     ["https://ab.c", { HTTPS_PROXY: "http://p:1", NO_PROXY: "b.c" }, "http://p:1 (HTTPS_PROXY)"],
   ])("for %s with %j is %s", (server, env, proxy) => {
-    expect(proxyOf({ server }, env)?.shown).toBe(proxy);
+    expect(proxyOf({ server }, env)?.shown ?? "none").toBe(proxy);
   });
 });
 
