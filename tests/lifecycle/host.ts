@@ -7,13 +7,6 @@ import { clusterName, ownerOf } from "../../infra/naming";
 
 export const ROOT = resolve(__dirname, "../..");
 
-/**
- * Whether everything on the host is compared, and not only what could be this checkout's. Only the whole host shows
- * what a run made without name and label, an anonymous volume for example; only where nobody else works can it be
- * compared. CI asks for it (`.ci/run`).
- */
-const WHOLE_HOST = process.env["BAY_E2E_WHOLE_HOST"] === "1";
-
 /** What a run may leave on a host; two of these, before and after, must be equal. */
 export interface HostState {
   containers: string[];
@@ -31,15 +24,21 @@ export interface HostState {
   stackFiles: string[];
 }
 
-/** Looks with the host's own means, and by no code that the runner uses to clean. */
-export function lookAtHost(): HostState {
+/**
+ * Looks with the host's own means, and by no code that the runner uses to clean.
+ *
+ * @param options.whole everything on the host, and not only what could be this checkout's (default: false). Only the
+ *   whole host shows what a run made without name and label, an anonymous volume for example; only where nobody else
+ *   works can it be compared (`.ci/lanes.ts`).
+ */
+export function lookAtHost({ whole = false } = {}): HostState {
   const ours = processes();
   return {
-    containers: docker(["ps", "--all", "--format", "{{.Names}}"], "label=io.x-k8s.kind.cluster"),
-    volumes: docker(["volume", "ls", "--format", "{{.Name}}"]),
-    networks: docker(["network", "ls", "--format", "{{.Name}}"]),
+    containers: docker(whole, ["ps", "--all", "--format", "{{.Names}}"], "label=io.x-k8s.kind.cluster"),
+    volumes: docker(whole, ["volume", "ls", "--format", "{{.Name}}"]),
+    networks: docker(whole, ["network", "ls", "--format", "{{.Name}}"]),
     processes: ours.map(({ pid, command }) => `${pid} ${command}`),
-    listeners: listeners(WHOLE_HOST ? undefined : new Set(ours.flatMap(({ pid }) => socketsOf(pid)))),
+    listeners: listeners(whole ? undefined : new Set(ours.flatMap(({ pid }) => socketsOf(pid)))),
     kubeconfig: digestOf(process.env["KUBECONFIG"] ?? join(homedir(), ".kube", "config")),
     state: [".state/pulumi/.pulumi/stacks", ".state/pulumi/.pulumi/locks", ".state/run", ".state/kubeconfig"]
       .flatMap((folder) => filesBelow(join(ROOT, folder)))
@@ -68,13 +67,13 @@ function isOurs(name: string): boolean {
   return stack !== undefined && name.startsWith(clusterName(ownerOf(ROOT, stack)));
 }
 
-/** Names that `docker` lists: those with a name or a label of this checkout. */
-function docker(argv: string[], ...filters: string[]): string[] {
+/** Names that `docker` lists: all of the host, or those with a name or a label of this checkout. */
+function docker(whole: boolean, argv: string[], ...filters: string[]): string[] {
   const list = (...filter: string[]) =>
     execFileSync("docker", [...argv, ...filter], { encoding: "utf8" })
       .split("\n")
       .filter(Boolean);
-  if (WHOLE_HOST) return list().sort();
+  if (whole) return list().sort();
   const labelled = list("--filter", `label=bay-e2e.dev/checkout=${ROOT}`);
   const named = [...list(), ...filters.flatMap((filter) => list("--filter", filter))].filter(isOurs);
   return [...new Set([...labelled, ...named])].sort();
