@@ -40,7 +40,7 @@ suite(
     }, 240_000);
 
     afterAll(async () => {
-      await tryRun(["docker", "rm", "-f", server, agent, stranger, other]);
+      await tryRun(["docker", "rm", "-f", "-v", server, agent, stranger, other]);
       await tryRun(["docker", "volume", "rm", ...[server, agent, stranger].flatMap(volumesOf)]);
       await tryRun(["docker", "network", "rm", network]);
     }, 60_000);
@@ -53,7 +53,7 @@ suite(
       );
       expect(await run(["docker", "logs", server])).toMatch(/refused .*: its token is another/);
       expect(await nodes.kubectl("get", "nodes", "-o", "name")).not.toContain(stranger);
-      await run(["docker", "rm", "-f", stranger]);
+      await run(["docker", "rm", "-f", "-v", stranger]);
     });
 
     it("refuses an agent that names no server or no token", async () => {

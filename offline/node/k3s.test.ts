@@ -64,7 +64,7 @@ suite(
     }, 120_000);
 
     afterAll(async () => {
-      await tryRun(["docker", "rm", "-f", name]);
+      await tryRun(["docker", "rm", "-f", "-v", name]);
       await tryRun(["docker", "volume", "rm", ...volumes]);
     }, 60_000);
 

@@ -193,7 +193,7 @@ suite(
       await kind("delete", "cluster", "--kubeconfig", kubeconfig);
       expect(await run(["docker", "ps", "-aq", "--filter", `label=io.x-k8s.kind.cluster=${cluster}`])).toBe("");
       for (const volume of volumes) expect((await tryRun(["docker", "volume", "inspect", volume])).exitCode).toBe(1);
-      await run(["docker", "rm", "-f", `${cluster}-other`]);
+      await run(["docker", "rm", "-f", "-v", `${cluster}-other`]);
       await run(["docker", "network", "rm", cluster]);
     });
   },

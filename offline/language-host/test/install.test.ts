@@ -5,14 +5,14 @@ import { installCommand } from "../install";
 import { splitWords } from "../options";
 
 test.each([
-  [undefined, undefined, ["npm", "install", "--loglevel=error"]],
-  ["yarn.lock", undefined, ["yarn", "install"]],
-  ["pnpm-lock.yaml", undefined, ["pnpm", "install"]],
-  ["yarn.lock", "npm", ["npm", "install", "--loglevel=error"]],
-])("with %s and the option packagemanager %s the command is %j", (lockFile, wanted, command) => {
+  ["no lock file", undefined, undefined, ["npm", "install", "--loglevel=error"]],
+  ["yarn.lock", "yarn.lock", undefined, ["yarn", "install"]],
+  ["pnpm-lock.yaml", "pnpm-lock.yaml", undefined, ["pnpm", "install"]],
+  ["yarn.lock and the option packagemanager", "yarn.lock", "npm", ["npm", "install", "--loglevel=error"]],
+])("the install command with %s", (_, lockFile, option, command) => {
   const folder = mkdtempSync(join(tmpdir(), "install-"));
   if (lockFile) writeFileSync(join(folder, lockFile), "");
-  expect(installCommand(folder, wanted)).toEqual(command);
+  expect(installCommand(folder, option)).toEqual(command);
   rmSync(folder, { recursive: true });
 });
 

@@ -46,24 +46,35 @@ export async function createObject(
   };
   signal.throwIfAborted();
   if (dryRun) return attempt();
-  return pRetry(
-    () =>
-      attempt().catch((error: unknown) => {
-        const mayCome =
-          error instanceof UnknownKindError ||
-          (error instanceof ApiError && (error.notFound || error.serviceAccountMissing));
-        throw mayCome || !(error instanceof Error) ? error : new AbortError(error);
-      }),
-    {
-      retries: 5,
-      factor: 2.5,
-      minTimeout: 250,
-      signal,
-      onFailedAttempt: (error) => {
-        onRetry(`creation failed, trying again: ${error.message}`);
+  let underWay: Promise<ValueMap> | undefined;
+  try {
+    return await pRetry(
+      () => {
+        underWay = attempt();
+        return underWay.catch((error: unknown) => {
+          const mayCome =
+            error instanceof UnknownKindError ||
+            (error instanceof ApiError && (error.notFound || error.serviceAccountMissing));
+          throw mayCome || !(error instanceof Error) ? error : new AbortError(error);
+        });
       },
-    },
-  );
+      {
+        retries: 5,
+        factor: 2.5,
+        minTimeout: 250,
+        signal,
+        onFailedAttempt: (error) => {
+          onRetry(`creation failed, trying again: ${error.message}`);
+        },
+      },
+    );
+  } catch (error) {
+    // A request that is sent when the cancellation comes still creates the object: without its answer nothing would
+    // know of it.
+    const created = signal.aborted ? await underWay?.catch(() => undefined) : undefined;
+    if (created === undefined) throw error;
+    return created;
+  }
 }
 
 /**
