@@ -12,7 +12,7 @@ import { basename, join } from "node:path";
 import { execaSync, execa } from "execa";
 import { type HostState, lookAtHost, ROOT } from "../tests/lifecycle/host";
 
-/** A command of one lane, with the file below `artifacts/` that has its results when it is a suite of Jest's. */
+/** A command for one lane. It writes its tests' results to `artifacts/jest-*.json` of the checkout that it runs in. */
 interface Job {
   name: string;
   command: readonly string[];
@@ -36,10 +36,9 @@ const jobs = [...tests("lifecycle"), ...tests("backends"), { name: "offline", co
   (one, other) => rank(one) - rank(other),
 );
 
-let failed = false;
-
-/** Takes jobs until there are none. */
-async function lane(checkout: string): Promise<void> {
+/** Takes jobs until there are none; returns whether all of them passed. */
+async function lane(checkout: string): Promise<boolean> {
+  let passed = true;
   mkdirSync(join(checkout, "artifacts"), { recursive: true });
   for (let job = jobs.shift(); job; job = jobs.shift()) {
     const begin = Date.now();
@@ -49,10 +48,11 @@ async function lane(checkout: string): Promise<void> {
     const seconds = Math.round((Date.now() - begin) / 1000);
     console.log(`${ended.failed ? "FAILED" : "ok"} ${job.name} (${seconds} s)`);
     if (ended.failed) {
-      failed = true;
+      passed = false;
       console.log(ended.all);
     }
   }
+  return passed;
 }
 
 /** What is on the host now and was not there before, of each kind. */
@@ -71,14 +71,14 @@ async function main(): Promise<void> {
   const clone = join(folder, "clone");
   execaSync("git", ["clone", "--quiet", ROOT, clone], { stdio: "inherit" });
   execaSync("cp", ["--archive", join(ROOT, "node_modules"), clone], { stdio: "inherit" });
-  await Promise.all([ROOT, clone].map(lane));
+  const passed = await Promise.all([ROOT, clone].map(lane));
   for (const file of readdirSync(join(clone, "artifacts")).filter((name) => /^jest-.*\.json$/.test(name)))
     cpSync(join(clone, "artifacts", file), join(ROOT, "artifacts", file));
   rmSync(folder, { recursive: true, force: true });
 
   const left = leftSince(before);
   if (left.length > 0) console.log(`FAILED: left on the host:\n${left.map((item) => `  ${item}`).join("\n")}`);
-  process.exitCode = failed || left.length > 0 ? 1 : 0;
+  process.exitCode = passed.every(Boolean) && left.length === 0 ? 0 : 1;
 }
 
 void main();
